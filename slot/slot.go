@@ -23,8 +23,10 @@ var (
 	// same key fails again.
 	ErrKey = errors.New("slot: invalid key")
 
-	// ErrClosed is returned when a source is used after Close.
-	ErrClosed = errors.New("slot: source is closed")
+	// ErrClosed is returned when a source or a ticket is used after its Close.
+	// Together with ErrLost it is the cause of the context of a slot that was
+	// held when its source was closed.
+	ErrClosed = errors.New("slot: closed")
 )
 
 // A Source grants slots. It is safe for concurrent use.
@@ -43,10 +45,11 @@ type Source interface {
 	// or is the engine's own refusal.
 	Enqueue(ctx context.Context, key string) (Ticket, error)
 
-	// Close gives back what is still held, writes releases that are on their
-	// way, and ends the source's connections, timers and goroutines. It
-	// returns when that is done or ctx ends, whichever is first; it is
-	// idempotent and safe to call at any time.
+	// Close gives back what is still held, after ending its contexts, writes
+	// releases that are on their way, ends every Wait with ErrClosed, and ends
+	// the source's connections, timers and goroutines. It returns when that is
+	// done or ctx ends, whichever is first; it is idempotent and safe to call
+	// at any time.
 	Close(ctx context.Context) error
 }
 

@@ -21,6 +21,26 @@ type Trace struct {
 	Renewed func(took time.Duration, err error)
 }
 
+// granted tells of a grant that needs no confirmation; t may be nil.
+func (t *Trace) granted(at time.Time) {
+	if t == nil {
+		return
+	}
+	if t.Granted != nil {
+		t.Granted(at)
+	}
+	if t.Confirmed != nil {
+		t.Confirmed(at)
+	}
+}
+
+// queued tells of a place in line; t may be nil.
+func (t *Trace) queued(at time.Time) {
+	if t != nil && t.Queued != nil {
+		t.Queued(at)
+	}
+}
+
 type traceKey struct{}
 
 // WithTrace returns a context whose claims call t.

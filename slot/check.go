@@ -1,0 +1,21 @@
+package slot
+
+import "errors"
+
+// checker is a source of this package, made by a function that returns no
+// error so that sources can be put together in one expression.
+type checker interface{ check() error }
+
+// Check returns what is wrong with the way src was put together: a count below
+// 1, a missing source, a negative duration. Such a source refuses every claim
+// with the same error; Check tells before the first claim. It does not block
+// and says nothing about an engine.
+func Check(src Source) error {
+	if src == nil {
+		return errors.New("slot: the source is nil")
+	}
+	if c, ok := src.(checker); ok {
+		return c.check()
+	}
+	return nil
+}
