@@ -1,0 +1,197 @@
+package dflockd
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/berth-go/berth/dflockd/internal/wire"
+)
+
+// wallCheck is how often the slots of a connection are checked against the
+// wall clock, which goes on while the machine is suspended.
+const wallCheck = time.Second
+
+var (
+	errNoAnswer = errors.New("no answer in time")
+	errExpired  = errors.New("its lease was not renewed in time")
+	errNotOurs  = errors.New("the server says that it is not held any more")
+)
+
+// arm makes tick run at the given time at the latest. Caller holds endpoint.mu.
+func (c *conn) arm(at time.Time) {
+	if !c.armed.IsZero() && !at.Before(c.armed) {
+		return
+	}
+	d := time.Until(at)
+	switch {
+	case c.armed.IsZero():
+		c.e.tasks.Add(1) // tick is done, or disarm
+		if c.timer == nil {
+			c.timer = time.AfterFunc(d, c.tick)
+		} else {
+			c.timer.Reset(d)
+		}
+	case c.timer.Stop():
+		c.timer.Reset(d)
+	default:
+		return // tick is about to run, and arms it again
+	}
+	c.armed = at
+}
+
+// disarm stops the timer. Caller holds endpoint.mu.
+func (c *conn) disarm() {
+	if !c.armed.IsZero() && c.timer.Stop() {
+		c.armed = time.Time{}
+		c.e.tasks.Done()
+	}
+}
+
+// tick does what is due: it breaks a connection whose answers are late, ends
+// the contexts of slots whose guard has passed, renews leases, and closes what
+// has been idle for long. One timer serves all slots of the connection, and
+// none runs while there is nothing to wait for.
+func (c *conn) tick() {
+	defer c.e.tasks.Done()
+	now := time.Now()
+	c.e.lock()
+	defer c.e.unlock()
+	c.armed = time.Time{}
+	if c.broken == nil && c.late(now) {
+		c.fail(errNoAnswer, now)
+	}
+	c.expire(now)
+	if c.broken == nil {
+		c.renew(now)
+		c.closeIdle(now)
+	}
+	if at := c.next(now); !at.IsZero() {
+		c.arm(at)
+	}
+}
+
+// late reports whether an answer is overdue. Caller holds endpoint.mu.
+func (c *conn) late(now time.Time) bool {
+	for _, x := range c.pending {
+		if !x.deadline.IsZero() && !now.Before(x.deadline) {
+			return true
+		}
+	}
+	for _, x := range c.tagged {
+		if !x.deadline.IsZero() && !now.Before(x.deadline) {
+			return true
+		}
+	}
+	return false
+}
+
+// expire ends the slots whose guard has passed. Caller holds endpoint.mu.
+func (c *conn) expire(now time.Time) {
+	wall := c.e.cfg.wall(now)
+	for i := len(c.held) - 1; i >= 0; i-- {
+		if cl := c.held[i]; cl.lease.over(now, wall) {
+			cl.lose(errExpired, now)
+		}
+	}
+	c.owed = slices.DeleteFunc(c.owed, func(cl *claim) bool { return cl.lease.over(now, wall) })
+	if c.broken != nil && len(c.held)+len(c.owed) == 0 {
+		c.e.orphans = slices.DeleteFunc(c.e.orphans, func(o *conn) bool { return o == c })
+	}
+}
+
+// renew sends the renewals that are due, and those nearly due with them: they
+// share a write. Caller holds endpoint.mu.
+func (c *conn) renew(now time.Time) {
+	for _, cl := range c.held {
+		if !cl.renewing && !now.Before(cl.beatAt.Add(-c.pace.beat(cl.lease.length)/4)) {
+			cl.sendRenew(roleRenew, c.pace.answer(cl.lease), now)
+		}
+	}
+}
+
+// closeIdle closes the connection if it has been of no use for long enough.
+// Caller holds endpoint.mu.
+func (c *conn) closeIdle(now time.Time) {
+	if c.load == 0 && c.unanswered() == 0 && now.Sub(c.heard) >= c.idle {
+		c.end(now)
+	}
+}
+
+// stale reports whether the connection has been silent for so long, by either
+// clock, that the server may have cut it: it must not be used again. Caller
+// holds endpoint.mu.
+func (c *conn) stale(now time.Time) bool {
+	wall := c.e.cfg.wall(now).Round(0)
+	return now.Sub(c.heard) >= c.idle || wall.Sub(c.heard.Round(0)) >= c.idle
+}
+
+// next returns when there will be something to do, or zero. Caller holds
+// endpoint.mu.
+func (c *conn) next(now time.Time) time.Time {
+	var at time.Time
+	sooner := func(t time.Time) {
+		if !t.IsZero() && (at.IsZero() || t.Before(at)) {
+			at = t
+		}
+	}
+	for _, cl := range c.held {
+		sooner(cl.lease.guard())
+		if !cl.renewing && c.broken == nil {
+			sooner(cl.beatAt)
+		}
+		sooner(now.Add(wallCheck))
+	}
+	for _, cl := range c.owed {
+		sooner(cl.lease.guard())
+	}
+	for _, x := range c.pending {
+		sooner(x.deadline)
+	}
+	for _, x := range c.tagged {
+		sooner(x.deadline)
+	}
+	if c.load == 0 && c.broken == nil {
+		sooner(c.heard.Add(c.idle))
+	}
+	return at
+}
+
+// sendRenew asks the server to set the claim's lease anew. Caller holds
+// endpoint.mu.
+func (cl *claim) sendRenew(ro role, answer time.Duration, now time.Time) {
+	cl.renewing = true
+	x := exchange{role: ro, command: cl.verbs.renew, claim: cl, sent: now, deadline: now.Add(answer)}
+	cl.conn.send(x, &wire.Request{Key: cl.name, Token: cl.token, Lease: cl.e.leaseSeconds()})
+}
+
+// renewed takes the answer to a renewal. Caller holds endpoint.mu.
+func (cl *claim) renewed(x exchange, r wire.Reply, now time.Time) error {
+	cl.renewing = false
+	if cl.stage != stageHeld {
+		return nil // released meanwhile
+	}
+	if r.Status != wire.OK {
+		cl.traceRenewed(x, now, errNotOurs)
+		cl.lose(errNotOurs, now)
+		return nil
+	}
+	l, err := cl.e.leaseOf(r, x.sent)
+	if err != nil {
+		return err
+	}
+	cl.traceRenewed(x, now, nil)
+	cl.setLease(l)
+	if l.over(now, cl.e.cfg.wall(now)) {
+		cl.lose(errExpired, now)
+	}
+	return nil
+}
+
+// setLease notes a lease that the server has confirmed, and when to renew it.
+// Caller holds endpoint.mu.
+func (cl *claim) setLease(l lease) {
+	cl.lease = l
+	cl.beatAt = l.from.Add(cl.conn.pace.beat(l.length))
+	cl.conn.arm(cl.beatAt)
+}

@@ -1,0 +1,299 @@
+package dflockd
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"net"
+	"time"
+
+	"github.com/berth-go/berth/dflockd/internal/wire"
+)
+
+// maxLoad is how many claims share a connection. What breaks one connection
+// loses the slots on it, hence not more.
+const maxLoad = 16
+
+// role says what an exchange is for.
+type role uint8
+
+const (
+	roleTry     role = iota // sl with timeout 0
+	roleEnqueue             // se
+	roleWait                // sw
+	roleConfirm             // sn, for a grant that may be old
+	roleRenew               // sn, the heartbeat
+	roleRelease             // sr
+	roleLeave               // x
+	rolePing                // ping, or hello where there is none
+)
+
+// An exchange is a request whose answer is waited for.
+type exchange struct {
+	role     role
+	command  wire.Command
+	tag      uint64
+	claim    *claim
+	sent     time.Time // before the request was handed to the writer
+	deadline time.Time // for the answer; zero for a wait
+}
+
+// A conn is a connection that is ready for requests. Two goroutines of its own
+// do all I/O: one writes what send has gathered, one reads and hands each line
+// to the claim that it answers.
+//
+// Invariant: every line that arrives answers one exchange. One that does not
+// breaks the connection, which is never used again.
+type conn struct {
+	e        *endpoint
+	raw      net.Conn // what Close is called on
+	rw       net.Conn // raw, or TLS over it
+	features wire.Features
+	strict   bool
+	pace     pace
+	idle     time.Duration // how long it is kept without use
+	reader   *bufio.Reader // of the reading goroutine, after the handshake
+	wake     chan struct{} // cap 1: out has something to write
+	dead     chan struct{} // closed when broken is set
+
+	// Guarded by endpoint.mu.
+	broken  error
+	out     []byte     // gathered for the next write
+	spare   []byte     // the buffer of the last write
+	pending []exchange // untagged, in the order of the answers
+	tagged  []exchange // answered in any order; those of one tag in order
+	lastTag uint64
+	held    []*claim // the slots that live on this connection
+	owed    []*claim // of a broken one: releases that the server may not have got
+	load    int      // the claims of any kind that do
+	alone   bool     // one claim waits in line, and nothing else fits
+	heard   time.Time
+	timer   *time.Timer
+	armed   time.Time // when timer fires; zero if it is not armed
+	list    *[]*conn  // the endpoint's list that it is in, or nil
+	place   int       // where in list
+}
+
+// start makes c ready for requests. Caller holds endpoint.mu.
+func (c *conn) start(now time.Time) {
+	c.heard = now
+	c.wake = make(chan struct{}, 1)
+	c.dead = make(chan struct{})
+	c.e.tasks.Add(2)
+	go c.writeLoop()
+	go c.readLoop()
+	c.arm(now.Add(c.idle))
+}
+
+// send gathers a request for the writer and notes that its answer is due.
+// Caller holds endpoint.mu.
+func (c *conn) send(x exchange, r *wire.Request) {
+	r.Command, r.Tag = x.command, x.tag
+	out, err := wire.AppendRequest(c.out, r)
+	if err != nil {
+		panic("bug: a request that was not checked: " + err.Error())
+	}
+	c.out = out
+	if x.tag == 0 {
+		c.pending = append(c.pending, x)
+	} else {
+		c.tagged = append(c.tagged, x)
+	}
+	if !x.deadline.IsZero() {
+		c.arm(x.deadline)
+	}
+	select {
+	case c.wake <- struct{}{}:
+	default: // the writer has not yet seen the last one
+	}
+}
+
+// writeLoop writes what send gathers. It ends when the connection breaks.
+func (c *conn) writeLoop() {
+	defer c.e.tasks.Done()
+	for {
+		select {
+		case <-c.dead:
+			return
+		case <-c.wake:
+		}
+		if err := c.flush(); err != nil {
+			c.e.lock()
+			c.fail(err, time.Now())
+			c.e.unlock()
+			return
+		}
+	}
+}
+
+// flush writes everything that was gathered, in one write.
+func (c *conn) flush() error {
+	c.e.lock()
+	out := c.out
+	if len(out) > 0 {
+		c.out, c.spare = c.spare[:0], nil
+	}
+	c.e.unlock()
+	if len(out) == 0 {
+		return nil
+	}
+	if err := c.rw.SetWriteDeadline(time.Now().Add(c.e.cfg.socketTimeout)); err != nil {
+		return err
+	}
+	_, err := c.rw.Write(out)
+	c.e.lock()
+	c.spare = out[:0]
+	c.e.unlock()
+	return err
+}
+
+// readLoop hands each line to the exchange that it answers. It ends when the
+// connection breaks. How long an answer may take is tick's business.
+func (c *conn) readLoop() {
+	defer c.e.tasks.Done()
+	for {
+		line, err := readLine(c.reader, wire.MaxReply)
+		now := time.Now()
+		c.e.lock()
+		for err == nil && c.broken == nil {
+			err = c.answer(line, now)
+			if err != nil || !bufferedLine(c.reader) {
+				break
+			}
+			line, err = readLine(c.reader, wire.MaxReply)
+		}
+		if err != nil {
+			c.fail(err, now)
+		}
+		broken := c.broken != nil
+		c.e.unlock()
+		if broken {
+			return
+		}
+	}
+}
+
+// bufferedLine reports whether a whole line can be read without I/O.
+func bufferedLine(r *bufio.Reader) bool {
+	if r.Buffered() == 0 {
+		return false
+	}
+	b, _ := r.Peek(r.Buffered())
+	return bytes.IndexByte(b, '\n') >= 0
+}
+
+// readLine reads a line of at most limit bytes and returns it without its line
+// break. The bytes are valid until the next read.
+func readLine(r *bufio.Reader, limit int) ([]byte, error) {
+	line, err := r.ReadSlice('\n')
+	if errors.Is(err, bufio.ErrBufferFull) {
+		long := bytes.Clone(line)
+		for errors.Is(err, bufio.ErrBufferFull) && len(long) <= limit {
+			line, err = r.ReadSlice('\n')
+			long = append(long, line...)
+		}
+		line = long
+	}
+	if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+		return nil, err
+	}
+	if len(line) > limit {
+		return nil, violation("a line is too long")
+	}
+	line = line[:len(line)-1]
+	if n := len(line); n > 0 && line[n-1] == '\r' {
+		line = line[:n-1]
+	}
+	return line, nil
+}
+
+// answer gives a line to the exchange that it answers. An error means that it
+// answers none, and breaks the connection. Caller holds endpoint.mu.
+func (c *conn) answer(line []byte, now time.Time) error {
+	tag, _, ok := wire.CutTag(line)
+	if !ok {
+		return violation("a malformed tag")
+	}
+	x, ok := c.take(tag)
+	if !ok {
+		return violation("a line that nobody asked for")
+	}
+	r, err := wire.ParseReply(x.command, line)
+	if err != nil {
+		return violation(err.Error())
+	}
+	if !x.deadline.IsZero() && now.After(x.deadline) {
+		return errLate
+	}
+	c.heard = now
+	if err := x.claim.answered(c, x, r, now); err != nil {
+		return err
+	}
+	if c.e.closing && c.unanswered() == 0 {
+		c.end(now)
+	}
+	return nil
+}
+
+var errLate = errors.New("an answer came too late")
+
+// take removes and returns the exchange that a line with this tag answers.
+// Caller holds endpoint.mu.
+func (c *conn) take(tag uint64) (exchange, bool) {
+	queue := &c.pending
+	if tag != 0 {
+		queue = &c.tagged
+	}
+	for i, x := range *queue {
+		if x.tag == tag {
+			*queue = append((*queue)[:i], (*queue)[i+1:]...)
+			return x, true
+		}
+	}
+	return exchange{}, false
+}
+
+// unanswered returns how many answers are due. Caller holds endpoint.mu.
+func (c *conn) unanswered() int { return len(c.pending) + len(c.tagged) }
+
+// fail breaks the connection because of err. Caller holds endpoint.mu.
+func (c *conn) fail(err error, now time.Time) {
+	if c.broken == nil {
+		c.e.broke(c, err, now)
+		c.drop(err, c.strict && !c.e.closing, now)
+	}
+}
+
+// end closes the connection for reasons of our own. Caller holds endpoint.mu.
+func (c *conn) end(now time.Time) {
+	if c.broken == nil {
+		c.drop(ErrClosed, false, now)
+	}
+}
+
+// drop ends everything that lives on the connection, contexts first, and then
+// has the socket closed. With keep, slots stay until their guard or until
+// another connection adopts them. Caller holds endpoint.mu.
+func (c *conn) drop(err error, keep bool, now time.Time) {
+	c.broken = err
+	c.e.forget(c)
+	held, waiting := c.held, append(c.pending, c.tagged...)
+	c.held, c.pending, c.tagged = nil, nil, nil
+	if keep {
+		c.keep(held, waiting, now)
+	} else {
+		for _, cl := range held {
+			cl.broke(unavailable(err), now)
+		}
+	}
+	for _, x := range waiting {
+		if x.claim.stage != stageHeld {
+			x.claim.broke(unavailable(err), now)
+		}
+	}
+	if len(c.held) == 0 {
+		c.disarm()
+	}
+	close(c.dead)
+	c.e.closeLater(c.raw)
+}

@@ -1,0 +1,129 @@
+package dflockd
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/slot"
+)
+
+var (
+	// ErrTimeout is returned by WithLock when the slot was not granted within
+	// the acquire timeout.
+	ErrTimeout = errors.New("not granted in time")
+
+	// ErrAuth is returned when the server refused the secret, asks for one, or
+	// has none. It is final: nothing is dialled again after it.
+	ErrAuth = errors.New("the server refused the secret (see WithAuth)")
+
+	// ErrLimitMismatch is returned when the key is in use with another limit.
+	// Every client of a key must give it the same limit.
+	ErrLimitMismatch = errors.New("the key is in use with another limit")
+
+	// ErrMaxLocks is returned when the server has as many keys as it may.
+	ErrMaxLocks = errors.New("the server holds its maximum of keys (--max-locks)")
+
+	// ErrMaxWaiters is returned when the line of the key is as long as it may be.
+	ErrMaxWaiters = errors.New("the line of the key is full (--max-waiters)")
+
+	// ErrDraining is returned when the server is shutting down. It matches
+	// slot.ErrUnavailable too.
+	ErrDraining = fmt.Errorf("the server is shutting down: %w", slot.ErrUnavailable)
+
+	// ErrRefused is returned when the server answers with an error that this
+	// client has no other name for. The text says which.
+	ErrRefused = errors.New("the server refused the request")
+
+	// ErrClosed is returned by what was closed, or never opened. It matches
+	// slot.ErrClosed too.
+	ErrClosed = fmt.Errorf("closed: %w", slot.ErrClosed)
+
+	// ErrNotHeld is returned, and is the cause of Context, when a Semaphore or
+	// Lock holds no slot.
+	ErrNotHeld = errors.New("no slot is held")
+
+	// ErrAlreadyConnected is returned by Acquire and Enqueue when the Semaphore
+	// or Lock holds a slot or a place in line already, and Force was not given.
+	ErrAlreadyConnected = errors.New("already connected: release or close it first, or use Force")
+
+	// ErrProtocol is returned when the server sent what does not fit the
+	// protocol. The connection was dropped. It often means that the address
+	// is not that of a dflockd.
+	ErrProtocol = errors.New("the server's answer does not fit the protocol")
+)
+
+// Error says what was asked for, with which key and of which server, when
+// something failed. It never holds a secret or a token.
+type Error struct {
+	Op     string // what failed: "claim", "wait", "hold", "dial", "stats", …
+	Key    string // the name of the semaphore or lock; "" if none was involved
+	Server string // the server's address; "" if none was involved
+	Err    error  // what happened
+}
+
+// Error returns the message.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString("dflockd: ")
+	b.WriteString(e.Op)
+	if e.Key != "" {
+		fmt.Fprintf(&b, " %q", e.Key)
+	}
+	if e.Server != "" {
+		b.WriteString(" at ")
+		b.WriteString(e.Server)
+	}
+	b.WriteString(": ")
+	b.WriteString(e.Err.Error())
+	return b.String()
+}
+
+// Unwrap returns what happened, for errors.Is and errors.As.
+func (e *Error) Unwrap() error { return e.Err }
+
+// marked is an error with a cause that also matches a sentinel, such as
+// slot.ErrLost or slot.ErrUnavailable.
+type marked struct {
+	mark  error
+	cause error
+}
+
+func (m *marked) Error() string   { return m.mark.Error() + ": " + m.cause.Error() }
+func (m *marked) Unwrap() []error { return []error{m.mark, m.cause} }
+
+func unavailable(cause error) error { return mark(slot.ErrUnavailable, cause) }
+
+func mark(sentinel, cause error) error {
+	if errors.Is(cause, sentinel) {
+		return cause
+	}
+	return &marked{sentinel, cause}
+}
+
+// violation is an answer that does not fit the protocol. What the server sent
+// may hold a token and stays out of it.
+func violation(what string) error { return fmt.Errorf("%w: %s", ErrProtocol, what) }
+
+// refusal turns a reply that refuses a request into an error.
+func refusal(r wire.Reply) error {
+	switch r.Status {
+	case wire.ErrorAuth:
+		return ErrAuth
+	case wire.ErrorLimitMismatch:
+		return ErrLimitMismatch
+	case wire.ErrorMaxLocks:
+		return ErrMaxLocks
+	case wire.ErrorMaxWaiters:
+		return ErrMaxWaiters
+	case wire.ErrorDraining:
+		return ErrDraining
+	case wire.ErrorNotLeader:
+		return unavailable(errors.New("this member of the cluster does not lead it (see WithCluster)"))
+	case wire.ErrorOther:
+		return fmt.Errorf("%w: it answered %q", ErrRefused, r.Text)
+	default:
+		return fmt.Errorf("%w: it answered %q", ErrRefused, r.Status)
+	}
+}

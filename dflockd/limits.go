@@ -1,0 +1,53 @@
+package dflockd
+
+import (
+	"fmt"
+
+	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/slot"
+)
+
+// Limits says which semaphore a key means and how many may hold it at once:
+// [Fixed] or [Keyed]. Every client of a semaphore must give it the same limit.
+type Limits struct {
+	name  string
+	keyed bool
+	limit int
+}
+
+// Fixed returns limits with one semaphore, whatever the key: at most n hold a
+// slot of it anywhere.
+func Fixed(name string, n int) Limits { return Limits{name: name, limit: n} }
+
+// Keyed returns limits with a semaphore for each key, called prefix + key: at
+// most n hold a slot of the same key. The empty key is refused.
+func Keyed(prefix string, n int) Limits { return Limits{name: prefix, limit: n, keyed: true} }
+
+// check validates what can be known without a key.
+func (l Limits) check() error {
+	if l.limit < 1 {
+		return fmt.Errorf("the limit is %d: it must be 1 or more", l.limit)
+	}
+	if l.keyed && l.name == "" {
+		return nil
+	}
+	if err := wire.CheckKey(l.name); err != nil {
+		return fmt.Errorf("%w: %q: %w", slot.ErrKey, l.name, err)
+	}
+	return nil
+}
+
+// semaphore returns the name of the semaphore that key means.
+func (l Limits) semaphore(key string) (string, error) {
+	if !l.keyed {
+		return l.name, nil
+	}
+	if key == "" {
+		return "", &Error{Op: "claim", Err: fmt.Errorf("%w: it is empty (give the job a key, or use Fixed)", slot.ErrKey)}
+	}
+	name := l.name + key
+	if err := wire.CheckKey(name); err != nil {
+		return "", &Error{Op: "claim", Key: name, Err: fmt.Errorf("%w: %w", slot.ErrKey, err)}
+	}
+	return name, nil
+}

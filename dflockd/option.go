@@ -1,0 +1,237 @@
+package dflockd
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/berth-go/berth/dflockd/internal/wire"
+)
+
+// An Option configures a [Source], a [Semaphore] or a [Lock]. An option with a
+// value that cannot work makes the constructor return an error.
+type Option func(*config) error
+
+// WithServers sets the servers as host:port (default 127.0.0.1:6388). Several
+// are shards: each key lives on one of them (see [WithSharding]), unless
+// [WithCluster] says that they are one cluster.
+func WithServers(addresses ...string) Option {
+	return func(c *config) error {
+		if len(addresses) == 0 {
+			return errors.New("WithServers: the list is empty")
+		}
+		for _, a := range addresses {
+			if err := checkAddress(a); err != nil {
+				return fmt.Errorf("WithServers: %w", err)
+			}
+		}
+		c.servers = slices.Clone(addresses)
+		return nil
+	}
+}
+
+func checkAddress(a string) error {
+	host, port, err := net.SplitHostPort(a)
+	if err != nil || host == "" {
+		return fmt.Errorf("%q is not host:port, such as 127.0.0.1:6388", a)
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+		return fmt.Errorf("%q has no port from 1 to 65535", a)
+	}
+	return nil
+}
+
+// WithSharding sets the function that chooses a key's server: it gets the key
+// and the number of servers and returns an index (default [StableHashShard]).
+// An index out of range fails the call that needed it.
+func WithSharding(shard func(key string, servers int) int) Option {
+	return func(c *config) error {
+		if shard == nil {
+			return errors.New("WithSharding: the function is nil")
+		}
+		c.sharding = shard
+		return nil
+	}
+}
+
+// WithLease sets how long the server keeps a slot that is not renewed (default:
+// the server decides, 33 s on an original one). It is rounded up to whole
+// seconds. A slot is renewed long before, so the lease matters when a client
+// dies: its slots are free after a lease at the latest.
+func WithLease(d time.Duration) Option {
+	return func(c *config) error {
+		c.lease = d
+		return positive("WithLease", d)
+	}
+}
+
+// WithRenewRatio sets the part of its lease after which a slot is renewed at
+// the latest (default 0.5); strictly between 0 and 1. Renewals come earlier
+// where safety asks for it: after a third of the lease, or 7 s.
+func WithRenewRatio(r float64) Option {
+	return func(c *config) error {
+		if !(r > 0 && r < 1) {
+			return fmt.Errorf("WithRenewRatio: %v is not between 0 and 1", r)
+		}
+		c.renewRatio = r
+		return nil
+	}
+}
+
+// WithStrict says that the servers run with --no-auto-release-on-disconnect,
+// so that a slot survives its connection. A server of this module says so
+// itself; an original one does not.
+func WithStrict() Option {
+	return func(c *config) error {
+		c.strict = true
+		return nil
+	}
+}
+
+// WithFence says that the first half of the servers' tokens is a fencing
+// number, as in releases 2.x of the original server. A server of this module
+// says so itself. Do not use it with release 1.10.
+func WithFence() Option {
+	return func(c *config) error {
+		c.fence = true
+		return nil
+	}
+}
+
+// WithCluster says that the servers are the members of one dflockd cluster
+// (releases 2.x). The client follows its leader, to members of the list only.
+// Each claim has a connection of its own.
+func WithCluster() Option {
+	return func(c *config) error {
+		c.cluster = true
+		return nil
+	}
+}
+
+// WithOrphanTime says how long the cluster keeps the slots and places of a
+// broken connection for a client that comes back with the same reference. It
+// must not be longer than what the members are configured with. Without it a
+// broken connection loses them.
+func WithOrphanTime(d time.Duration) Option {
+	return func(c *config) error {
+		c.orphanTime = d
+		return positive("WithOrphanTime", d)
+	}
+}
+
+// WithTLS encrypts the connections. The zero Config means the system's CAs.
+// The server's name is verified; it defaults to the host of its address. The
+// oldest version is TLS 1.2.
+func WithTLS(t *tls.Config) Option {
+	return func(c *config) error {
+		if t == nil {
+			return errors.New("WithTLS: the config is nil (use an empty one for the system's CAs)")
+		}
+		c.tls = t.Clone()
+		c.tls.MinVersion = max(c.tls.MinVersion, tls.VersionTLS12)
+		return nil
+	}
+}
+
+// WithAuth sets the secret for servers started with --auth-token. It goes over
+// plaintext to this machine only, see [WithPlaintextAuth].
+func WithAuth(secret string) Option {
+	return func(c *config) error {
+		c.secret = wire.Secret(secret)
+		if err := wire.CheckSecret(secret); err != nil {
+			return fmt.Errorf("WithAuth: %w", err)
+		}
+		return nil
+	}
+}
+
+// WithPlaintextAuth allows the secret to be sent to other machines without TLS.
+func WithPlaintextAuth() Option {
+	return func(c *config) error {
+		c.insecureAuth = true
+		return nil
+	}
+}
+
+// WithConnectTimeout sets how long it may take until a connection is ready
+// (default 3 s): TCP, TLS and the secret.
+func WithConnectTimeout(d time.Duration) Option {
+	return func(c *config) error {
+		c.connectTimeout = d
+		return positive("WithConnectTimeout", d)
+	}
+}
+
+// WithSocketTimeout sets how long an answer may take before the connection
+// counts as broken (default 5 s). It does not run while a claim waits in line,
+// and renewals have a shorter one.
+func WithSocketTimeout(d time.Duration) Option {
+	return func(c *config) error {
+		c.socketTimeout = d
+		return positive("WithSocketTimeout", d)
+	}
+}
+
+// WithDialer sets how connections are opened (default: TCP with keepalive).
+// TLS is added on top.
+func WithDialer(dial DialFunc) Option {
+	return func(c *config) error {
+		if dial == nil {
+			return errors.New("WithDialer: the function is nil")
+		}
+		c.dial = dial
+		return nil
+	}
+}
+
+// WithLogger sets where faults are logged (default: nowhere).
+func WithLogger(l *slog.Logger) Option {
+	return func(c *config) error {
+		if l == nil {
+			return errors.New("WithLogger: the logger is nil")
+		}
+		c.log = l
+		return nil
+	}
+}
+
+// WithAcquireTimeout sets how long Acquire, Wait and WithLock of a [Semaphore]
+// or [Lock] wait (default 10 s); 0 means only if a slot is free now. A
+// [Source] refuses it: there the context of each call decides.
+func WithAcquireTimeout(d time.Duration) Option {
+	return func(c *config) error {
+		c.acquireTimeout = d
+		c.single = append(c.single, "WithAcquireTimeout")
+		if d < 0 {
+			return fmt.Errorf("WithAcquireTimeout: %v is negative", d)
+		}
+		return nil
+	}
+}
+
+// WithOnLost sets a function that is called, on a goroutine of its own, when
+// the slot of a [Semaphore] or [Lock] is lost. Its Context has ended by then.
+// It may call any method. A [Source] refuses it: there the slot's context says
+// the same.
+func WithOnLost(f func(key, token string)) Option {
+	return func(c *config) error {
+		if f == nil {
+			return errors.New("WithOnLost: the function is nil")
+		}
+		c.onLost = f
+		c.single = append(c.single, "WithOnLost")
+		return nil
+	}
+}
+
+func positive(option string, d time.Duration) error {
+	if d <= 0 {
+		return fmt.Errorf("%s: %v is not longer than 0", option, d)
+	}
+	return nil
+}

@@ -1,0 +1,168 @@
+package dflockd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/berth-go/berth/slot"
+)
+
+// closeTimeout is how long a Close takes at most.
+const closeTimeout = time.Second
+
+var (
+	_ slot.Source  = (*Source)(nil)
+	_ slot.Trier   = (*Source)(nil)
+	_ slot.Limiter = (*Source)(nil)
+)
+
+// A Source claims slots on dflockd servers for many workers at once, over few
+// connections. It is safe for concurrent use.
+type Source struct {
+	cfg       *config
+	limits    Limits
+	endpoints []*endpoint
+}
+
+// NewSource returns a source of the given limits. It checks the options and
+// dials nothing; see [Source.Ping].
+func NewSource(limits Limits, opts ...Option) (*Source, error) {
+	if err := limits.check(); err != nil {
+		return nil, fmt.Errorf("dflockd: %w", err)
+	}
+	cfg, err := newConfig(opts)
+	if err != nil {
+		return nil, err
+	}
+	if len(cfg.single) > 0 {
+		return nil, fmt.Errorf("dflockd: %s is for a Semaphore or a Lock", strings.Join(cfg.single, ", "))
+	}
+	return &Source{cfg: cfg, limits: limits, endpoints: cfg.endpoints()}, nil
+}
+
+// endpoints returns an endpoint for each server, or one for a cluster.
+func (c *config) endpoints() []*endpoint {
+	if c.cluster {
+		return []*endpoint{newEndpoint(c, c.servers...)}
+	}
+	var es []*endpoint
+	for _, server := range c.servers {
+		es = append(es, newEndpoint(c, server))
+	}
+	return es
+}
+
+// Enqueue takes a place in the line of key, or a slot if one is free. It takes
+// one round trip, or two for a key that turns out to be contended, and a dial
+// where no connection has room. While a server is down it returns
+// slot.ErrUnavailable at once.
+func (s *Source) Enqueue(ctx context.Context, key string) (slot.Ticket, error) {
+	cl, err := s.claim(ctx, key, false)
+	if err != nil {
+		return nil, err
+	}
+	return (*ticket)(cl), nil
+}
+
+// Try claims a slot of key if one is free now, in one round trip.
+func (s *Source) Try(ctx context.Context, key string) (slot.Slot, bool, error) {
+	cl, err := s.claim(ctx, key, true)
+	if errors.Is(err, errNoneFree) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	got, ok := (*ticket)(cl).Slot()
+	if !ok {
+		return nil, false, cl.reason()
+	}
+	return got, true, nil
+}
+
+// Limit returns the number of slots of key, which is known without a server.
+func (s *Source) Limit(key string) (int, bool) {
+	_, err := s.limits.semaphore(key)
+	return s.limits.limit, err == nil
+}
+
+// claim starts a claim and waits until it has a slot or a place in line.
+func (s *Source) claim(ctx context.Context, key string, tryOnly bool) (*claim, error) {
+	if ctx.Err() != nil {
+		return nil, &Error{Op: "claim", Key: key, Err: context.Cause(ctx)}
+	}
+	name, err := s.limits.semaphore(key)
+	if err != nil {
+		return nil, err
+	}
+	i, err := s.cfg.shard(name)
+	if err != nil {
+		return nil, err
+	}
+	cl := &claim{
+		key: key, name: name, limit: int64(s.limits.limit), verbs: semaphoreVerbs,
+		trace: slot.TraceFrom(ctx), tryOnly: tryOnly,
+	}
+	return cl, s.endpoints[i].place(ctx, cl)
+}
+
+// place starts a claim and waits until it has a slot or a place in line.
+func (e *endpoint) place(ctx context.Context, cl *claim) error {
+	e.claim(cl)
+	e.lock()
+	defer e.unlock()
+	err := e.await(ctx, cl, func(cl *claim) bool { return cl.stage >= stageWait })
+	if err != nil {
+		cl.abandon(err, time.Now())
+		return cl.wrap("claim", err)
+	}
+	if cl.stage == stageDone {
+		e.recycle(cl)
+		return cl.err
+	}
+	return nil
+}
+
+// reason returns why the claim is done.
+func (cl *claim) reason() error {
+	cl.e.lock()
+	defer cl.e.unlock()
+	return cl.gone()
+}
+
+// Ping reports whether every server answers: one round trip to each, after a
+// dial where there is no connection.
+func (s *Source) Ping(ctx context.Context) error {
+	errs := make([]error, len(s.endpoints))
+	var wg sync.WaitGroup
+	for i, e := range s.endpoints {
+		wg.Go(func() { errs[i] = e.place(ctx, &claim{ping: true}) })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// Close gives back the slots that are still held, whose contexts end with
+// slot.ErrLost, and closes the connections. It returns when that is done, ctx
+// ends, or a second has passed, whichever is first: what is left then is cut,
+// and its slots are free as for a client that died.
+func (s *Source) Close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, closeTimeout, errClose)
+	defer cancel()
+	errs := make([]error, len(s.endpoints))
+	var wg sync.WaitGroup
+	for i, e := range s.endpoints {
+		wg.Go(func() { errs[i] = e.close(ctx, true) })
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return &Error{Op: "close", Err: err}
+	}
+	return nil
+}
+
+var errClose = errors.New("the servers did not answer in time; slots may stay held until their leases end")

@@ -1,0 +1,138 @@
+package dflockd
+
+import (
+	"context"
+	"time"
+
+	"github.com/berth-go/berth/slot"
+)
+
+// ticket and grant are what the claimant sees of a claim.
+type (
+	ticket claim
+	grant  claim
+)
+
+var (
+	_ slot.Ticket = (*ticket)(nil)
+	_ slot.Slot   = (*grant)(nil)
+)
+
+// Slot returns the slot if it is granted.
+func (t *ticket) Slot() (slot.Slot, bool) {
+	cl := (*claim)(t)
+	cl.e.lock()
+	defer cl.e.unlock()
+	if !cl.takeable() {
+		return nil, false
+	}
+	return cl.take(), true
+}
+
+// Wait blocks until the slot is granted.
+func (t *ticket) Wait(ctx context.Context) (slot.Slot, error) {
+	cl := (*claim)(t)
+	cl.e.lock()
+	defer cl.e.unlock()
+	err := cl.e.await(ctx, cl, (*claim).settled)
+	if err != nil {
+		cl.abandon(err, time.Now())
+		return nil, cl.wrap("wait", err)
+	}
+	if !cl.takeable() {
+		return nil, cl.gone()
+	}
+	return cl.take(), nil
+}
+
+// Close leaves the line, or gives back a slot that was not taken.
+func (t *ticket) Close() error {
+	cl := (*claim)(t)
+	cl.e.lock()
+	defer cl.e.unlock()
+	if !cl.taken {
+		cl.abandon(ErrClosed, time.Now())
+		cl.signal()
+	}
+	return nil
+}
+
+// settled reports whether a claim waits no more. Caller holds endpoint.mu.
+func (cl *claim) settled() bool {
+	return cl.stage >= stageHeld || cl.abandoned != nil
+}
+
+// takeable reports whether there is a slot for the ticket's owner. Caller
+// holds endpoint.mu.
+func (cl *claim) takeable() bool { return cl.stage == stageHeld && cl.abandoned == nil }
+
+// take hands the slot over. Caller holds endpoint.mu.
+func (cl *claim) take() *grant {
+	if !cl.taken {
+		cl.taken = true
+		cl.e.recycle(cl)
+	}
+	return (*grant)(cl)
+}
+
+// gone returns why there is no slot. Caller holds endpoint.mu.
+func (cl *claim) gone() error {
+	if cl.abandoned != nil {
+		return cl.wrap("wait", cl.abandoned)
+	}
+	return cl.err
+}
+
+// Context ends when the slot is lost or released.
+func (g *grant) Context() context.Context {
+	cl := (*claim)(g)
+	cl.e.lock()
+	defer cl.e.unlock()
+	return cl.context()
+}
+
+// Release gives the slot back.
+func (g *grant) Release() error {
+	cl := (*claim)(g)
+	cl.e.lock()
+	defer cl.e.unlock()
+	if cl.stage == stageHeld {
+		cl.release(slot.ErrReleased, time.Now())
+	}
+	if lostError(cl.err) {
+		return cl.err
+	}
+	return nil
+}
+
+// Info describes the slot.
+func (g *grant) Info() slot.Info {
+	cl := (*claim)(g)
+	cl.e.lock()
+	defer cl.e.unlock()
+	info := slot.Info{
+		Key:         cl.key,
+		GrantedAt:   cl.granted,
+		ConfirmedAt: cl.confirmed,
+		Queued:      cl.queued,
+		Strict:      cl.conn.strict,
+		ExpiresAt:   cl.lease.guard(),
+	}
+	if cl.conn.features.Fence || cl.e.cfg.fence {
+		info.Fence = cl.token.Fence()
+	}
+	return info
+}
+
+func (cl *claim) traceGranted(now time.Time) {
+	cl.granted = now
+	if cl.trace != nil && cl.trace.Granted != nil {
+		cl.e.later(func() { cl.trace.Granted(now) })
+	}
+}
+
+func (cl *claim) traceRenewed(x exchange, now time.Time, err error) {
+	if cl.trace != nil && cl.trace.Renewed != nil {
+		cl.e.later(func() { cl.trace.Renewed(now.Sub(x.sent), err) })
+	}
+}
