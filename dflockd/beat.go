@@ -151,7 +151,7 @@ func (c *conn) next(now time.Time) time.Time {
 	for _, x := range c.tagged {
 		sooner(x.deadline)
 	}
-	if c.load == 0 && c.broken == nil {
+	if c.load == 0 && c.unanswered() == 0 && c.broken == nil {
 		sooner(c.heard.Add(c.idle))
 	}
 	return at

@@ -85,6 +85,7 @@ type claim struct {
 	waited    time.Time // before sw was sent
 	granted   time.Time
 	confirmed time.Time
+	unheard   bool          // the server did not know the slot any more when it was released
 	err       error         // why it is done
 	changed   chan struct{} // cap 1: stage has changed for its claimant
 	ctx       context.Context
@@ -143,8 +144,10 @@ func (cl *claim) answered(c *conn, x exchange, r wire.Reply, now time.Time) erro
 		return cl.renewed(x, r, now)
 	case rolePing:
 		cl.finish(nil)
-	case roleRelease, roleLeave:
-		// Nobody waits for these: what the server says changes nothing.
+	case roleRelease:
+		cl.unheard = r.Status != wire.OK
+	case roleLeave:
+		// What the server says changes nothing.
 	}
 	return nil
 }
@@ -363,9 +366,6 @@ func (cl *claim) leaveConn() {
 	c.load--
 	c.alone = false
 	c.e.relist(c)
-	if c.load == 0 {
-		c.arm(c.heard.Add(c.idle))
-	}
 	c.e.assign()
 }
 
@@ -428,7 +428,7 @@ func (cl *claim) lose(cause error, now time.Time) {
 	if cause == errExpired && cl.conn.broken == nil {
 		cl.sendRelease(now) // it may still be ours, and somebody may wait
 	}
-	if cl.lost != nil {
+	if cl.lost != nil && !cl.e.closing {
 		token := string(cl.token.AppendTo(nil))
 		cl.e.later(func() { cl.lost(token) })
 	}

@@ -229,10 +229,19 @@ func (c *conn) answer(line []byte, now time.Time) error {
 	if err := x.claim.answered(c, x, r, now); err != nil {
 		return err
 	}
-	if c.e.closing && c.unanswered() == 0 {
-		c.end(now)
+	if c.unanswered() == 0 {
+		c.quiet(now)
 	}
 	return nil
+}
+
+// quiet takes note that nothing is under way. Caller holds endpoint.mu.
+func (c *conn) quiet(now time.Time) {
+	if c.e.closing {
+		c.end(now)
+	} else if c.load == 0 {
+		c.arm(c.heard.Add(c.idle))
+	}
 }
 
 var errLate = errors.New("an answer came too late")
@@ -277,18 +286,21 @@ func (c *conn) end(now time.Time) {
 func (c *conn) drop(err error, keep bool, now time.Time) {
 	c.broken = err
 	c.e.forget(c)
+	if err != ErrClosed {
+		err = unavailable(err)
+	}
 	held, waiting := c.held, append(c.pending, c.tagged...)
 	c.held, c.pending, c.tagged = nil, nil, nil
 	if keep {
 		c.keep(held, waiting, now)
 	} else {
 		for _, cl := range held {
-			cl.broke(unavailable(err), now)
+			cl.broke(err, now)
 		}
 	}
 	for _, x := range waiting {
 		if x.claim.stage != stageHeld {
-			x.claim.broke(unavailable(err), now)
+			x.claim.broke(err, now)
 		}
 	}
 	if len(c.held) == 0 {

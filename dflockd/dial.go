@@ -143,8 +143,8 @@ func (e *endpoint) dialFailed(server string, err error, now time.Time) {
 	e.lastErr = hint(server, err)
 	e.gate.failed(now, rand.Float64())
 	if errors.Is(err, ErrAuth) {
-		e.fatal = ErrAuth
-		e.refuseAll(ErrAuth)
+		e.fatal = err
+		e.refuseAll(err)
 		return
 	}
 	e.warn("cannot connect", &Error{Op: "dial", Server: server, Err: err}, now)

@@ -264,13 +264,14 @@ func (e *endpoint) forget(c *conn) {
 // broke takes note that an established connection broke. Caller holds mu.
 func (e *endpoint) broke(c *conn, err error, now time.Time) {
 	e.gate.broke(now, rand.Float64())
-	if !e.closing {
-		e.warn("connection lost", &Error{Op: "connection", Server: e.address(), Err: err}, now)
-	}
+	e.warn("connection lost", &Error{Op: "connection", Server: e.address(), Err: err}, now)
 }
 
 // warn logs a fault, at most one a second. Caller holds mu.
 func (e *endpoint) warn(msg string, err error, now time.Time) {
+	if e.closing {
+		return
+	}
 	if now.Sub(e.loggedAt) < time.Second {
 		e.unlogged++
 		return

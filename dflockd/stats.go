@@ -1,0 +1,130 @@
+package dflockd
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/berth-go/berth/dflockd/internal/wire"
+)
+
+// ServerStats is what a server says that it holds.
+type ServerStats struct {
+	// Server is the address that was asked.
+	Server string `json:"-"`
+	// Connections is the number of its clients' connections, this one included.
+	Connections int `json:"connections"`
+	// Locks are the held locks, and semaphores of limit 1.
+	Locks []LockStats `json:"locks"`
+	// Semaphores are the held semaphores of limit 2 and more.
+	Semaphores []SemaphoreStats `json:"semaphores"`
+	// IdleLocks and IdleSemaphores are those that nobody holds or waits for.
+	IdleLocks      []IdleStats `json:"idle_locks"`
+	IdleSemaphores []IdleStats `json:"idle_semaphores"`
+}
+
+// LockStats describes a lock.
+type LockStats struct {
+	Key     string `json:"key"`
+	Owner   uint64 `json:"owner_conn_id"`
+	Waiters int    `json:"waiters"`
+	// LeaseExpiresIn is in seconds.
+	LeaseExpiresIn float64 `json:"lease_expires_in_s"`
+}
+
+// SemaphoreStats describes a semaphore.
+type SemaphoreStats struct {
+	Key     string `json:"key"`
+	Limit   int    `json:"limit"`
+	Holders int    `json:"holders"`
+	Waiters int    `json:"waiters"`
+}
+
+// IdleStats describes a key that nobody uses.
+type IdleStats struct {
+	Key string `json:"key"`
+	// Idle is in seconds.
+	Idle float64 `json:"idle_s"`
+}
+
+// Stats asks each server what it holds, over a connection of its own. It takes
+// a dial and a round trip to each, one after the other, and returns what it
+// got together with the errors of those that did not answer.
+func Stats(ctx context.Context, opts ...Option) ([]ServerStats, error) {
+	cfg, err := newConfig(opts)
+	if err != nil {
+		return nil, err
+	}
+	var all []ServerStats
+	var errs []error
+	for _, server := range cfg.servers {
+		st, err := readStats(ctx, cfg, server)
+		if err != nil {
+			errs = append(errs, &Error{Op: "stats", Server: server, Err: err})
+			continue
+		}
+		st.Server = server
+		all = append(all, st)
+	}
+	return all, errors.Join(errs...)
+}
+
+func readStats(ctx context.Context, cfg *config, server string) (st ServerStats, err error) {
+	e := newEndpoint(cfg, server)
+	stopEndpoint := context.AfterFunc(ctx, e.stop)
+	defer stopEndpoint()
+	defer e.stop()
+	c, err := e.connect(server)
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	} else if err != nil && !errors.Is(err, ErrAuth) {
+		err = unavailable(hint(server, err))
+	}
+	if c == nil {
+		return st, err
+	}
+	defer c.raw.Close()
+	_ = c.rw.SetDeadline(time.Now().Add(cfg.socketTimeout))
+	stop := context.AfterFunc(ctx, func() { _ = c.rw.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	if err != nil {
+		return st, err
+	}
+	text, err := askStats(c)
+	if err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return st, err
+	}
+	if err := json.Unmarshal([]byte(text), &st); err != nil {
+		return st, violation("its stats are no JSON")
+	}
+	return st, nil
+}
+
+// askStats sends the request and returns the JSON of the reply, which may be
+// much longer than any other.
+func askStats(c *conn) (string, error) {
+	out, err := wire.AppendRequest(nil, &wire.Request{Command: wire.Stats})
+	if err != nil {
+		return "", err
+	}
+	if _, err := c.rw.Write(out); err != nil {
+		return "", unavailable(err)
+	}
+	line, err := readLine(bufio.NewReaderSize(c.reader, 64<<10), wire.MaxStatsReply)
+	if err != nil {
+		return "", unavailable(err)
+	}
+	r, err := wire.ParseReply(wire.Stats, line)
+	if err != nil {
+		return "", violation(err.Error())
+	}
+	if r.Status != wire.OK {
+		return "", refusal(r)
+	}
+	return r.Text, nil
+}
