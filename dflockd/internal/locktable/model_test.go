@@ -1,0 +1,313 @@
+package locktable
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/berth-go/berth/dflockd/internal/wire"
+)
+
+// model is what a table should do, written to be read: one list of claims in
+// the order they came, and a loop over it for every question.
+type model struct {
+	cfg     Config
+	now     time.Duration
+	drained bool
+	claims  []*modelClaim
+	events  []modelEvent
+}
+
+type modelClaim struct {
+	conn       int // -1: its connection is gone
+	key        string
+	limit      int64
+	tag        uint64
+	lease      time.Duration
+	state      state
+	due        time.Duration
+	blocked    bool
+	remembered bool
+	token      wire.Token // zero until the table has told it
+}
+
+type modelEvent struct {
+	conn   int
+	tag    uint64
+	status wire.Status
+	claim  *modelClaim // of a grant
+}
+
+func (m *model) frozen() bool { return m.drained || m.now < m.cfg.Grace }
+
+func (m *model) select_(f func(*modelClaim) bool) (found []*modelClaim) {
+	for _, c := range m.claims {
+		if f(c) {
+			found = append(found, c)
+		}
+	}
+	return found
+}
+
+func (m *model) of(key string, s state) []*modelClaim {
+	return m.select_(func(c *modelClaim) bool { return c.key == key && c.state == s })
+}
+
+func (m *model) keys() map[string]int64 {
+	keys := map[string]int64{}
+	for _, c := range m.claims {
+		if c.state == stateHeld || c.state == stateWaiting {
+			keys[c.key] = c.limit
+		}
+	}
+	return keys
+}
+
+func (m *model) remembered(conn int, key string, tag uint64) *modelClaim {
+	for _, c := range m.claims {
+		if c.remembered && c.conn == conn && c.tag == tag && (tag != 0 || c.key == key) {
+			return c
+		}
+	}
+	return nil
+}
+
+func (m *model) remove(c *modelClaim) {
+	c.state, c.remembered, c.blocked = stateGone, false, false
+	m.claims = slices.DeleteFunc(m.claims, func(x *modelClaim) bool { return x == c })
+}
+
+// serve grants whatever can be granted, of every key.
+func (m *model) serve() {
+	if m.frozen() {
+		return
+	}
+	for _, c := range m.claims {
+		if c.state == stateWaiting && int64(len(m.of(c.key, stateHeld))) < c.limit {
+			m.hold(c)
+			if c.blocked {
+				m.events = append(m.events, modelEvent{c.conn, c.tag, wire.OK, c})
+				c.blocked, c.remembered = false, false
+			}
+		}
+	}
+}
+
+func (m *model) hold(c *modelClaim) {
+	c.state = stateHeld
+	c.due = m.now + c.lease
+}
+
+func (m *model) advance(now time.Duration) {
+	m.now = max(m.now, now)
+	m.serve() // the grace may be over
+	for {
+		due := m.select_(func(c *modelClaim) bool {
+			return c.due <= m.now && (c.state == stateHeld || c.state == stateWaiting && c.blocked)
+		})
+		if len(due) == 0 {
+			return
+		}
+		first := slices.MinFunc(due, func(a, b *modelClaim) int {
+			return cmp.Or(cmp.Compare(a.due, b.due), cmp.Compare(b.state, a.state)) // held before waiting
+		})
+		switch {
+		case first.state == stateWaiting:
+			m.events = append(m.events, modelEvent{first.conn, first.tag, wire.Timeout, nil})
+			m.remove(first)
+		case first.remembered && len(m.select_(func(c *modelClaim) bool { return c.conn == first.conn && c.state == stateLost })) < maxLost:
+			first.state = stateLost
+		default:
+			m.remove(first)
+		}
+		m.serve()
+	}
+}
+
+// claim is what Acquire and Enqueue have in common; granted says at once.
+func (m *model) claim(conn int, o op) (c *modelClaim, granted bool, status wire.Status) {
+	if m.drained {
+		return nil, false, wire.ErrorDraining
+	}
+	keys := m.keys()
+	limit, exists := keys[o.key]
+	if exists && limit != o.limit {
+		return nil, false, wire.ErrorLimitMismatch
+	}
+	if !exists && m.cfg.MaxKeys > 0 && len(keys) >= m.cfg.MaxKeys {
+		return nil, false, wire.ErrorMaxLocks
+	}
+	c = &modelClaim{conn: conn, key: o.key, limit: o.limit, tag: o.tag, lease: o.lease}
+	waiting := len(m.of(o.key, stateWaiting))
+	if !m.frozen() && waiting == 0 && int64(len(m.of(o.key, stateHeld))) < o.limit {
+		m.claims = append(m.claims, c)
+		m.hold(c)
+		return c, true, 0
+	}
+	if m.cfg.MaxWaiters > 0 && waiting >= m.cfg.MaxWaiters {
+		return nil, false, wire.ErrorMaxWaiters
+	}
+	return c, false, 0
+}
+
+func (m *model) acquire(o op) (wire.Status, *modelClaim) {
+	if o.tag != 0 && m.remembered(o.conn, o.key, o.tag) != nil {
+		return wire.ErrorAlreadyEnqueued, nil
+	}
+	c, granted, status := m.claim(o.conn, o)
+	switch {
+	case status != 0:
+		return status, nil
+	case granted:
+		return wire.OK, c
+	case o.timeout == 0:
+		return wire.Timeout, nil
+	}
+	c.blocked, c.remembered, c.due = true, o.tag != 0, m.now+o.timeout
+	m.claims = append(m.claims, c)
+	return 0, nil
+}
+
+func (m *model) enqueue(o op) (wire.Status, *modelClaim) {
+	if old := m.remembered(o.conn, o.key, o.tag); old != nil {
+		if old.state != stateLost {
+			return wire.ErrorAlreadyEnqueued, nil
+		}
+		m.remove(old)
+	}
+	c, granted, status := m.claim(o.conn, o)
+	if status != 0 {
+		return status, nil
+	}
+	c.remembered = true
+	if granted {
+		return wire.Acquired, c
+	}
+	m.claims = append(m.claims, c)
+	return wire.Queued, nil
+}
+
+func (m *model) wait(o op) (wire.Status, *modelClaim) {
+	c := m.remembered(o.conn, o.key, o.tag)
+	switch {
+	case (c == nil || c.key != o.key) && m.drained:
+		return wire.ErrorDraining, nil
+	case c == nil || c.key != o.key:
+		return wire.ErrorNotEnqueued, nil
+	case c.state == stateLost:
+		m.remove(c)
+		return wire.ErrorLeaseExpired, nil
+	case c.state == stateHeld:
+		c.remembered = false
+		m.hold(c)
+		return wire.OK, c
+	case c.blocked:
+		return wire.Error, nil
+	case o.timeout == 0:
+		m.remove(c)
+		return wire.Timeout, nil
+	}
+	c.blocked, c.due = true, m.now+o.timeout
+	return 0, nil
+}
+
+func (m *model) leave(o op) wire.Status {
+	c := m.remembered(o.conn, o.key, o.tag)
+	if c == nil || c.key != o.key {
+		return wire.ErrorNotEnqueued
+	}
+	if c.blocked {
+		m.events = append(m.events, modelEvent{c.conn, c.tag, wire.Timeout, nil})
+	}
+	m.remove(c)
+	m.serve()
+	return wire.OK
+}
+
+func (m *model) holder(key string, token wire.Token) *modelClaim {
+	for _, c := range m.claims {
+		if c.state == stateHeld && c.key == key && c.token == token && !token.IsZero() {
+			return c
+		}
+	}
+	return nil
+}
+
+func (m *model) release(o op) wire.Status {
+	c := m.holder(o.key, o.token)
+	if c == nil {
+		return wire.Error
+	}
+	m.remove(c)
+	m.serve()
+	return wire.OK
+}
+
+func (m *model) renew(o op) wire.Status {
+	c := m.holder(o.key, o.token)
+	if c == nil {
+		return wire.Error
+	}
+	c.due = m.now + o.lease
+	return wire.OK
+}
+
+func (m *model) closeConn(conn int) {
+	for _, c := range slices.Clone(m.claims) {
+		switch {
+		case c.conn != conn:
+		case c.state == stateHeld && m.cfg.KeepOnClose:
+			c.conn, c.remembered = -1, false
+		default:
+			m.remove(c)
+		}
+	}
+	m.serve()
+}
+
+func (m *model) drain() {
+	m.drained = true
+	for _, c := range slices.Clone(m.claims) {
+		if c.state != stateWaiting {
+			continue
+		}
+		if c.blocked {
+			m.events = append(m.events, modelEvent{c.conn, c.tag, wire.ErrorDraining, nil})
+		}
+		m.remove(c)
+	}
+}
+
+// op is one step of a history.
+type op struct {
+	verb    verb
+	conn    int
+	key     string
+	tag     uint64
+	limit   int64
+	lease   time.Duration
+	timeout time.Duration
+	token   wire.Token
+	pass    time.Duration // time that passes before
+}
+
+type verb int
+
+const (
+	opAcquire verb = iota
+	opEnqueue
+	opWait
+	opLeave
+	opRelease
+	opRenew
+	opClose
+	opPass
+	opDrain
+)
+
+func (o op) String() string {
+	return fmt.Sprintf("+%d %s conn=%d key=%s tag=%d limit=%d lease=%d timeout=%d fence=%d", o.pass,
+		[]string{"acquire", "enqueue", "wait", "leave", "release", "renew", "close", "pass", "drain"}[o.verb],
+		o.conn, o.key, o.tag, o.limit, o.lease, o.timeout, o.token.Fence())
+}

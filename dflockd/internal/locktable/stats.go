@@ -1,0 +1,45 @@
+package locktable
+
+import "time"
+
+// KeyInfo describes one key.
+type KeyInfo struct {
+	Key     string
+	Limit   int64
+	Holders int64
+	Waiters int
+	// Owner and Left are of the holder, where the limit is 1 and it is held.
+	// Owner is 0 if the holder's connection is gone.
+	Owner uint64
+	Left  time.Duration
+}
+
+// Totals counts what the table holds.
+type Totals struct {
+	Keys, Held, Places int
+	Counters
+}
+
+// Totals returns what the table holds now, and what has happened.
+func (t *Table) Totals() Totals {
+	return Totals{Keys: len(t.keys), Held: len(t.tokens), Places: len(t.places), Counters: t.count}
+}
+
+// Keys appends the state of at most limit keys to dst, in no order.
+func (t *Table) Keys(now time.Duration, dst []KeyInfo, limit int) []KeyInfo {
+	t.Advance(now)
+	for _, l := range t.keys {
+		if limit--; limit < 0 {
+			break
+		}
+		info := KeyInfo{Key: l.key, Limit: l.limit, Holders: l.held, Waiters: l.waiting.len}
+		if l.limit == 1 && l.last != nil {
+			info.Left = l.last.due - t.now
+			if l.last.conn != nil {
+				info.Owner = l.last.conn.ID
+			}
+		}
+		dst = append(dst, info)
+	}
+	return dst
+}

@@ -1,0 +1,362 @@
+package locktable
+
+import (
+	"cmp"
+	"flag"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/berth-go/berth/dflockd/internal/wire"
+)
+
+var (
+	seedFlag  = flag.Uint64("locktable.seed", 0, "replay this seed instead of a new one")
+	stepsFlag = flag.Int("locktable.steps", 2_000_000, "steps of the comparison with the model")
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// pair drives a table and its model with the same steps.
+type pair struct {
+	table   *Table
+	model   *model
+	conns   []*Conn
+	tokens  []wire.Token // told so far, the latest last; some are dead by now
+	now     time.Duration
+	history []op
+}
+
+func newPair(cfg Config, conns int) *pair {
+	cfg.Random = func() uint64 { return 42 }
+	p := &pair{table: New(cfg), model: &model{cfg: cfg}, conns: make([]*Conn, conns)}
+	for i := range p.conns {
+		p.conns[i] = &Conn{ID: uint64(i)}
+	}
+	return p
+}
+
+// step does o on both sides and says how they differ, if they do.
+func (p *pair) step(o op) error {
+	p.history = append(p.history, o)
+	p.now += o.pass
+	p.model.advance(p.now)
+	c := p.conns[o.conn]
+	a := Claim{Key: []byte(o.key), Limit: o.limit, Lease: o.lease, Timeout: o.timeout, Tag: o.tag}
+	var got Result
+	var want wire.Status
+	var granted *modelClaim
+	switch o.verb {
+	case opAcquire:
+		got = p.table.Acquire(p.now, c, a)
+		want, granted = p.model.acquire(o)
+	case opEnqueue:
+		got = p.table.Enqueue(p.now, c, a)
+		want, granted = p.model.enqueue(o)
+	case opWait:
+		got = p.table.Wait(p.now, c, a)
+		want, granted = p.model.wait(o)
+	case opLeave:
+		got = p.table.Leave(p.now, c, a)
+		want = p.model.leave(o)
+	case opRelease:
+		got = p.table.Release(p.now, a.Key, o.token)
+		want = p.model.release(o)
+	case opRenew:
+		got = p.table.Renew(p.now, a.Key, o.token, o.lease)
+		want = p.model.renew(o)
+	case opClose:
+		p.table.CloseConn(p.now, c)
+		p.model.closeConn(o.conn)
+	case opPass:
+		p.table.Advance(p.now)
+	case opDrain:
+		p.table.Drain(p.now)
+		p.model.drain()
+	}
+	if got.Status != want {
+		return fmt.Errorf("answered %v, want %v", got.Status, want)
+	}
+	if granted != nil {
+		if err := p.learn(granted, got); err != nil {
+			return err
+		}
+	}
+	return p.compareEvents()
+}
+
+// learn gives the model the token of a grant.
+func (p *pair) learn(c *modelClaim, r Result) error {
+	if r.Token.IsZero() || !c.token.IsZero() && c.token != r.Token {
+		return fmt.Errorf("the token changed")
+	}
+	if r.Lease != c.lease {
+		return fmt.Errorf("lease %d, want %d", r.Lease, c.lease)
+	}
+	c.token = r.Token
+	p.tokens = append(p.tokens, r.Token)
+	return nil
+}
+
+func (p *pair) compareEvents() error {
+	got := slices.Clone(p.table.Events())
+	want := p.model.events
+	p.model.events = nil
+	if len(got) != len(want) {
+		return fmt.Errorf("%d events, want %d", len(got), len(want))
+	}
+	if len(got) == 0 {
+		return nil
+	}
+	// Between keys there is no order.
+	slices.SortStableFunc(got, func(a, b Event) int {
+		return cmp.Or(cmp.Compare(a.Conn.ID, b.Conn.ID), cmp.Compare(a.Tag, b.Tag))
+	})
+	slices.SortStableFunc(want, func(a, b modelEvent) int {
+		return cmp.Or(cmp.Compare(a.conn, b.conn), cmp.Compare(a.tag, b.tag))
+	})
+	for i, w := range want {
+		g := got[i]
+		if int(g.Conn.ID) != w.conn || g.Tag != w.tag || g.Status != w.status {
+			return fmt.Errorf("event for conn %d tag %d: %v, want conn %d tag %d: %v", g.Conn.ID, g.Tag, g.Status, w.conn, w.tag, w.status)
+		}
+		if w.claim != nil {
+			if err := p.learn(w.claim, g.Result); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// compareAll looks at everything that both sides hold.
+func (p *pair) compareAll() error {
+	got := p.table.Keys(p.now, nil, math.MaxInt)
+	p.model.advance(p.now)
+	if want := p.model.keys(); len(got) != len(want) {
+		return fmt.Errorf("%d keys, want %d", len(got), len(want))
+	}
+	for _, k := range got {
+		holders, waiters := p.model.of(k.Key, stateHeld), p.model.of(k.Key, stateWaiting)
+		if int(k.Holders) != len(holders) || k.Waiters != len(waiters) {
+			return fmt.Errorf("key %s: %d hold and %d wait, want %d and %d", k.Key, k.Holders, k.Waiters, len(holders), len(waiters))
+		}
+		if k.Limit == 1 && len(holders) == 1 && (k.Left != holders[0].due-p.now || int(k.Owner) != max(holders[0].conn, 0)) {
+			return fmt.Errorf("key %s: %d left for conn %d, want %d for %d", k.Key, k.Left, k.Owner, holders[0].due-p.now, holders[0].conn)
+		}
+	}
+	for i, c := range p.conns {
+		held := p.model.select_(func(m *modelClaim) bool { return m.conn == i && m.state == stateHeld })
+		blocked := p.model.select_(func(m *modelClaim) bool { return m.conn == i && m.blocked })
+		if c.Held() != len(held) || c.Blocked() != len(blocked) {
+			return fmt.Errorf("conn %d holds %d and waits for %d, want %d and %d", i, c.Held(), c.Blocked(), len(held), len(blocked))
+		}
+	}
+	remembered := p.model.select_(func(c *modelClaim) bool { return c.remembered })
+	if n := p.table.Totals().Places; n != len(remembered) {
+		return fmt.Errorf("%d places, want %d", n, len(remembered))
+	}
+	return p.table.check()
+}
+
+// check holds the table's own invariants.
+func (t *Table) check() error {
+	inHeap := 0
+	for i, cl := range t.due {
+		inHeap++
+		if int(cl.heap) != i || cl.at > cl.due || i > 0 && t.due[(i-1)/2].at > cl.at {
+			return fmt.Errorf("heap out of order at %d", i)
+		}
+	}
+	blocked := 0
+	for key, l := range t.keys {
+		if l.held > l.limit || l.held+int64(l.waiting.len) == 0 || key != l.key {
+			return fmt.Errorf("key %s: held %d of %d, %d wait", key, l.held, l.limit, l.waiting.len)
+		}
+		if l.waiting.len > 0 && l.held < l.limit && !t.frozen {
+			return fmt.Errorf("key %s: a slot is free and somebody waits", key)
+		}
+		n := 0
+		for cl := l.waiting.first; cl != nil; cl = cl.lineNext {
+			n++
+			if cl.blocked {
+				blocked++
+			}
+		}
+		if n != l.waiting.len {
+			return fmt.Errorf("key %s: %d in line, %d counted", key, n, l.waiting.len)
+		}
+	}
+	if inHeap != len(t.tokens)+blocked {
+		return fmt.Errorf("%d in the heap, %d tokens and %d blocked", inHeap, len(t.tokens), blocked)
+	}
+	return nil
+}
+
+// randomOp draws a step. An untagged request that blocks holds its connection
+// back, as the server does: then only a close or another connection's step.
+func (p *pair) randomOp(rng *rand.Rand, keys int) op {
+	o := op{
+		verb:  []verb{opAcquire, opAcquire, opEnqueue, opEnqueue, opWait, opWait, opLeave, opRelease, opRelease, opRenew, opPass, opClose}[rng.IntN(12)],
+		conn:  rng.IntN(len(p.conns)),
+		key:   string(rune('a' + rng.IntN(keys))),
+		limit: 1,
+		lease: time.Duration(1 + rng.IntN(20)),
+		pass:  time.Duration(max(0, rng.IntN(6)-3)),
+	}
+	if o.key != "a" {
+		o.limit = int64(o.key[0] - 'a' + 1)
+	}
+	if rng.IntN(50) == 0 {
+		o.limit++
+	}
+	if rng.IntN(2) == 0 {
+		o.timeout = time.Duration(rng.IntN(10))
+	}
+	if rng.IntN(3) == 0 || o.verb == opLeave {
+		o.tag = uint64(1 + rng.IntN(3))
+	}
+	if o.verb == opClose && rng.IntN(3) > 0 {
+		o.verb = opPass
+	}
+	if p.held(o.conn) && o.verb != opClose {
+		o.verb = opPass
+	}
+	if len(p.tokens) > 64 {
+		p.tokens = slices.Delete(p.tokens, 0, 32)
+	}
+	if n := len(p.tokens); n > 0 {
+		o.token = p.tokens[n-1-rng.IntN(min(n, 16))]
+		if c := p.model.byToken(o.token); c != nil && rng.IntN(8) > 0 {
+			o.key = c.key
+		}
+	}
+	return o
+}
+
+// held reports whether an untagged request of conn blocks.
+func (p *pair) held(conn int) bool {
+	return len(p.model.select_(func(c *modelClaim) bool { return c.conn == conn && c.blocked && c.tag == 0 })) > 0
+}
+
+func (m *model) byToken(token wire.Token) *modelClaim {
+	for _, c := range m.claims {
+		if c.token == token {
+			return c
+		}
+	}
+	return nil
+}
+
+func (p *pair) fatal(t *testing.T, err error) {
+	var b strings.Builder
+	for _, o := range p.history[max(0, len(p.history)-40):] {
+		fmt.Fprintln(&b, o)
+	}
+	t.Fatalf("after %d steps: %v; the last of them:\n%s", len(p.history), err, &b)
+}
+
+func TestTableDoesWhatTheModelDoes(t *testing.T) {
+	seed := *seedFlag
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	t.Logf("replay with: go test ./dflockd/internal/locktable -run %s -locktable.seed=%d", t.Name(), seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	steps := 0
+	for steps < *stepsFlag {
+		cfg := Config{MaxKeys: rng.IntN(4), MaxWaiters: rng.IntN(4), KeepOnClose: rng.IntN(2) == 0}
+		if rng.IntN(4) == 0 {
+			cfg.Grace = time.Duration(rng.IntN(30))
+		}
+		p := newPair(cfg, 1+rng.IntN(6))
+		keys := 1 + rng.IntN(3)
+		for range 500 {
+			if err := p.step(p.randomOp(rng, keys)); err != nil {
+				p.fatal(t, err)
+			}
+			if steps++; steps%16 == 0 {
+				if err := p.compareAll(); err != nil {
+					p.fatal(t, err)
+				}
+			}
+		}
+		if err := p.step(op{verb: opDrain}); err != nil {
+			p.fatal(t, err)
+		}
+		for range 20 {
+			steps++
+			if err := p.step(p.randomOp(rng, keys)); err != nil {
+				p.fatal(t, err)
+			}
+		}
+		if err := p.compareAll(); err != nil {
+			p.fatal(t, err)
+		}
+	}
+	require.GreaterOrEqual(t, steps, *stepsFlag)
+	t.Logf("%d steps", steps)
+}
+
+// alphabet is what two connections can do to one key, in small.
+func alphabet() (ops []op) {
+	for conn := range 2 {
+		o := func(v verb, timeout, pass time.Duration) {
+			ops = append(ops, op{verb: v, conn: conn, key: "a", limit: 1, lease: 2, timeout: timeout, pass: pass})
+		}
+		o(opAcquire, 0, 0)
+		o(opAcquire, 2, 0)
+		o(opEnqueue, 0, 0)
+		o(opWait, 0, 0)
+		o(opWait, 1, 0)
+		o(opRelease, 0, 0)
+		o(opClose, 0, 0)
+	}
+	return append(ops, op{verb: opRenew, key: "a", lease: 3}, op{verb: opPass, key: "a", pass: 1}, op{verb: opPass, key: "a", pass: 2})
+}
+
+func TestEveryShortHistoryDoesWhatTheModelDoes(t *testing.T) {
+	ops := alphabet()
+	depth, histories := 4, 0
+	if testing.Short() {
+		depth = 3
+	}
+	index := make([]int, depth)
+	for {
+		p := newPair(Config{}, 2)
+		for _, i := range index {
+			o := ops[i]
+			if n := len(p.tokens); n > 0 {
+				o.token = p.tokens[n-1]
+			}
+			if p.held(o.conn) && o.verb != opClose {
+				o.verb = opPass
+			}
+			if err := p.step(o); err != nil {
+				p.fatal(t, err)
+			}
+		}
+		if err := p.compareAll(); err != nil {
+			p.fatal(t, err)
+		}
+		histories++
+		i := 0
+		for ; i < depth; i++ {
+			if index[i]++; index[i] < len(ops) {
+				break
+			}
+			index[i] = 0
+		}
+		if i == depth {
+			break
+		}
+	}
+	require.Equal(t, int(math.Pow(float64(len(ops)), float64(depth))), histories)
+}
