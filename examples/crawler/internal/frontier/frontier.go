@@ -1,0 +1,289 @@
+// Package frontier keeps the books of a crawl: which URLs are known, which wait
+// to be fetched, which worker has which, and what became of each.
+//
+// It is pure: no clock, goroutine or I/O, and one goroutine uses it.
+//
+// Invariant: every URL that was added is in exactly one state, and a URL that
+// was handed out leaves Out only as Fetched or Failed, or back to Waiting.
+package frontier
+
+import "fmt"
+
+// A State is where a URL stands.
+type State int
+
+const (
+	Unknown State = iota // never seen
+	Waiting              // known, not handed out
+	Out                  // a worker has it
+	Fetched              // the site answered, whatever the status
+	Failed               // no answer could be had
+)
+
+func (s State) String() string {
+	switch s {
+	case Unknown:
+		return "unknown"
+	case Waiting:
+		return "waiting"
+	case Out:
+		return "out"
+	case Fetched:
+		return "fetched"
+	case Failed:
+		return "failed"
+	}
+	panic("bug: no such state of a URL")
+}
+
+// Config says how much to crawl and under which limits, which decide the order.
+type Config struct {
+	Pages   int                     // fetch exactly so many, or all there are
+	Slots   int                     // so many at once
+	PerHost int                     // so many at once on a host
+	Host    func(url string) string // the host that a URL belongs to
+}
+
+// A Frontier is the set of URLs of one crawl.
+type Frontier struct {
+	cfg   Config
+	urls  map[string]*page
+	hosts map[string]*host
+	// line has the hosts with waiting URLs, the longest known first. Only its
+	// first few are worked on: all slots are busy then, and some hosts reach
+	// their own limit, which they would not if every host got a URL in turn.
+	line []*host
+	// back has the URLs that were given back. They go out before all others:
+	// else the pages wanted might be fetched without them, and they be lost.
+	back []string
+
+	out    map[int]int // by worker
+	counts Counts
+	fill   int // slots that what is out could fill: the sum of min(PerHost, out) over hosts
+}
+
+type page struct {
+	state  State
+	worker int  // that has it, while Out
+	given  bool // was handed out at least once
+	back   bool // was given back at least once
+}
+
+type host struct {
+	name    string
+	waiting []string
+	out     int
+}
+
+// Counts sums a frontier up.
+type Counts struct {
+	Known     int // URLs ever added
+	Waiting   int
+	Out       int
+	Fetched   int
+	Failed    int
+	GivenBack int // times that a URL came back unfinished
+	Again     int // URLs fetched or failed after they had been given back
+	// Full counts the pages that were fetched while what was out could have
+	// filled all slots, and FullHost those fetched while their host had twice
+	// as many out as it has slots: whether the limits could have been reached.
+	Full, FullHost int
+}
+
+// New returns an empty frontier.
+func New(cfg Config) *Frontier {
+	return &Frontier{cfg: cfg, urls: map[string]*page{}, hosts: map[string]*host{}, out: map[int]int{}}
+}
+
+// Add makes url known and reports whether it was new.
+func (f *Frontier) Add(url string) bool {
+	if f.urls[url] != nil {
+		return false
+	}
+	f.urls[url] = &page{state: Waiting}
+	f.counts.Known++
+	f.counts.Waiting++
+	h := f.host(url)
+	if len(h.waiting) == 0 {
+		f.line = append(f.line, h)
+	}
+	h.waiting = append(h.waiting, url)
+	return true
+}
+
+// Take hands out a URL to worker, if there is one and the pages wanted are not
+// all fetched or on their way.
+func (f *Frontier) Take(worker int) (url, hostName string, ok bool) {
+	if f.counts.Fetched+f.counts.Out >= f.cfg.Pages || f.counts.Waiting == 0 {
+		return "", "", false
+	}
+	url = f.next()
+	f.counts.Waiting--
+	p, h := f.urls[url], f.host(url)
+	p.state, p.worker, p.given = Out, worker, true
+	f.moveOut(h, worker, +1)
+	return url, h.name, true
+}
+
+// next takes a URL from those that wait, of which there is one.
+func (f *Frontier) next() (url string) {
+	if len(f.back) > 0 {
+		url, f.back = f.back[0], f.back[1:]
+		return url
+	}
+	h := f.pick()
+	url, h.waiting = h.waiting[0], h.waiting[1:]
+	if len(h.waiting) == 0 {
+		f.leaveLine(h)
+	}
+	return url
+}
+
+// pick returns the host at the front of the line that has the least out.
+func (f *Frontier) pick() *host {
+	// Twice as many hosts as fill the slots, since those at their own limit
+	// leave some for the others only while there are others.
+	wide := 2 * ((f.cfg.Slots + f.cfg.PerHost - 1) / f.cfg.PerHost)
+	best := f.line[0]
+	for _, h := range f.line[:min(wide, len(f.line))] {
+		if h.out < best.out {
+			best = h
+		}
+	}
+	return best
+}
+
+// Fetched records that the site answered url.
+func (f *Frontier) Fetched(url string) error {
+	h := f.host(url)
+	full, fullHost := f.fill >= f.cfg.Slots, h.out >= 2*f.cfg.PerHost
+	if err := f.end(url, Fetched); err != nil {
+		return err
+	}
+	f.counts.Fetched++
+	if full {
+		f.counts.Full++
+	}
+	if fullHost {
+		f.counts.FullHost++
+	}
+	return nil
+}
+
+// Failed records that url could not be had.
+func (f *Frontier) Failed(url string) error {
+	if err := f.end(url, Failed); err != nil {
+		return err
+	}
+	f.counts.Failed++
+	return nil
+}
+
+func (f *Frontier) end(url string, s State) error {
+	p, err := f.takeBack(url)
+	if err != nil {
+		return err
+	}
+	p.state = s
+	if p.back {
+		f.counts.Again++
+	}
+	return nil
+}
+
+// Return gives url back unfinished, to be handed out again before others.
+func (f *Frontier) Return(url string) error {
+	p, err := f.takeBack(url)
+	if err != nil {
+		return err
+	}
+	p.state, p.back = Waiting, true
+	f.counts.GivenBack++
+	f.counts.Waiting++
+	f.back = append(f.back, url)
+	return nil
+}
+
+// ReturnAll gives back all that worker has, and returns how many that were.
+func (f *Frontier) ReturnAll(worker int) int {
+	n := 0
+	for url, p := range f.urls {
+		if p.state == Out && p.worker == worker {
+			if err := f.Return(url); err != nil {
+				panic("bug: " + err.Error())
+			}
+			n++
+		}
+	}
+	return n
+}
+
+// takeBack ends the hand-out of url. The caller sets the page's new state.
+func (f *Frontier) takeBack(url string) (*page, error) {
+	p := f.urls[url]
+	if p == nil || p.state != Out {
+		return nil, fmt.Errorf("a result for %s, which is %v", url, f.State(url))
+	}
+	f.moveOut(f.host(url), p.worker, -1)
+	return p, nil
+}
+
+// moveOut books one URL of h more or fewer at worker.
+func (f *Frontier) moveOut(h *host, worker, by int) {
+	f.fill -= min(f.cfg.PerHost, h.out)
+	h.out += by
+	f.fill += min(f.cfg.PerHost, h.out)
+	f.counts.Out += by
+	f.out[worker] += by
+}
+
+func (f *Frontier) leaveLine(h *host) {
+	for i, other := range f.line {
+		if other == h {
+			f.line = append(f.line[:i], f.line[i+1:]...)
+			return
+		}
+	}
+	panic("bug: a host with waiting URLs is not in line")
+}
+
+func (f *Frontier) host(url string) *host {
+	name := f.cfg.Host(url)
+	h := f.hosts[name]
+	if h == nil {
+		h = &host{name: name}
+		f.hosts[name] = h
+	}
+	return h
+}
+
+// State returns where url stands.
+func (f *Frontier) State(url string) State {
+	if p := f.urls[url]; p != nil {
+		return p.state
+	}
+	return Unknown
+}
+
+// OutAt returns how many URLs worker has.
+func (f *Frontier) OutAt(worker int) int { return f.out[worker] }
+
+// Finished reports whether no more is to be done: nothing is out, and the pages
+// wanted are fetched or no URL is left.
+func (f *Frontier) Finished() bool {
+	return f.counts.Out == 0 && (f.counts.Fetched >= f.cfg.Pages || f.counts.Waiting == 0)
+}
+
+// Lost returns how many URLs were handed out and then came to nothing: neither
+// fetched nor failed.
+func (f *Frontier) Lost() (n int) {
+	for _, p := range f.urls {
+		if p.given && (p.state == Waiting || p.state == Out) {
+			n++
+		}
+	}
+	return n
+}
+
+// Counts returns the sums.
+func (f *Frontier) Counts() Counts { return f.counts }

@@ -1,0 +1,119 @@
+// Package progress shows how a program gets on: as bars on a terminal, as a
+// plain line now and then anywhere else, so that a log stays readable.
+package progress
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+	"golang.org/x/term"
+)
+
+// A Display is where a program shows its progress and prints its lines. Its
+// methods are for one goroutine at a time.
+type Display struct {
+	out  io.Writer
+	bars []*Bar
+	mpb  *mpb.Progress // nil: plain lines
+	last time.Time     // when the last plain line was printed
+}
+
+// PlainEvery is the time between two plain lines.
+const PlainEvery = time.Second
+
+// New returns a Display on out: with bars if out is a terminal.
+func New(out *os.File) *Display {
+	if term.IsTerminal(int(out.Fd())) {
+		return newBars(out)
+	}
+	return newPlain(out)
+}
+
+func newPlain(out io.Writer) *Display { return &Display{out: out, last: time.Now()} }
+
+func newBars(out io.Writer) *Display {
+	return &Display{out: out, mpb: mpb.New(mpb.WithOutput(out), mpb.WithAutoRefresh())}
+}
+
+// A Bar shows one part of the work.
+type Bar struct {
+	name  string
+	total int64
+	bar   *mpb.Bar               // nil: plain lines
+	note  atomic.Pointer[string] // written by the program, read by the drawing goroutine
+}
+
+// Bar adds a bar. What it counts has a unit, such as "pages". The total may be
+// a guess: a bar that passes it grows.
+func (d *Display) Bar(name, unit string, total int) *Bar {
+	b := &Bar{name: name, total: int64(max(total, 1))}
+	b.Note("")
+	if d.mpb != nil {
+		// A total of 0 at first, since mpb ends a bar that reaches any other.
+		b.bar = d.mpb.AddBar(0,
+			mpb.PrependDecorators(decor.Name(name, decor.WCSyncSpaceR)),
+			mpb.AppendDecorators(
+				decor.CurrentNoUnit("%d "+unit, decor.WCSyncWidth),
+				decor.AverageSpeed(0, " %5.0f/s", decor.WCSyncWidth),
+				decor.Any(func(decor.Statistics) string { return *b.note.Load() }),
+			))
+		b.bar.SetTotal(b.total, false)
+	}
+	d.bars = append(d.bars, b)
+	return b
+}
+
+// Set shows that n are done, of the total that the bar has.
+func (b *Bar) Set(n int) {
+	if b.bar == nil {
+		return
+	}
+	if int64(n) > b.total {
+		b.total = int64(n)
+		b.bar.SetTotal(b.total, false)
+	}
+	b.bar.SetCurrent(int64(n))
+}
+
+// Note puts text behind the bar.
+func (b *Bar) Note(text string) {
+	if text != "" {
+		text = "  " + text
+	}
+	b.note.Store(&text)
+}
+
+// Line prints what line returns, if the display has no bars and the last such
+// line is long enough ago. Call it often.
+func (d *Display) Line(line func() string) {
+	if d.mpb == nil && time.Since(d.last) >= PlainEvery {
+		d.last = time.Now()
+		fmt.Fprintln(d.out, line())
+	}
+}
+
+// Printf prints whole lines, above the bars.
+func (d *Display) Printf(format string, args ...any) {
+	w := d.out
+	if d.mpb != nil {
+		w = d.mpb
+	}
+	fmt.Fprintf(w, format+"\n", args...)
+}
+
+// Close ends the drawing, with the bars as they stand, and waits for it.
+// Afterwards Printf must not be called: print to the output itself.
+func (d *Display) Close() {
+	if d.mpb == nil {
+		return
+	}
+	for _, b := range d.bars {
+		b.bar.Abort(false)
+	}
+	d.mpb.Wait()
+}
