@@ -193,5 +193,5 @@ func (cl *claim) renewed(x exchange, r wire.Reply, now time.Time) error {
 func (cl *claim) setLease(l lease) {
 	cl.lease = l
 	cl.beatAt = l.from.Add(cl.conn.pace.beat(l.length))
-	cl.conn.arm(cl.beatAt)
+	cl.conn.arm(l.from.Add(min(wallCheck, cl.beatAt.Sub(l.from))))
 }

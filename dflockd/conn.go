@@ -218,6 +218,17 @@ func (c *conn) answer(line []byte, now time.Time) error {
 	if !ok {
 		return violation("a line that nobody asked for")
 	}
+	if err := c.handle(x, line, now); err != nil {
+		c.pending = append(c.pending, x) // drop tells its claim
+		return err
+	}
+	if c.unanswered() == 0 {
+		c.quiet(now)
+	}
+	return nil
+}
+
+func (c *conn) handle(x exchange, line []byte, now time.Time) error {
 	r, err := wire.ParseReply(x.command, line)
 	if err != nil {
 		return violation(err.Error())
@@ -226,13 +237,7 @@ func (c *conn) answer(line []byte, now time.Time) error {
 		return errLate
 	}
 	c.heard = now
-	if err := x.claim.answered(c, x, r, now); err != nil {
-		return err
-	}
-	if c.unanswered() == 0 {
-		c.quiet(now)
-	}
-	return nil
+	return x.claim.answered(c, x, r, now)
 }
 
 // quiet takes note that nothing is under way. Caller holds endpoint.mu.

@@ -1,0 +1,62 @@
+package dflockd
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/slot"
+)
+
+// newTestSource returns a source on p that is closed with the test.
+func newTestSource(t *testing.T, p *peer, limits Limits, opts ...Option) *Source {
+	t.Helper()
+	src, err := NewSource(limits, append([]Option{WithDialer(p.dial), WithLease(5 * time.Second)}, opts...)...)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		_ = src.Close(context.Background())
+		p.heal()
+		p.reset()
+	})
+	return src
+}
+
+// claimNow claims a slot that must be free.
+func claimNow(t *testing.T, src slot.Source, key string) slot.Slot {
+	t.Helper()
+	ticket, err := src.Enqueue(t.Context(), key)
+	require.NoError(t, err)
+	s, ok := ticket.Slot()
+	require.True(t, ok, "the slot was not granted at once")
+	return s
+}
+
+// lostBecause requires that the slot is lost for the given reason.
+func lostBecause(t *testing.T, s slot.Slot, cause error) {
+	t.Helper()
+	require.Error(t, s.Context().Err(), "the context has not ended")
+	require.ErrorIs(t, context.Cause(s.Context()), slot.ErrLost)
+	require.ErrorIs(t, context.Cause(s.Context()), cause)
+	require.ErrorIs(t, s.Release(), slot.ErrLost)
+}
+
+// busy is a script whose slots are all taken: claims are queued, and sw is
+// answered by grant.
+func busy(t *testing.T) *peer {
+	var p *peer
+	p = newPeer(t, func(_ int, r wire.Request) string {
+		switch r.Command {
+		case wire.SemLock, wire.Lock:
+			return "timeout"
+		case wire.SemEnqueue, wire.Enqueue:
+			return "queued"
+		case wire.SemWait, wire.Wait:
+			return ""
+		}
+		return p.grants(r)
+	})
+	return p
+}
