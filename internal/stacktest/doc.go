@@ -1,0 +1,17 @@
+// Package stacktest holds the tests of the whole stack: pools, the dflockd
+// client and the server together, under faults.
+//
+//   - Package check says whether what was recorded keeps the promises: at most
+//     N at once, first come first served, one result per job.
+//   - Package faultnet breaks connections: in memory, in a synctest bubble
+//     whose clock is simulated, and between real processes.
+//   - Program worker is a process that tests kill and stop.
+//   - TestEachBrokenRuleTurnsItsTestRed breaks one rule of the shipped code
+//     after the other and asks that the test named for it notices.
+//
+// The tests draw what they do from a seed, which they print. Set BERTH_SEED to
+// that number to have it done again. The environment also makes them long:
+// BERTH_SOAK_DAYS is how many days to simulate, BERTH_HISTORIES how many
+// concurrent histories to check, and BERTH_KILLS how often to kill and stop
+// real processes.
+package stacktest
