@@ -181,7 +181,7 @@ func (cl *claim) miss(now time.Time) {
 	cl.missed = true
 	cl.e.noteMiss(cl.name)
 	cl.leaveConn()
-	cl.stage = stageConnect
+	cl.stage, cl.conn = stageConnect, nil
 	cl.e.want(cl, now)
 }
 
@@ -191,7 +191,7 @@ var errNoneFree = errors.New("no slot is free")
 // Caller holds endpoint.mu.
 func (cl *claim) again(now time.Time) {
 	cl.conn.end(now)
-	cl.stage = stageConnect
+	cl.stage, cl.conn = stageConnect, nil
 	cl.e.want(cl, now)
 }
 

@@ -19,11 +19,13 @@ type peer struct {
 	t *testing.T
 	// answer returns the line to send, "" for none, or "close".
 	answer func(from int, r wire.Request) string
+	closed func(from int) // called when a connection is gone; may be nil
 
 	mu       sync.Mutex
 	requests []heard
 	conns    []net.Conn
 	tokens   int
+	forgets  bool // requests are not kept
 }
 
 // heard is a request and the connection that it came over, counted from 0.
@@ -44,6 +46,9 @@ func (p *peer) handle(c net.Conn) {
 	from := len(p.conns)
 	p.conns = append(p.conns, c)
 	p.mu.Unlock()
+	if p.closed != nil {
+		defer p.closed(from)
+	}
 	r := bufio.NewReader(c)
 	for {
 		req, err := readRequest(r)
@@ -51,7 +56,9 @@ func (p *peer) handle(c net.Conn) {
 			return
 		}
 		p.mu.Lock()
-		p.requests = append(p.requests, heard{from, req})
+		if !p.forgets {
+			p.requests = append(p.requests, heard{from, req})
+		}
 		p.mu.Unlock()
 		switch line := p.answer(from, req); line {
 		case "":

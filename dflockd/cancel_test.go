@@ -1,0 +1,216 @@
+package dflockd
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/slot"
+)
+
+func TestNoSlotIsLostInAHundredThousandCancelsAtTheGrant(t *testing.T) {
+	const limit, workers, each = 4, 8, 12_500
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	l := newLedger(t, limit)
+	src := newTestSource(t, l.peer, Fixed("k", limit))
+	var cancelled, granted atomic.Int64
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			r := rand.New(rand.NewPCG(seed, uint64(w)))
+			for range each {
+				ctx, cancel := context.WithCancel(context.Background())
+				done := make(chan struct{})
+				spins := r.IntN(60)
+				go func() {
+					defer close(done)
+					for range spins {
+						runtime.Gosched()
+					}
+					cancel()
+				}()
+				if s, err := acquire(ctx, src); err == nil {
+					granted.Add(1)
+					<-done
+					if s.Context().Err() != nil {
+						t.Error("a slot that was handed over depends on the context of its claim")
+					}
+					_ = s.Release()
+				} else if errors.Is(err, context.Canceled) {
+					cancelled.Add(1)
+				} else {
+					t.Error(err)
+				}
+				<-done
+			}
+		})
+	}
+	wg.Wait()
+	t.Logf("%d granted, %d cancelled", granted.Load(), cancelled.Load())
+	require.Positive(t, granted.Load())
+	require.Positive(t, cancelled.Load())
+	require.LessOrEqual(t, l.most, limit)
+	for range limit { // all slots are free again: none needs a lease to end
+		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+		s, err := acquire(ctx, src)
+		cancel()
+		require.NoError(t, err)
+		defer s.Release()
+	}
+}
+
+// acquire claims a slot and waits for it.
+func acquire(ctx context.Context, src slot.Source) (slot.Slot, error) {
+	ticket, err := src.Enqueue(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	return ticket.Wait(ctx)
+}
+
+func TestCancelDuringAClaimGivesTheGrantBack(t *testing.T) {
+	for _, command := range []wire.Command{wire.SemLock, wire.SemEnqueue} {
+		synctest.Test(t, func(t *testing.T) {
+			p := generous(t)
+			src := newTestSource(t, p, Fixed("k", 1))
+			if command == wire.SemEnqueue {
+				src.endpoints[0].noteMiss("k")
+			}
+			require.NoError(t, src.Ping(t.Context()))
+			p.set(func() { p.delay = time.Second })
+			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+			defer cancel()
+			_, err := src.Enqueue(ctx, "")
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			time.Sleep(5 * time.Second)
+			require.Equal(t, []wire.Command{command, wire.SemRelease}, p.seen())
+			require.Zero(t, load(src))
+		})
+	}
+}
+
+// load returns how many claims are on the connections of a source.
+func load(src *Source) int {
+	n := 0
+	for _, e := range src.endpoints {
+		e.lock()
+		for c := range e.conns {
+			n += c.load
+		}
+		n += len(e.own) + len(e.shared)
+		e.unlock()
+	}
+	return n
+}
+
+func TestCancelledWaitLeavesTheLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLedger(t, 1)
+		src := newTestSource(t, l.peer, Fixed("k", 1))
+		s := claimNow(t, src, "")
+		ticket, err := src.Enqueue(t.Context(), "")
+		require.NoError(t, err)
+		why := errors.New("enough")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(time.Second, func() { cancel(why) })
+		_, err = ticket.Wait(ctx)
+		require.ErrorIs(t, err, why)
+		synctest.Wait()
+		_, waiting := l.state()
+		require.Zero(t, waiting)
+		_, err = ticket.Wait(t.Context())
+		require.Error(t, err)
+		require.NoError(t, ticket.Close())
+		require.NoError(t, s.Context().Err())
+	})
+}
+
+func TestClosedTicketEndsItsWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLedger(t, 1)
+		src := newTestSource(t, l.peer, Fixed("k", 1))
+		claimNow(t, src, "")
+		ticket, err := src.Enqueue(t.Context(), "")
+		require.NoError(t, err)
+		time.AfterFunc(time.Second, func() { _ = ticket.Close() })
+		_, err = ticket.Wait(t.Context())
+		require.ErrorIs(t, err, slot.ErrClosed)
+		require.NoError(t, ticket.Close())
+	})
+}
+
+func TestClosedTicketGivesBackASlotThatWasNotTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLedger(t, 1)
+		src := newTestSource(t, l.peer, Fixed("k", 1))
+		ticket, err := src.Enqueue(t.Context(), "")
+		require.NoError(t, err)
+		require.NoError(t, ticket.Close())
+		synctest.Wait()
+		held, _ := l.state()
+		require.Zero(t, held)
+		_, ok := ticket.Slot()
+		require.False(t, ok)
+
+		ticket, err = src.Enqueue(t.Context(), "")
+		require.NoError(t, err)
+		s, ok := ticket.Slot()
+		require.True(t, ok)
+		require.NoError(t, ticket.Close())
+		synctest.Wait()
+		require.NoError(t, s.Context().Err(), "a slot that was taken stays with its holder")
+	})
+}
+
+func TestCancelWhileAGrantIsConfirmedGivesItBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := busy(t)
+		src := newTestSource(t, p, Fixed("k", 1))
+		ticket, err := src.Enqueue(t.Context(), "")
+		require.NoError(t, err)
+		time.Sleep(time.Second)
+		p.set(func() { p.delay = 100 * time.Millisecond })
+		p.say(p.last(wire.SemWait).from, "ok "+p.token()+" 5")
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		defer cancel()
+		_, err = ticket.Wait(ctx)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		time.Sleep(time.Second)
+		require.Equal(t, 1, p.count(wire.SemRelease))
+		require.Zero(t, load(src))
+	})
+}
+
+func TestReleaseIsIdempotentAndEndsTheContextFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p *peer
+		var s slot.Slot
+		p = newPeer(t, func(_ int, r wire.Request) string {
+			if r.Command == wire.SemRelease {
+				require.ErrorIs(t, context.Cause(s.Context()), slot.ErrReleased)
+			}
+			return p.grants(r)
+		})
+		src := newTestSource(t, p, Fixed("k", 1))
+		s = claimNow(t, src, "")
+		ctx := s.Context()
+		var wg sync.WaitGroup
+		for range 10 {
+			wg.Go(func() { require.NoError(t, s.Release()) })
+		}
+		wg.Wait()
+		require.ErrorIs(t, context.Cause(ctx), slot.ErrReleased)
+		synctest.Wait()
+		require.Equal(t, 1, p.count(wire.SemRelease))
+	})
+}
