@@ -1,0 +1,71 @@
+// Package limits reads what the machine allows before a benchmark opens
+// thousands of connections, and says what had to be made smaller.
+package limits
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+)
+
+// Limits are the machine's limits that matter to connections.
+type Limits struct {
+	Files int // open files of one process
+	Ports int // local ports towards one address
+}
+
+const (
+	spareFiles = 400   // files that a process needs besides its connections
+	sparePorts = 4_000 // ports that other benchmarks may still have in TIME_WAIT
+)
+
+// Read raises the soft limit of open files to the hard one and returns what is
+// allowed then.
+func Read() (Limits, error) {
+	var files syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil {
+		return Limits{}, fmt.Errorf("reading the limit of open files: %w", err)
+	}
+	if files.Cur < files.Max {
+		files.Cur = files.Max
+		// A refusal leaves the soft limit, which is read back below.
+		_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &files)
+		if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil {
+			return Limits{}, fmt.Errorf("reading the limit of open files: %w", err)
+		}
+	}
+	ports, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")
+	if err != nil {
+		return Limits{}, fmt.Errorf("reading the range of local ports: %w", err)
+	}
+	n, err := parsePorts(string(ports))
+	if err != nil {
+		return Limits{}, err
+	}
+	return Limits{Files: int(min(files.Cur, 1<<30)), Ports: n}, nil
+}
+
+func parsePorts(s string) (int, error) {
+	var low, high int
+	if _, err := fmt.Sscan(strings.TrimSpace(s), &low, &high); err != nil || high < low {
+		return 0, fmt.Errorf("range of local ports %q: want two numbers, the lower first", s)
+	}
+	return high - low + 1, nil
+}
+
+// Connections returns how many of want connections one process can open to one
+// server, and a note that says what was reduced and why, which is empty when
+// nothing was.
+func (l Limits) Connections(want int) (n int, note string) {
+	files, ports := l.Files-spareFiles, l.Ports-sparePorts
+	n = max(1, min(want, files, ports))
+	switch {
+	case n == want:
+		return n, ""
+	case files <= ports:
+		return n, fmt.Sprintf("%d connections instead of %d: a process may open %d files", n, want, l.Files)
+	default:
+		return n, fmt.Sprintf("%d connections instead of %d: there are %d local ports", n, want, l.Ports)
+	}
+}
