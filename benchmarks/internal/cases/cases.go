@@ -4,6 +4,7 @@ package cases
 
 import (
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -17,11 +18,8 @@ const (
 )
 
 // Groups returns the whole suite in the order of the tables.
-func Groups(env *Env) []suite.Group {
-	return []suite.Group{
-		fireAndForgetGroup("Fire and forget, 1 producer", "pool-1-producer", 1),
-		fireAndForgetGroup("Fire and forget, 8 producers", "pool-8-producers", 8),
-	}
+func (e *Env) Groups() []suite.Group {
+	return slices.Concat(e.claimGroups(), e.serverGroups(), poolGroups())
 }
 
 // timed adds what f takes to the time of a benchmark whose loop has ended.

@@ -100,3 +100,10 @@ func fireAndForgetGroup(title, file string, producers int, extra ...suite.Side) 
 	}
 	return g
 }
+
+func poolGroups() []suite.Group {
+	return []suite.Group{
+		fireAndForgetGroup("Fire and forget, 1 producer", "pool-1-producer", 1),
+		fireAndForgetGroup("Fire and forget, 8 producers", "pool-8-producers", 8),
+	}
+}

@@ -55,10 +55,10 @@ func parsePorts(s string) (int, error) {
 }
 
 // Connections returns how many of want connections one process can open to one
-// server, and a note that says what was reduced and why, which is empty when
+// server from the given number of local addresses, and a note that says what was reduced and why, which is empty when
 // nothing was.
-func (l Limits) Connections(want int) (n int, note string) {
-	files, ports := l.Files-spareFiles, l.Ports-sparePorts
+func (l Limits) Connections(want, addresses int) (n int, note string) {
+	files, ports := l.Files-spareFiles, addresses*(l.Ports-sparePorts)
 	n = max(1, min(want, files, ports))
 	switch {
 	case n == want:

@@ -7,10 +7,12 @@ import (
 	"bufio"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -19,6 +21,7 @@ type Dialer struct {
 	Addr   string
 	TLS    *tls.Config // nil: plain TCP
 	Secret string      // empty: no auth request
+	From   net.IP      // the local address, or nil
 }
 
 // A Conn is one connection. It is used by one goroutine.
@@ -30,6 +33,10 @@ type Conn struct {
 // Dial connects, and authenticates where there is a secret.
 func (d Dialer) Dial() (*Conn, error) {
 	nd := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
+	if d.From != nil {
+		nd.LocalAddr = &net.TCPAddr{IP: d.From}
+		nd.Control = portAtConnect
+	}
 	var nc net.Conn
 	var err error
 	if d.TLS != nil {
@@ -49,6 +56,17 @@ func (d Dialer) Dial() (*Conn, error) {
 		return nil, fmt.Errorf("auth: answered %q: %w", reply, err)
 	}
 	return c, nil
+}
+
+// portAtConnect lets connections of several local addresses use the same
+// local port: the kernel picks one when the connection is made, not before.
+func portAtConnect(_, _ string, raw syscall.RawConn) error {
+	const bindAddressNoPort = 24 // IP_BIND_ADDRESS_NO_PORT, which package syscall lacks
+	var failed error
+	err := raw.Control(func(fd uintptr) {
+		failed = syscall.SetsockoptInt(int(fd), syscall.SOL_IP, bindAddressNoPort, 1)
+	})
+	return errors.Join(err, failed)
 }
 
 // Close closes the connection.
@@ -86,6 +104,9 @@ func (c *Conn) Release(key, token string) error { return c.done("sr", key, token
 // Lock claims a lock as the official benchmark program does: it waits for up
 // to 30 s and asks for a lease of 10 s.
 func (c *Conn) Lock(key string) (string, error) { return token(c.Ask("l", key, "30 10")) }
+
+// Enqueue claims a lock that is free, for ten minutes.
+func (c *Conn) Enqueue(key string) (string, error) { return token(c.Ask("e", key, "600")) }
 
 // Unlock gives a lock back.
 func (c *Conn) Unlock(key, token string) error { return c.done("r", key, token) }
@@ -189,6 +210,26 @@ func (c *Conn) Stats() (Stats, error) {
 	}
 	var s Stats
 	return s, json.Unmarshal([]byte(text), &s)
+}
+
+// Holders returns how many slots of a semaphore are held.
+func (s Stats) Holders(key string) int {
+	for _, k := range s.Semaphores {
+		if k.Key == key {
+			return k.Holders
+		}
+	}
+	return 0
+}
+
+// Waiters returns how many wait for a lock.
+func (s Stats) Waiters(key string) int {
+	for _, k := range s.Locks {
+		if k.Key == key {
+			return k.Waiters
+		}
+	}
+	return 0
 }
 
 // Fence returns the number in the token of a fresh grant. On our server it is

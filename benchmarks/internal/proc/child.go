@@ -48,7 +48,8 @@ func StartChild(role string, args ...string) (*Process, error) {
 	}
 	cmd := exec.Command(self, args...)
 	cmd.Env = append(os.Environ(), childVariable+"="+role)
-	if _, err = cmd.StdinPipe(); err != nil { // ends with this process
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
 		return nil, err
 	}
 	ready, out, err := os.Pipe()
@@ -62,6 +63,7 @@ func StartChild(role string, args ...string) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.stdin = stdin
 	line, err := bufio.NewReader(ready).ReadString('\n')
 	if strings.TrimSpace(line) != "ready" {
 		p.Stop()

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -20,6 +21,7 @@ import (
 // A Process is a program that this one started. Its owner calls Stop.
 type Process struct {
 	cmd    *exec.Cmd
+	stdin  io.Closer // open as long as this process lives; nil but for a child
 	output *tail
 	done   chan struct{} // closed when the program has ended
 }
@@ -153,4 +155,14 @@ func (t *tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return string(t.buf)
+}
+
+// Ended reports whether the program is gone.
+func (p *Process) Ended() bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
+	}
 }

@@ -84,6 +84,20 @@ func (s Side) Measure(ctx context.Context, d time.Duration) (Result, error) {
 	return result, nil
 }
 
+// Benchmark runs the side as one of go test's benchmarks. One that needs what
+// is not installed here is skipped.
+func (s Side) Benchmark(b *testing.B) {
+	b.ReportAllocs()
+	err := s.Run(b)
+	if errors.Is(err, ErrMissing) {
+		b.Skip(err)
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*max(1, s.Jobs)), PerJob)
+}
+
 // setBenchtime sets how long testing.Benchmark runs.
 func setBenchtime(s string) error {
 	if flag.Lookup("test.benchtime") == nil {
