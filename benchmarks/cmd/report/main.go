@@ -1,0 +1,147 @@
+// Command report runs the whole suite in interleaved rounds and writes what it
+// measured.
+//
+//	go run ./cmd/report -out results             # everything: about a quarter of an hour
+//	go run ./cmd/report -short -compare results  # each benchmark once; is the table the same?
+//
+// The original dflockd server is measured where DFLOCKD_REFERENCE names its
+// binary, Redis and etcd where redis-server and etcd are on the path. What is
+// not there is left out, and the results say so.
+//
+// It ends with an error when a benchmark did not do what it should have done,
+// never because of a speed.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"syscall"
+	"time"
+
+	"github.com/berth-go/berth/benchmarks/internal/cases"
+	"github.com/berth-go/berth/benchmarks/internal/proc"
+	"github.com/berth-go/berth/benchmarks/internal/results"
+)
+
+// page is the file of the results that has the tables.
+const page = "README.md"
+
+type options struct {
+	out     string
+	compare string
+	only    string
+	rounds  int
+	short   bool
+}
+
+func main() {
+	proc.RunRole(cases.Roles)
+	var o options
+	flag.StringVar(&o.out, "out", "", "folder to write the results to")
+	flag.StringVar(&o.compare, "compare", "", "folder of results whose table must have the same shape")
+	flag.StringVar(&o.only, "only", "", "run the groups whose name matches this regular expression")
+	flag.IntVar(&o.rounds, "rounds", 5, "rounds of each group")
+	flag.BoolVar(&o.short, "short", false, "run each benchmark once, on small scenarios")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := report(ctx, o); err != nil {
+		fmt.Fprintln(os.Stderr, "report:", err)
+		os.Exit(1)
+	}
+}
+
+func report(ctx context.Context, o options) error {
+	scratch, err := os.MkdirTemp("", "berth-benchmarks")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(scratch)
+	run, err := measure(ctx, o, scratch)
+	if err != nil {
+		return err
+	}
+	if o.out == "" {
+		o.out = scratch // the charts are drawn all the same
+		defer fmt.Println(run.Markdown())
+	}
+	if err := write(run, o.out); err != nil {
+		return err
+	}
+	if o.compare == "" {
+		return nil
+	}
+	return compare(run, filepath.Join(o.compare, page))
+}
+
+// measure runs the groups one after the other.
+func measure(ctx context.Context, o options, scratch string) (results.Run, error) {
+	only, err := regexp.Compile(o.only)
+	if err != nil {
+		return results.Run{}, err
+	}
+	env, err := cases.NewEnv(ctx, scratch, o.short)
+	if err != nil {
+		return results.Run{}, err
+	}
+	if o.short {
+		o.rounds = 1
+	}
+	start := time.Now()
+	run := results.Run{Machine: results.ThisMachine(), Date: results.Today(), Rounds: o.rounds}
+	load := results.Load()
+	for _, g := range env.Groups() {
+		if !only.MatchString(g.Name) {
+			continue
+		}
+		outcome, err := g.Run(ctx, o.rounds, o.short, progress)
+		if err != nil {
+			return run, err
+		}
+		run.Outcomes = append(run.Outcomes, outcome)
+	}
+	run.Notes = append(env.Notes(), fmt.Sprintf("The run took %s. The load average was %s when it began.",
+		time.Since(start).Round(time.Second), load))
+	return run, nil
+}
+
+func progress(s string) {
+	fmt.Fprintln(os.Stderr, time.Now().Format(time.TimeOnly), s)
+}
+
+// write writes the page, the charts and the rounds.
+func write(run results.Run, dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, page), []byte(run.Markdown()), 0o644); err != nil {
+		return err
+	}
+	if err := run.WriteCharts(dir); err != nil {
+		return err
+	}
+	f, err := os.Create(filepath.Join(dir, "rounds.csv"))
+	if err != nil {
+		return err
+	}
+	return errors.Join(run.WriteCSV(f), f.Close())
+}
+
+// compare returns an error if the page that is committed has another shape.
+func compare(run results.Run, path string) error {
+	committed, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if err := results.Compare(results.Shape(run.Markdown()), results.Shape(string(committed))); err != nil {
+		return fmt.Errorf("the table differs from %s; `make bench` writes it anew:\n%w", path, err)
+	}
+	fmt.Println("every benchmark ran and did what it should; the table has the shape of the committed one")
+	return nil
+}
