@@ -90,10 +90,17 @@ func (e *Env) claims(f flavour, l load, w way) func(*testing.B) error {
 		if err != nil {
 			return err
 		}
+		cost, err := s.meter()
+		if err != nil {
+			return err
+		}
 		for b.Loop() {
 			next()
 		}
 		if err := timed(b, finish); err != nil {
+			return err
+		}
+		if err := cost(b); err != nil {
 			return err
 		}
 		if err := r.check(int64(b.N)); err != nil {
@@ -282,6 +289,7 @@ func (e *Env) claimsGroup(name string, l load) suite.Group {
 		Sides: []suite.Side{
 			{Name: plainOnOriginal, Run: e.claims(original, l, dialing)},
 			{Name: keptOnOriginal, Run: e.claims(original, l, keeping)},
+			{Name: "berth's client, original server", Ours: true, Run: e.claims(original, l, sourcing)},
 		},
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"testing"
 	"time"
 
 	"github.com/berth-go/berth/benchmarks/internal/plain"
@@ -71,4 +72,27 @@ func (e *Env) binary(f flavour) (string, error) {
 		return e.build()
 	}
 	return e.original()
+}
+
+// Processor time of a benchmark with a server.
+const (
+	serverCPU = "server-µs/job"
+	clientCPU = "client-µs/job" // of the process that runs the benchmark
+)
+
+// meter returns a function that reports the processor time that was used since
+// meter was called.
+func (s *server) meter() (report func(b *testing.B) error, err error) {
+	server, err := s.CPU()
+	client := proc.OwnCPU()
+	return func(b *testing.B) error {
+		b.ReportMetric(perJob(proc.OwnCPU()-client, b.N), clientCPU)
+		now, err := s.CPU()
+		b.ReportMetric(perJob(now-server, b.N), serverCPU)
+		return err
+	}, err
+}
+
+func perJob(d time.Duration, jobs int) float64 {
+	return float64(d.Nanoseconds()) / 1e3 / float64(jobs)
 }

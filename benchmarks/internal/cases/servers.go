@@ -9,11 +9,7 @@ import (
 	"github.com/berth-go/berth/benchmarks/internal/suite"
 )
 
-// Metrics that a server's side reports beside its time.
-const (
-	serverCPU = "server-µs/job" // processor time of the server
-	idleCPU   = "ms/s"          // the same while nothing happens, a second
-)
+const idleCPU = "ms/s" // processor time of a server, a second
 
 func (e *Env) serverGroups() []suite.Group {
 	return []suite.Group{
@@ -90,7 +86,7 @@ func (s *server) timeVisits(b *testing.B, v visit) error {
 	if err != nil {
 		return err
 	}
-	before, err := s.CPU()
+	cost, err := s.meter()
 	if err != nil {
 		return err
 	}
@@ -99,11 +95,9 @@ func (s *server) timeVisits(b *testing.B, v visit) error {
 			return err
 		}
 	}
-	after, err := s.CPU()
-	if err != nil {
+	if err := cost(b); err != nil {
 		return err
 	}
-	b.ReportMetric(float64((after-before).Nanoseconds())/1e3/float64(b.N), serverCPU)
 	counted, err := s.grants()
 	if err != nil {
 		return err
