@@ -116,7 +116,7 @@ func (t Target) Format(figure float64) string {
 // Figure writes a number with as many digits as a reader needs.
 func Figure(v float64) string {
 	switch size := math.Abs(v); {
-	case math.IsNaN(v):
+	case math.IsNaN(v), math.IsInf(v, 0):
 		return "none"
 	case size >= 100:
 		return thousands(int64(math.Round(v)))
