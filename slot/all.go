@@ -35,7 +35,8 @@ type all struct {
 //
 // Enqueue takes a round trip for each source that grants at once and one for
 // the first that does not. Wait takes the places in the lines that remain, so a
-// place in a later line is taken only when the earlier slots are held. Try may
+// place in a later line is taken only when the earlier slots are held. Each
+// source grants in the order in which claims reach its own line. Try may
 // hold a slot of an earlier source for a moment although it then fails; put a
 // source for which that is costly, such as [MinHold], last.
 //

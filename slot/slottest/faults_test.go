@@ -1,0 +1,237 @@
+package slottest
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/berth-go/berth/slot"
+)
+
+// A recorder is a testing.TB whose failures fail nothing.
+type recorder struct {
+	testing.TB
+	mu       sync.Mutex // guards what follows
+	failures []string
+	skipped  bool
+}
+
+func (r *recorder) Helper()                   {}
+func (r *recorder) Log(...any)                {}
+func (r *recorder) Logf(string, ...any)       {}
+func (r *recorder) Error(args ...any)         { r.note(fmt.Sprint(args...)) }
+func (r *recorder) Errorf(f string, a ...any) { r.note(fmt.Sprintf(f, a...)) }
+func (r *recorder) Fatal(args ...any)         { r.note(fmt.Sprint(args...)); runtime.Goexit() }
+func (r *recorder) Fatalf(f string, a ...any) { r.note(fmt.Sprintf(f, a...)); runtime.Goexit() }
+func (r *recorder) Skip(...any)               { r.skipped = true; runtime.Goexit() }
+
+func (r *recorder) note(failure string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.failures = append(r.failures, failure)
+}
+
+// failures returns what each check says of the sources that newHarness makes.
+func failures(t *testing.T, newHarness func(*testing.T) Harness) map[string][]string {
+	found := make(map[string][]string)
+	for _, c := range checks {
+		synctest.Test(t, func(t *testing.T) {
+			rec := &recorder{TB: t}
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				c.do(rec, newHarness(t))
+			}()
+			<-done
+			if len(rec.failures) > 0 {
+				found[c.name] = rec.failures
+			}
+		})
+	}
+	return found
+}
+
+// toyHarness claims all that there is to claim.
+func toyHarness(limit int, f fault) func(*testing.T) Harness {
+	return func(t *testing.T) Harness {
+		src := newToy(t, limit, f)
+		return Harness{
+			Source: src, Limit: limit, FIFO: true, Fence: true, BadKeys: []string{"bad"},
+			Expire: src.Expire, Break: src.Break, Within: 2 * time.Second,
+		}
+	}
+}
+
+// requireFound fails unless the check finds the fault, at every limit given.
+func requireFound(t *testing.T, f fault, check, says string, limits ...int) {
+	t.Helper()
+	if limits == nil {
+		limits = []int{1, 3}
+	}
+	for _, limit := range limits {
+		found := failures(t, toyHarness(limit, f))
+		require.Contains(t, found, check, "limit %d", limit)
+		require.Contains(t, strings.Join(found[check], "\n"), says, "limit %d", limit)
+	}
+}
+
+func TestASourceWithoutAFaultPasses(t *testing.T) {
+	for _, limit := range []int{1, 2, 5} {
+		require.Empty(t, failures(t, toyHarness(limit, none)))
+	}
+}
+
+func TestGrantingOneTooManyIsFound(t *testing.T) {
+	requireFound(t, grantsOneTooMany, "TheLimitIsNeverPassed", "limit is passed")
+	requireFound(t, grantsOneTooMany, "TheLimitHoldsInAStorm", "limit is passed")
+}
+
+func TestGrantingTheLastInLineIsFound(t *testing.T) {
+	requireFound(t, grantsTheLastInLine, "GrantsFollowTheLine", "place 5 of the line")
+}
+
+func TestBargingIsFound(t *testing.T) {
+	requireFound(t, barges, "NewcomersDoNotBarge", "Try was granted a slot for which somebody waited")
+}
+
+func TestEnqueueThatWaitsForHoldersIsFound(t *testing.T) {
+	requireFound(t, enqueueWaitsForHolders, "EnqueueNeverWaitsForHolders", "must not wait for the holders")
+}
+
+func TestAForgottenKeyIsFound(t *testing.T) {
+	requireFound(t, forgetsTheKey, "InfoDescribesTheSlot", "Info.Key")
+}
+
+func TestAForgottenWaitIsFound(t *testing.T) {
+	requireFound(t, forgetsThatItQueued, "InfoDescribesTheSlot", "Info.Queued")
+}
+
+func TestARepeatedFenceIsFound(t *testing.T) {
+	requireFound(t, repeatsFences, "FencesRise", "fence 1 after one with 1", 1)
+}
+
+func TestATryThatWaitsIsFound(t *testing.T) {
+	requireFound(t, tryWaitsInLine, "TryNeverWaits", "did not return within")
+}
+
+func TestATryThatLeavesItsPlaceIsFound(t *testing.T) {
+	requireFound(t, tryLeavesItsPlace, "TryNeverWaits", "a slot is lost")
+}
+
+func TestAcceptingABadKeyIsFound(t *testing.T) {
+	requireFound(t, acceptsBadKeys, "BadKeysAreRefused", "not ErrKey")
+}
+
+func TestLosingASlotOnCancelIsFound(t *testing.T) {
+	requireFound(t, losesASlotOnCancel, "ACancelledClaimLosesNoSlot", "a slot is lost")
+}
+
+func TestLosingAGrantThatRacesACancelIsFound(t *testing.T) {
+	requireFound(t, losesAGrantThatRacesACancel, "AClosedTicketLeavesTheLine", "a slot is lost")
+}
+
+func TestHidingTheCauseOfACancelIsFound(t *testing.T) {
+	requireFound(t, hidesTheCauseOfACancel, "ACancelledClaimLosesNoSlot", "not the cause")
+}
+
+func TestEndingSlotsWithTheContextOfTheirClaimIsFound(t *testing.T) {
+	requireFound(t, endsSlotsWithTheClaimsContext, "AGrantDoesNotDependOnTheContextOfItsClaim", "ended with that of its claim")
+}
+
+func TestClosingATicketThatTakesTheSlotIsFound(t *testing.T) {
+	requireFound(t, closingATicketTakesTheSlot, "AClosedTicketLeavesTheLine", "took the slot from its holder")
+}
+
+func TestClosingATicketWithoutEndingItsWaitIsFound(t *testing.T) {
+	requireFound(t, closingATicketDoesNotEndItsWait, "AClosedTicketLeavesTheLine", "Wait did not return")
+}
+
+func TestReleaseWithoutEndingTheContextIsFound(t *testing.T) {
+	requireFound(t, releaseDoesNotEndTheContext, "ReleaseEndsTheContext", "has not ended")
+}
+
+func TestReleaseWithoutACauseIsFound(t *testing.T) {
+	requireFound(t, releaseHasNoCause, "ReleaseEndsTheContext", "not ErrReleased")
+}
+
+func TestReleaseThatIsNotIdempotentIsFound(t *testing.T) {
+	requireFound(t, releaseIsNotIdempotent, "ReleaseIsIdempotent", "limit is passed")
+}
+
+func TestNeverEndingTheContextOfALostSlotIsFound(t *testing.T) {
+	requireFound(t, neverEndsTheContext, "ALostSlotEndsItsContext", "did not end within")
+	requireFound(t, neverEndsTheContext, "ALostSlotIsGrantedOnlyAfterItsContextEnded", "limit is passed")
+}
+
+func TestEndingTheContextAfterTheNextGrantIsFound(t *testing.T) {
+	requireFound(t, endsTheContextAfterTheNextGrant, "ALostSlotIsGrantedOnlyAfterItsContextEnded", "limit is passed")
+}
+
+func TestALossThatReleaseHidesIsFound(t *testing.T) {
+	requireFound(t, hidesALossFromRelease, "ALostSlotEndsItsContext", "Release of a lost slot")
+}
+
+func TestALossWithoutACauseIsFound(t *testing.T) {
+	requireFound(t, losesWithoutACause, "ALostSlotEndsItsContext", "not ErrLost")
+}
+
+func TestWaitingForEverAfterABreakIsFound(t *testing.T) {
+	requireFound(t, waitsForEverAfterABreak, "ABrokenConnectionIsSurvived", "Wait did not return")
+}
+
+func TestCloseThatKeepsWhatIsHeldIsFound(t *testing.T) {
+	requireFound(t, closeKeepsWhatIsHeld, "CloseGivesBackWhatIsHeld", "has not ended")
+}
+
+func TestCloseThatLeavesWaitsIsFound(t *testing.T) {
+	requireFound(t, closeLeavesWaits, "CloseEndsEveryWait", "Wait did not return")
+}
+
+func TestCloseThatHangsIsFound(t *testing.T) {
+	requireFound(t, closeHangs, "CloseDuringClaims", "in time: false")
+}
+
+func TestAClosedSourceThatGrantsIsFound(t *testing.T) {
+	requireFound(t, closedSourceGrants, "CloseGivesBackWhatIsHeld", "not ErrClosed")
+}
+
+func TestALeakedGoroutineIsFound(t *testing.T) {
+	requireFound(t, leaksAGoroutine, "TheLimitIsNeverPassed", "goroutines are left")
+}
+
+func TestASourceThatPeersCannotFollowIsFound(t *testing.T) {
+	found := failures(t, func(t *testing.T) Harness {
+		src, peer := slot.NewLocal(2), slot.NewLocal(1)
+		return Harness{Source: src, Peer: peer, Strict: true}
+	})
+	require.Contains(t, found, "CloseGivesBackWhatIsHeld")
+}
+
+func TestAWrongClaimOfStrictnessIsFound(t *testing.T) {
+	found := failures(t, func(t *testing.T) Harness {
+		return Harness{Source: slot.NewLocal(1), Strict: false}
+	})
+	require.Contains(t, found, "InfoDescribesTheSlot")
+}
+
+func TestAHarnessWithoutASourceOrALimitIsRefused(t *testing.T) {
+	for _, h := range []Harness{{}, {Source: NewBreakable(nil)}} {
+		found := failures(t, func(*testing.T) Harness { return h })
+		require.Len(t, found, len(checks))
+	}
+}
+
+func TestWhatIsNotClaimedIsNotCheckedAndIsSaid(t *testing.T) {
+	newHarness := func(t *testing.T) Harness {
+		return Harness{Source: newToy(t, 1, grantsTheLastInLine), Limit: 1, Seed: 7}
+	}
+	require.Empty(t, failures(t, newHarness))
+	require.Equal(t, "limit 1; claimed: nothing; not claimed and not checked: "+
+		"order, strict, fence, loss, broken connections, a peer, bad keys", newHarness(t).String())
+}

@@ -1,0 +1,27 @@
+package slottest_test
+
+import (
+	"testing"
+
+	"github.com/berth-go/berth/slot"
+	"github.com/berth-go/berth/slot/slottest"
+)
+
+func TestLocal(t *testing.T) {
+	newHarness := func(*testing.T) slottest.Harness {
+		return slottest.Harness{Source: slot.NewLocal(2), FIFO: true, Strict: true}
+	}
+	slottest.Run(t, newHarness)
+	slottest.RunSynctest(t, newHarness)
+}
+
+func TestBreakable(t *testing.T) {
+	newHarness := func(*testing.T) slottest.Harness {
+		src := slottest.NewBreakable(slot.NewLocalKeyed(2))
+		return slottest.Harness{
+			Source: src, FIFO: true, Expire: src.Expire, Break: src.Break, Heal: src.Heal,
+		}
+	}
+	slottest.Run(t, newHarness)
+	slottest.RunSynctest(t, newHarness)
+}

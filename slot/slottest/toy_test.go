@@ -1,0 +1,343 @@
+package slottest
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/berth-go/berth/slot"
+)
+
+// A fault is one thing that a toy does wrong.
+type fault int
+
+const (
+	none fault = iota
+	grantsOneTooMany
+	grantsTheLastInLine
+	barges
+	enqueueWaitsForHolders
+	forgetsTheKey
+	forgetsThatItQueued
+	repeatsFences
+	tryWaitsInLine
+	tryLeavesItsPlace
+	acceptsBadKeys
+	losesASlotOnCancel
+	losesAGrantThatRacesACancel
+	hidesTheCauseOfACancel
+	endsSlotsWithTheClaimsContext
+	closingATicketTakesTheSlot
+	closingATicketDoesNotEndItsWait
+	releaseDoesNotEndTheContext
+	releaseHasNoCause
+	releaseIsNotIdempotent
+	neverEndsTheContext
+	endsTheContextAfterTheNextGrant
+	hidesALossFromRelease
+	losesWithoutACause
+	waitsForEverAfterABreak
+	closeKeepsWhatIsHeld
+	closeLeavesWaits
+	closeHangs
+	closedSourceGrants
+	leaksAGoroutine
+)
+
+// A toy is a small source that does one thing wrong, or nothing.
+type toy struct {
+	fault fault
+	stop  chan struct{} // ends what a fault would leave behind
+
+	mu     sync.Mutex // guards what follows and every toyTicket
+	free   int
+	fence  uint64
+	line   []*toyTicket
+	held   []*toySlot
+	closed bool
+}
+
+type toyTicket struct {
+	src   *toy
+	key   string
+	ctx   context.Context // of Enqueue
+	ready chan struct{}   // closed when the ticket has left the line
+	slot  *toySlot
+	now   bool // granted at once
+	taken bool
+	err   error
+}
+
+type toySlot struct {
+	src    *toy
+	info   slot.Info
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	gone   bool // released or lost
+	err    error
+}
+
+func newToy(t *testing.T, limit int, f fault) *toy {
+	s := &toy{fault: f, free: limit, stop: make(chan struct{})}
+	if f == grantsOneTooMany {
+		s.free++
+	}
+	t.Cleanup(func() { close(s.stop) })
+	return s
+}
+
+func (s *toy) Enqueue(ctx context.Context, key string) (slot.Ticket, error) {
+	if err := s.refuse(ctx, key); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed && s.fault != closedSourceGrants {
+		return nil, slot.ErrClosed
+	}
+	t := &toyTicket{src: s, key: key, ctx: ctx, ready: make(chan struct{})}
+	s.line = append(s.line, t)
+	if len(s.line) == 1 || s.fault == barges {
+		s.grant()
+	}
+	t.now = t.slot != nil
+	if s.fault == enqueueWaitsForHolders && !t.now {
+		s.mu.Unlock()
+		select {
+		case <-t.ready:
+		case <-s.stop:
+		}
+		s.mu.Lock()
+	}
+	return t, nil
+}
+
+func (s *toy) refuse(ctx context.Context, key string) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if key == "bad" && s.fault != acceptsBadKeys {
+		return slot.ErrKey
+	}
+	return nil
+}
+
+func (s *toy) Try(ctx context.Context, key string) (slot.Slot, bool, error) {
+	ticket, err := s.Enqueue(ctx, key)
+	if err != nil {
+		return nil, false, err
+	}
+	if got, ok := ticket.Slot(); ok {
+		return got, true, nil
+	}
+	switch s.fault {
+	case tryWaitsInLine:
+		got, err := ticket.Wait(ctx)
+		return got, err == nil, err
+	case tryLeavesItsPlace:
+		return nil, false, nil
+	}
+	return nil, false, ticket.Close()
+}
+
+// grant gives free slots to those in line; the caller holds mu.
+func (s *toy) grant() {
+	for s.free > 0 && len(s.line) > 0 {
+		next := 0
+		if s.fault == grantsTheLastInLine || s.fault == barges {
+			next = len(s.line) - 1
+		}
+		t := s.line[next]
+		s.line = slices.Delete(s.line, next, next+1)
+		s.free--
+		if s.fault != repeatsFences || s.fence == 0 {
+			s.fence++
+		}
+		now := time.Now()
+		t.slot = &toySlot{src: s, info: slot.Info{
+			Key: t.key, GrantedAt: now, ConfirmedAt: now, Queued: true, Fence: s.fence,
+		}}
+		select {
+		case <-t.ready: // it was cancelled and is still in line
+		default:
+			close(t.ready)
+		}
+		parent := context.Background()
+		if s.fault == endsSlotsWithTheClaimsContext {
+			parent = t.ctx
+		}
+		t.slot.ctx, t.slot.cancel = context.WithCancelCause(parent)
+		s.held = append(s.held, t.slot)
+		if s.fault == leaksAGoroutine {
+			go func() { <-s.stop }()
+		}
+	}
+}
+
+func (t *toyTicket) Slot() (slot.Slot, bool) {
+	if !t.now {
+		return nil, false
+	}
+	s, err := t.take()
+	return s, err == nil
+}
+
+func (t *toyTicket) take() (slot.Slot, error) {
+	t.src.mu.Lock()
+	defer t.src.mu.Unlock()
+	if t.err != nil {
+		return nil, t.err
+	}
+	t.taken = true
+	t.slot.info.Queued = !t.now && t.src.fault != forgetsThatItQueued
+	if t.src.fault == forgetsTheKey {
+		t.slot.info.Key = ""
+	}
+	return t.slot, nil
+}
+
+func (t *toyTicket) Wait(ctx context.Context) (slot.Slot, error) {
+	select {
+	case <-t.ready:
+		return t.take()
+	case <-t.src.stop:
+		return nil, slot.ErrClosed
+	case <-ctx.Done():
+	}
+	cause := context.Cause(ctx)
+	if t.src.fault == hidesTheCauseOfACancel {
+		cause = ctx.Err()
+	}
+	t.leave(cause)
+	return nil, cause
+}
+
+func (t *toyTicket) Close() error {
+	if t.src.fault == closingATicketTakesTheSlot && t.slot != nil {
+		t.taken = false
+	}
+	t.leave(slot.ErrClosed)
+	return nil
+}
+
+// leave ends the claim with err, unless it is over.
+func (t *toyTicket) leave(err error) {
+	s := t.src
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t.taken || t.err != nil {
+		return
+	}
+	t.err = err
+	if t.slot != nil {
+		if s.fault != losesAGrantThatRacesACancel {
+			t.slot.end(slot.ErrReleased, nil)
+		}
+		return
+	}
+	if s.fault == losesASlotOnCancel {
+		return
+	}
+	s.line = slices.DeleteFunc(s.line, func(o *toyTicket) bool { return o == t })
+	if s.fault != closingATicketDoesNotEndItsWait {
+		close(t.ready)
+	}
+}
+
+func (s *toySlot) Context() context.Context { return s.ctx }
+func (s *toySlot) Info() slot.Info          { return s.info }
+
+func (s *toySlot) Release() error {
+	s.src.mu.Lock()
+	defer s.src.mu.Unlock()
+	cause := error(slot.ErrReleased)
+	if s.src.fault == releaseHasNoCause {
+		cause = nil
+	}
+	s.end(cause, nil)
+	return s.err
+}
+
+// end ends the context and frees the slot; the caller holds mu.
+func (s *toySlot) end(cause, err error) {
+	if s.gone && s.src.fault != releaseIsNotIdempotent {
+		return
+	}
+	if !s.gone {
+		s.err = err
+	}
+	s.gone = true
+	switch {
+	case s.src.fault == neverEndsTheContext && err != nil:
+	case s.src.fault == releaseDoesNotEndTheContext && err == nil:
+	case s.src.fault == endsTheContextAfterTheNextGrant && err != nil:
+		time.AfterFunc(time.Millisecond, func() { s.cancel(cause) })
+	default:
+		s.cancel(cause)
+	}
+	s.src.held = slices.DeleteFunc(s.src.held, func(o *toySlot) bool { return o == s })
+	s.src.free++
+	if s.src.fault == barges && err == nil {
+		time.AfterFunc(time.Millisecond, func() {
+			s.src.mu.Lock()
+			defer s.src.mu.Unlock()
+			s.src.grant()
+		})
+		return
+	}
+	s.src.grant()
+}
+
+// Expire takes away every slot.
+func (s *toy) Expire(string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, held := range slices.Clone(s.held) {
+		cause, err := error(slot.ErrLost), error(slot.ErrLost)
+		if s.fault == losesWithoutACause {
+			cause = nil
+		}
+		held.end(cause, err)
+		if s.fault == hidesALossFromRelease {
+			held.err = nil
+		}
+	}
+}
+
+// Break ends every claim that waits, and then takes away every slot.
+func (s *toy) Break() {
+	s.mu.Lock()
+	for _, t := range s.line {
+		t.err = slot.ErrUnavailable
+		if s.fault != waitsForEverAfterABreak {
+			close(t.ready)
+		}
+	}
+	s.line = nil
+	s.mu.Unlock()
+	s.Expire("")
+}
+
+func (s *toy) Close(context.Context) error {
+	if s.fault == closeHangs {
+		<-s.stop
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	for _, t := range s.line {
+		t.err = slot.ErrClosed
+		if s.fault != closeLeavesWaits {
+			close(t.ready)
+		}
+	}
+	s.line = nil
+	if s.fault != closeKeepsWhatIsHeld {
+		for _, held := range slices.Clone(s.held) {
+			held.end(slot.ErrLost, slot.ErrLost)
+		}
+	}
+	return nil
+}
