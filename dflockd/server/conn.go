@@ -1,0 +1,228 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/berth-go/berth/dflockd/internal/locktable"
+	"github.com/berth-go/berth/dflockd/internal/wire"
+)
+
+const (
+	// readSize is what is read at once. It is small because every connection
+	// has one such buffer for as long as it lives.
+	readSize = 1 << 10
+	// maxBacklog is how many bytes of requests a connection may send ahead
+	// while an earlier one waits or is worked on. Then it is read no further.
+	maxBacklog = 64 << 10
+	// flushSize is how many bytes of answers are gathered before a write.
+	flushSize = 32 << 10
+	// keepSize is the largest buffer that a connection keeps while it is idle.
+	keepSize = 1 << 10
+	// lingerTime is how long a connection that the server ends is still read,
+	// so that unread bytes do not reset it before the last answer arrives.
+	lingerTime = time.Second
+)
+
+// A conn is one connection.
+//
+// Its goroutine reads all the time, also while a request waits, and so
+// notices at once when the client goes. Whoever finds requests to work on or
+// answers to write, and nobody at it (busy), runs the connection: the reader
+// after it has read, or a goroutine that is started for the purpose when
+// another connection's request answers one that waits here.
+type conn struct {
+	srv  *Server
+	nc   net.Conn
+	ip   string         // "": in memory
+	lc   locktable.Conn // guarded by hub.mu
+	gone bool           // guarded by hub.mu: the table has forgotten lc
+
+	mu      sync.Mutex    // guards what follows; never held across I/O
+	in      []byte        // read and not yet taken by run
+	out     []byte        // answers to write
+	blocked bool          // an untagged request waits: nothing more is parsed
+	waits   int           // tagged requests that wait
+	busy    bool          // somebody runs c and owns what is below room
+	ended   bool          // nothing more is parsed; hung up once out is written
+	hungUp  bool          // or about to be
+	since   time.Duration // when the client's time for its next request began
+	room    sync.Cond     // on mu: in has room again, or c is ended
+
+	todo   []byte // taken from in and not yet done
+	resume bool   // todo may hold a whole request
+	spare  []byte // becomes out
+	authed bool
+}
+
+// serve is the connection's goroutine.
+func (c *conn) serve() {
+	defer c.srv.leave(c)
+	if c.handshake() {
+		c.read()
+	}
+	c.end()
+	_ = c.nc.Close()
+	c.srv.hub.closeConn(c)
+	c.waitIdle()
+}
+
+// handshake does what comes before the first request.
+func (c *conn) handshake() bool {
+	c.authed = c.srv.cfg.secret == nil
+	c.since = c.srv.hub.now()
+	t, ok := c.nc.(*tls.Conn)
+	if !ok {
+		return true
+	}
+	ctx, cancel := context.WithTimeoutCause(c.srv.ctx, c.srv.cfg.preAuthTimeout, errors.New("server: TLS handshake took too long"))
+	defer cancel()
+	if err := t.HandshakeContext(ctx); err != nil {
+		c.srv.log.warn("TLS handshake failed", "peer", c.ip, "error", err)
+		return false
+	}
+	return true
+}
+
+// read reads until the connection ends.
+func (c *conn) read() {
+	buf := make([]byte, readSize)
+	_ = c.nc.SetReadDeadline(time.Now().Add(c.patience()))
+	for {
+		n, err := c.nc.Read(buf)
+		if n > 0 && c.push(buf[:n]) {
+			c.run()
+		}
+		if err != nil && !(errors.Is(err, os.ErrDeadlineExceeded) && c.overdue()) {
+			return
+		}
+	}
+}
+
+// push adds what was read and reports whether the caller must run c. It
+// blocks while too much is waiting to be done.
+func (c *conn) push(b []byte) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for len(c.in) >= maxBacklog && !c.ended {
+		c.room.Wait()
+	}
+	if c.ended {
+		return false
+	}
+	c.in = append(c.in, b...)
+	if c.busy || c.blocked {
+		return false
+	}
+	c.busy = true
+	return true
+}
+
+// patience is how long the client may take for its next request. Only whoever
+// runs c, or the reader before the first request, may ask.
+func (c *conn) patience() time.Duration {
+	if c.authed {
+		return c.srv.cfg.readTimeout
+	}
+	return c.srv.cfg.preAuthTimeout
+}
+
+// overdue is called when the read deadline has passed. Either that was
+// foreseen, as the deadline is moved lazily, and it sets the next one; or the
+// client has been silent, or slow, for too long, and is told so. It returns
+// false if the connection is over.
+func (c *conn) overdue() bool {
+	now := c.srv.hub.now()
+	useless := c.srv.draining.Load() && c.srv.hub.owns(c) == 0
+	c.mu.Lock()
+	left := c.srv.cfg.readTimeout
+	run := false
+	switch {
+	case c.busy || c.blocked || c.waits > 0:
+		useless = false
+	case c.ended: // it lingered, and is done
+		useless = true
+	default:
+		left = c.since + c.patience() - now
+	}
+	if left <= 0 && !useless {
+		c.out = wire.AppendReply(c.out, wire.Ping, wire.Reply{Status: c.refusal()})
+		c.endLocked()
+		c.busy, run = true, true
+	}
+	c.mu.Unlock()
+	switch {
+	case useless:
+		return false
+	case run:
+		c.run()
+	default:
+		_ = c.nc.SetReadDeadline(time.Now().Add(left))
+	}
+	return true
+}
+
+// kick makes the reader call overdue.
+func (c *conn) kick() { _ = c.nc.SetReadDeadline(time.Now()) }
+
+// beginWait notes that a request waits for an event. Called under hub.mu, so
+// that the event cannot come before it.
+func (c *conn) beginWait(tag uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if tag == 0 {
+		c.blocked = true
+	} else {
+		c.waits++
+	}
+}
+
+// answer adds the answer to a request that waited, and reports whether the
+// caller must run c. Called under hub.mu.
+func (c *conn) answer(now time.Duration, ev locktable.Event) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.out = appendResult(c.out, wire.Wait, ev.Tag, ev.Result)
+	if ev.Tag == 0 {
+		c.blocked = false
+	} else {
+		c.waits--
+	}
+	c.since = now
+	if ev.Status == wire.ErrorDraining {
+		c.endLocked()
+	}
+	if c.busy {
+		return false
+	}
+	c.busy = true
+	return true
+}
+
+// end makes c one that parses nothing more.
+func (c *conn) end() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.endLocked()
+}
+
+func (c *conn) endLocked() {
+	c.ended = true
+	c.in = nil
+	c.room.Broadcast()
+}
+
+// waitIdle waits until nobody runs c. It is closed by then, so that no write
+// takes long.
+func (c *conn) waitIdle() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.busy {
+		c.room.Wait()
+	}
+}

@@ -1,0 +1,208 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/berth-go/berth/dflockd/internal/locktable"
+	"github.com/berth-go/berth/dflockd/internal/wire"
+)
+
+// never is a time that does not come.
+const never = time.Duration(math.MaxInt64)
+
+// A hub is where connections meet: the lock table, its mutex, its clock and
+// its timer.
+//
+// Lock order: hub.mu, then conn.mu. Nobody takes hub.mu while holding a
+// conn.mu.
+type hub struct {
+	start  time.Time
+	ticked func() // called, without mu, when something that was due is done
+
+	mu     sync.Mutex // guards what follows; never held across I/O
+	table  *locktable.Table
+	armed  time.Duration // when the timer fires; never: it is off
+	timer  *time.Timer
+	random randomer // of tokens
+}
+
+func newHub(cfg config) *hub {
+	now := time.Now()
+	h := &hub{start: now, armed: never, timer: time.NewTimer(never)}
+	h.table = locktable.New(locktable.Config{
+		MaxKeys:     cfg.maxLocks,
+		MaxWaiters:  cfg.maxWaiters,
+		KeepOnClose: !cfg.autoRelease,
+		Grace:       cfg.startupGrace,
+		Fence:       uint64(now.UnixNano()),
+		Random:      h.random.uint64,
+	})
+	h.armLocked(0)
+	return h
+}
+
+// now is the table's time: since the server started, on the monotonic clock.
+func (h *hub) now() time.Duration { return time.Since(h.start) }
+
+// call runs one request on the table. A Status of 0 in the result means that
+// c waits, and that settle will answer it.
+func (h *hub) call(now time.Duration, c *conn, r *wire.Request, key []byte) locktable.Result {
+	h.mu.Lock()
+	if c.gone {
+		h.mu.Unlock()
+		return locktable.Result{Status: wire.Error}
+	}
+	res := h.apply(now, c, r, key)
+	if res.Status == 0 {
+		c.beginWait(r.Tag)
+	}
+	wake := h.settleLocked(now)
+	h.mu.Unlock()
+	runAll(wake)
+	return res
+}
+
+// apply is the one place where requests become calls of the table.
+func (h *hub) apply(now time.Duration, c *conn, r *wire.Request, key []byte) locktable.Result {
+	cl := locktable.Claim{
+		Key: key, Tag: r.Tag, Limit: r.Limit,
+		Lease:   c.srv.lease(r.Lease),
+		Timeout: time.Duration(r.Timeout) * time.Second,
+	}
+	switch r.Command {
+	case wire.Lock, wire.SemLock:
+		return h.table.Acquire(now, &c.lc, cl)
+	case wire.Enqueue, wire.SemEnqueue:
+		return h.table.Enqueue(now, &c.lc, cl)
+	case wire.Wait, wire.SemWait:
+		return h.table.Wait(now, &c.lc, cl)
+	case wire.Leave:
+		return h.table.Leave(now, &c.lc, cl)
+	case wire.Release, wire.SemRelease:
+		return h.table.Release(now, key, r.Token)
+	case wire.Renew, wire.SemRenew:
+		return h.table.Renew(now, key, r.Token, cl.Lease)
+	}
+	panic("bug: " + r.Command.String() + " is not for the table")
+}
+
+// settleLocked hands events to their connections and arms the timer. It
+// returns the connections that need a goroutine to write their answers; the
+// caller runs them after unlocking.
+func (h *hub) settleLocked(now time.Duration) (wake []*conn) {
+	for _, ev := range h.table.Events() {
+		c := ev.Conn.Owner.(*conn)
+		if c.answer(now, ev) {
+			wake = append(wake, c)
+		}
+	}
+	h.armLocked(now)
+	return wake
+}
+
+// armLocked makes the timer fire when the table next has something to do. A
+// timer that fires too early is left alone: that costs less than moving it
+// with every renewal.
+func (h *hub) armLocked(now time.Duration) {
+	next, ok := h.table.Next()
+	if !ok || next >= h.armed {
+		return
+	}
+	h.armed = next
+	h.timer.Reset(max(0, next-now))
+}
+
+// runTimer moves the table on when something is due, until ctx ends.
+func (h *hub) runTimer(ctx context.Context) {
+	defer h.timer.Stop()
+	for {
+		select {
+		case <-h.timer.C:
+			h.tick()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (h *hub) tick() {
+	h.mu.Lock()
+	now := h.now()
+	h.armed = never
+	h.table.Advance(now)
+	wake := h.settleLocked(now)
+	h.mu.Unlock()
+	runAll(wake)
+	if h.ticked != nil {
+		h.ticked()
+	}
+}
+
+// drain stops all grants and answers those who wait.
+func (h *hub) drain() {
+	h.mu.Lock()
+	now := h.now()
+	h.table.Drain(now)
+	wake := h.settleLocked(now)
+	h.mu.Unlock()
+	runAll(wake)
+}
+
+// closeConn ends what c owned. No request of c reaches the table after it.
+func (h *hub) closeConn(c *conn) {
+	h.mu.Lock()
+	now := h.now()
+	c.gone = true
+	h.table.CloseConn(now, &c.lc)
+	wake := h.settleLocked(now)
+	h.mu.Unlock()
+	runAll(wake)
+}
+
+// owns returns how many slots c holds and how many requests of it wait.
+func (h *hub) owns(c *conn) int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return c.lc.Held() + c.lc.Blocked()
+}
+
+// runAll gives each connection a goroutine that writes what it was answered.
+// It ends when that is written; nobody else waits for a slow reader.
+func runAll(wake []*conn) {
+	for _, c := range wake {
+		c.srv.tasks.Go(c.run)
+	}
+}
+
+// lease returns the lease that a request for seconds gets; 0: none given.
+func (s *Server) lease(seconds int64) time.Duration {
+	lease := time.Duration(seconds) * time.Second
+	if seconds == 0 {
+		lease = s.cfg.defaultLease
+	}
+	if s.cfg.maxLease > 0 {
+		lease = min(lease, s.cfg.maxLease)
+	}
+	return lease
+}
+
+// randomer is a stock of random numbers from the operating system.
+type randomer struct {
+	buf  [512]byte
+	left []byte
+}
+
+func (r *randomer) uint64() uint64 {
+	if len(r.left) < 8 {
+		_, _ = rand.Read(r.buf[:]) // never fails: it would end the process
+		r.left = r.buf[:]
+	}
+	n := binary.NativeEndian.Uint64(r.left)
+	r.left = r.left[8:]
+	return n
+}

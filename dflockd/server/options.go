@@ -1,0 +1,205 @@
+package server
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/berth-go/berth/dflockd/internal/wire"
+)
+
+// An Option changes a setting of [Start].
+type Option func(*config)
+
+// config is what the options set.
+type config struct {
+	address         string
+	inMemory        bool
+	listener        net.Listener
+	metricsAddress  string
+	defaultLease    time.Duration
+	maxLease        time.Duration
+	readTimeout     time.Duration
+	writeTimeout    time.Duration
+	shutdownTimeout time.Duration
+	preAuthTimeout  time.Duration
+	startupGrace    time.Duration
+	autoRelease     bool
+	maxLocks        int
+	maxWaiters      int
+	maxConns        int
+	maxConnsPerIP   int
+	tls             *tls.Config
+	secret          *string
+	logger          *slog.Logger
+}
+
+func defaults() config {
+	return config{
+		address:         "127.0.0.1:6388",
+		defaultLease:    33 * time.Second,
+		readTimeout:     23 * time.Second,
+		writeTimeout:    5 * time.Second,
+		shutdownTimeout: 30 * time.Second,
+		autoRelease:     true,
+		maxLocks:        1024,
+		logger:          slog.New(slog.DiscardHandler),
+	}
+}
+
+// WithAddress sets the TCP address to listen on, by default
+// "127.0.0.1:6388". Port 0 picks a free one, see [Server.Addr].
+func WithAddress(address string) Option {
+	return func(c *config) { c.address = address }
+}
+
+// WithInMemory makes the server listen on no address at all: connections come
+// from [Server.Dial] alone.
+func WithInMemory() Option {
+	return func(c *config) { c.inMemory = true }
+}
+
+// WithListener makes the server accept from ln instead of listening itself.
+// The server closes ln when it shuts down, or when Start fails.
+func WithListener(ln net.Listener) Option {
+	return func(c *config) { c.listener = ln }
+}
+
+// WithMetricsAddress serves a page of figures in the Prometheus text format
+// at /metrics on this TCP address. A host that is missing means loopback. By
+// default there is none.
+func WithMetricsAddress(address string) Option {
+	return func(c *config) { c.metricsAddress = address }
+}
+
+// WithDefaultLease sets the lease of requests that ask for none, by default
+// 33 s. It is a whole number of seconds.
+func WithDefaultLease(d time.Duration) Option {
+	return func(c *config) { c.defaultLease = d }
+}
+
+// WithMaxLease caps leases: a longer one is shortened, and the reply says so.
+// It is a whole number of seconds; 0, the default, means no cap.
+func WithMaxLease(d time.Duration) Option {
+	return func(c *config) { c.maxLease = d }
+}
+
+// WithReadTimeout sets how long a connection may take to send a whole
+// request, counted from the answer to the one before; by default 23 s. It
+// does not run while a request of the connection waits. A connection that
+// takes longer is answered error and closed.
+func WithReadTimeout(d time.Duration) Option {
+	return func(c *config) { c.readTimeout = d }
+}
+
+// WithWriteTimeout sets how long a client may take to read its answers before
+// it is cut off, by default 5 s; 0 means for ever.
+func WithWriteTimeout(d time.Duration) Option {
+	return func(c *config) { c.writeTimeout = d }
+}
+
+// WithShutdownTimeout bounds the drain that begins when the context given to
+// [Start] ends, by default 30 s; 0 means for ever.
+func WithShutdownTimeout(d time.Duration) Option {
+	return func(c *config) { c.shutdownTimeout = d }
+}
+
+// WithPreAuthTimeout sets how long a connection may take to finish the TLS
+// handshake and, where there is a secret, to show it. 0, the default, means
+// as long as the read timeout.
+func WithPreAuthTimeout(d time.Duration) Option {
+	return func(c *config) { c.preAuthTimeout = d }
+}
+
+// WithStartupGrace makes the server grant nothing for d after it started;
+// claims wait in line. With auto-release off and d the longest lease in use,
+// a slot that was granted before a crash is not granted again while its
+// holder may still count on it. 0, the default, means no grace.
+func WithStartupGrace(d time.Duration) Option {
+	return func(c *config) { c.startupGrace = d }
+}
+
+// WithAutoRelease sets whether the slots of a connection that closes are
+// given to the next in line at once (true, the default) or only when their
+// leases end. Its places in line are given up at once in either case.
+func WithAutoRelease(on bool) Option {
+	return func(c *config) { c.autoRelease = on }
+}
+
+// WithMaxLocks bounds how many keys may be held or waited for, by default
+// 1,024; 0 means any number.
+func WithMaxLocks(n int) Option {
+	return func(c *config) { c.maxLocks = n }
+}
+
+// WithMaxWaiters bounds how many claims may wait for one key; 0, the default,
+// means any number.
+func WithMaxWaiters(n int) Option {
+	return func(c *config) { c.maxWaiters = n }
+}
+
+// WithMaxConnections bounds the connections; more are accepted and closed at
+// once. 0, the default, means any number.
+func WithMaxConnections(n int) Option {
+	return func(c *config) { c.maxConns = n }
+}
+
+// WithMaxConnectionsPerIP is WithMaxConnections for each client address.
+// In-memory connections do not count.
+func WithMaxConnectionsPerIP(n int) Option {
+	return func(c *config) { c.maxConnsPerIP = n }
+}
+
+// WithTLS serves TLS with cfg, which is cloned; versions before 1.2 are not
+// spoken. Set ClientCAs and ClientAuth in it for mutual TLS.
+func WithTLS(cfg *tls.Config) Option {
+	return func(c *config) { c.tls = cfg }
+}
+
+// WithSecret makes every connection begin with this shared secret.
+func WithSecret(secret string) Option {
+	return func(c *config) { c.secret = &secret }
+}
+
+// WithLogger sets where the server logs, by default nowhere. What can repeat
+// is logged at most once a second. Secrets and tokens are never logged.
+func WithLogger(l *slog.Logger) Option {
+	return func(c *config) { c.logger = l }
+}
+
+// validate returns everything that is wrong with c at once.
+func (c *config) validate() error {
+	var errs []error
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf("server: "+format, args...))
+		}
+	}
+	seconds := func(d time.Duration) bool { return d%time.Second == 0 }
+	check(c.defaultLease > 0 && seconds(c.defaultLease), "the default lease must be a whole number of seconds, at least 1 s, not %v", c.defaultLease)
+	check(c.maxLease >= 0 && seconds(c.maxLease), "the longest lease must be a whole number of seconds, or 0, not %v", c.maxLease)
+	check(c.maxLease == 0 || c.defaultLease <= c.maxLease, "the default lease %v is over the longest lease %v", c.defaultLease, c.maxLease)
+	check(c.readTimeout > 0, "the read timeout must be over 0, not %v", c.readTimeout)
+	check(c.writeTimeout >= 0, "the write timeout must not be negative, is %v", c.writeTimeout)
+	check(c.shutdownTimeout >= 0, "the shutdown timeout must not be negative, is %v", c.shutdownTimeout)
+	check(c.preAuthTimeout >= 0, "the pre-auth timeout must not be negative, is %v", c.preAuthTimeout)
+	check(c.startupGrace >= 0, "the startup grace must not be negative, is %v", c.startupGrace)
+	for name, n := range map[string]int{"keys": c.maxLocks, "waiters": c.maxWaiters, "connections": c.maxConns, "connections per address": c.maxConnsPerIP} {
+		check(n >= 0, "the limit of %s must not be negative, is %d", name, n)
+	}
+	if c.secret != nil {
+		if err := wire.CheckSecret(*c.secret); err != nil {
+			errs = append(errs, fmt.Errorf("server: %w", err))
+		}
+	}
+	check(!c.inMemory || c.listener == nil, "in memory and a listener exclude each other")
+	check(c.logger != nil, "the logger is nil")
+	check(c.tls == nil || len(c.tls.Certificates) > 0 || c.tls.GetCertificate != nil || c.tls.GetConfigForClient != nil, "TLS needs a certificate")
+	if c.preAuthTimeout == 0 {
+		c.preAuthTimeout = c.readTimeout
+	}
+	return errors.Join(errs...)
+}

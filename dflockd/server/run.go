@@ -1,0 +1,168 @@
+package server
+
+import (
+	"time"
+
+	"github.com/berth-go/berth/dflockd/internal/locktable"
+	"github.com/berth-go/berth/dflockd/internal/wire"
+)
+
+// step is what run does next.
+type step struct {
+	out    []byte // write this, after the answers to
+	parse  bool   // the requests in todo
+	hangUp bool   // the last answer is written
+}
+
+// run works on the requests that were read and writes the answers, in as few
+// writes as possible, until there is nothing left to do. Its caller has set
+// c.busy.
+func (c *conn) run() {
+	for {
+		next, ok := c.next()
+		if !ok {
+			break
+		}
+		if next.parse {
+			next.out = c.work(next.out)
+		}
+		c.write(next.out)
+		if next.hangUp {
+			c.hangUp()
+		}
+	}
+	if c.srv.draining.Load() {
+		c.kick()
+	}
+}
+
+// next returns what to do, or false if nothing: then c is idle.
+func (c *conn) next() (s step, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.blocked && !c.ended && (c.resume || len(c.in) > 0) {
+		s.parse, c.resume = true, false
+		c.todo = append(c.todo, c.in...)
+		c.in = c.in[:0]
+		c.room.Broadcast()
+	}
+	if c.ended && !c.hungUp && len(c.out) == 0 {
+		s.hangUp, c.hungUp = true, true
+	}
+	if len(c.out) == 0 && !s.parse && !s.hangUp {
+		c.idleLocked()
+		return step{}, false
+	}
+	s.out, c.out = c.out, c.spare[:0]
+	return s, true
+}
+
+// idleLocked ends a run. It gives up buffers that a burst has made large.
+func (c *conn) idleLocked() {
+	for _, b := range []*[]byte{&c.in, &c.out, &c.spare, &c.todo} {
+		if len(*b) == 0 && cap(*b) > keepSize {
+			*b = nil
+		}
+	}
+	c.busy = false
+	c.room.Broadcast()
+}
+
+// hangUp closes the direction that c writes and lets the reader linger.
+func (c *conn) hangUp() {
+	if h, ok := c.nc.(interface{ CloseWrite() error }); ok {
+		_ = h.CloseWrite()
+		_ = c.nc.SetReadDeadline(time.Now().Add(lingerTime))
+		return
+	}
+	_ = c.nc.Close()
+}
+
+// write writes out, or cuts off a client that does not read.
+func (c *conn) write(out []byte) {
+	if len(out) > 0 {
+		if t := c.srv.cfg.writeTimeout; t > 0 {
+			_ = c.nc.SetWriteDeadline(time.Now().Add(t))
+		}
+		if _, err := c.nc.Write(out); err != nil {
+			c.end()
+			_ = c.nc.Close()
+		}
+	}
+	c.spare = out[:0]
+}
+
+// work does the requests in todo, one after the other, and appends their
+// answers to out. It stops at one that waits, and when out is worth writing;
+// resume then says that there may be more to do.
+func (c *conn) work(out []byte) []byte {
+	now := c.srv.hub.now()
+	rest := c.todo
+	for {
+		var lines [3][]byte
+		n, state := cutRequest(rest, &lines)
+		if state == tooLong {
+			out = wire.AppendReply(out, wire.Ping, wire.Reply{Status: c.refusal()})
+			c.end()
+		}
+		if state != complete {
+			break
+		}
+		rest = rest[n:]
+		var goOn bool
+		out, goOn = c.request(now, out, lines)
+		if !goOn || len(out) >= flushSize {
+			c.resume = len(rest) > 0
+			break
+		}
+	}
+	if len(rest) < len(c.todo) {
+		c.mu.Lock()
+		c.since = now
+		c.mu.Unlock()
+	}
+	c.todo = append(c.todo[:0], rest...)
+	return out
+}
+
+// refusal is the status for what is no request at all.
+func (c *conn) refusal() wire.Status {
+	if c.authed {
+		return wire.Error
+	}
+	return wire.ErrorAuth
+}
+
+// request does one request. It returns false if no more may be done now:
+// because this one waits, or because the connection is over.
+func (c *conn) request(now time.Duration, out []byte, lines [3][]byte) (_ []byte, goOn bool) {
+	r, err := wire.Parse(lines[0], lines[1], lines[2])
+	if !c.authed {
+		return c.authenticate(out, &r, err)
+	}
+	if err != nil {
+		c.srv.log.debug("malformed request", "conn", c.lc.ID, "error", err)
+		return wire.AppendReply(out, wire.Ping, wire.Reply{Status: wire.Error, Tag: r.Tag}), true
+	}
+	switch r.Command {
+	case wire.Ping:
+		return wire.AppendReply(out, r.Command, wire.Reply{Status: wire.OK, Tag: r.Tag}), true
+	case wire.Hello:
+		return wire.AppendReply(out, r.Command, wire.Reply{Status: wire.OK, Tag: r.Tag, Text: c.srv.features.String()}), true
+	case wire.Stats:
+		return wire.AppendReply(out, r.Command, wire.Reply{Status: wire.OK, Tag: r.Tag, Text: c.srv.statsJSON()}), true
+	case wire.Auth, wire.StableRef, wire.Barrier: // there is no secret, and no cluster
+		return wire.AppendReply(out, r.Command, wire.Reply{Status: wire.Error, Tag: r.Tag}), true
+	}
+	res := c.srv.hub.call(now, c, &r, lines[1])
+	if res.Status == 0 {
+		return out, r.Tag != 0
+	}
+	return appendResult(out, r.Command, r.Tag, res), true
+}
+
+func appendResult(dst []byte, cmd wire.Command, tag uint64, r locktable.Result) []byte {
+	return wire.AppendReply(dst, cmd, wire.Reply{
+		Status: r.Status, Tag: tag, Token: r.Token, Seconds: int64(r.Lease / time.Second),
+	})
+}

@@ -1,0 +1,267 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/berth-go/berth/dflockd/internal/wire"
+)
+
+// ErrClosed is the cause of what ends because the server was shut down, and is
+// returned by [Server.Dial] after that.
+var ErrClosed = errors.New("server: closed")
+
+// TCP keepalive of accepted connections: a peer that vanished without a word
+// is noticed after 5 s of silence and 3 unanswered probes, 11 s in all.
+var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: 2 * time.Second, Count: 3}
+
+// A Server is a running lock server. It is safe for concurrent use.
+type Server struct {
+	cfg      config
+	log      *limitedLog
+	hub      *hub
+	listener net.Listener // nil: in memory alone
+	metrics  *metricsPage // nil: none
+	guesses  guesses
+	features wire.Features
+	draining atomic.Bool // set before the first connection is kicked
+
+	ctx    context.Context // ends when what is left is to be cut off
+	cancel context.CancelCauseFunc
+	tasks  sync.WaitGroup // every goroutine of the server
+
+	mu       sync.Mutex // guards what follows; no I/O under it
+	conns    map[*conn]struct{}
+	perIP    map[string]int
+	lastConn uint64
+	figures  figures
+	stopping bool
+	empty    chan struct{} // closed when stopping and conns is empty
+	stopped  chan struct{} // closed when every goroutine has ended
+	unhook   func() bool   // forgets Start's context
+}
+
+// Start starts a server and returns when it listens. ctx bounds the start and
+// the server's life: when it ends the server drains as by [Server.Shutdown],
+// for at most [WithShutdownTimeout]. The error says which setting is wrong,
+// or why it cannot listen.
+func Start(ctx context.Context, opts ...Option) (*Server, error) {
+	cfg := defaults()
+	for _, o := range opts {
+		o(&cfg)
+	}
+	if err := cfg.validate(); err != nil {
+		if cfg.listener != nil {
+			_ = cfg.listener.Close()
+		}
+		return nil, err
+	}
+	if cfg.tls != nil {
+		cfg.tls = cfg.tls.Clone()
+		cfg.tls.MinVersion = max(cfg.tls.MinVersion, tls.VersionTLS12)
+	}
+	s := &Server{
+		cfg:     cfg,
+		log:     newLimitedLog(cfg.logger),
+		hub:     newHub(cfg),
+		conns:   map[*conn]struct{}{},
+		perIP:   map[string]int{},
+		empty:   make(chan struct{}),
+		stopped: make(chan struct{}),
+		features: wire.Features{
+			Strict: !cfg.autoRelease, ReadTimeout: cfg.readTimeout, MaxLease: cfg.maxLease, Fence: true, Tags: true, Ping: true,
+		},
+	}
+	s.hub.ticked = s.kickInDrain
+	s.ctx, s.cancel = context.WithCancelCause(context.Background())
+	if err := s.listen(ctx); err != nil {
+		return nil, err
+	}
+	s.tasks.Go(func() { s.hub.runTimer(s.ctx) })
+	if s.listener != nil {
+		s.tasks.Go(s.accept)
+		s.log.info("listening", "address", s.listener.Addr().String(), "tls", cfg.tls != nil, "auto_release", cfg.autoRelease)
+	}
+	s.hookContext(ctx)
+	return s, nil
+}
+
+// hookContext shuts the server down when ctx ends.
+func (s *Server) hookContext(ctx context.Context) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unhook = context.AfterFunc(ctx, func() {
+		drain, cancel := context.Background(), context.CancelFunc(func() {})
+		if s.cfg.shutdownTimeout > 0 {
+			drain, cancel = context.WithTimeoutCause(drain, s.cfg.shutdownTimeout, errors.New("server: shutdown timeout"))
+		}
+		defer cancel()
+		_ = s.Shutdown(drain)
+	})
+}
+
+// listen opens the ports that the configuration asks for.
+func (s *Server) listen(ctx context.Context) (err error) {
+	switch {
+	case s.cfg.inMemory:
+	case s.cfg.listener != nil:
+		s.listener = s.cfg.listener
+	default:
+		lc := net.ListenConfig{KeepAliveConfig: keepAlive}
+		if s.listener, err = lc.Listen(ctx, "tcp", s.cfg.address); err != nil {
+			return fmt.Errorf("server: cannot listen on %s: %w", s.cfg.address, err)
+		}
+	}
+	if s.cfg.metricsAddress == "" {
+		return nil
+	}
+	if s.metrics, err = startMetrics(ctx, s, s.cfg.metricsAddress); err != nil && s.listener != nil {
+		_ = s.listener.Close()
+	}
+	return err
+}
+
+// Addr returns the address that the server listens on. In memory it is one
+// whose network is "memory".
+func (s *Server) Addr() net.Addr {
+	if s.listener == nil {
+		return memAddr{}
+	}
+	return s.listener.Addr()
+}
+
+// MetricsAddr returns the address of the metrics page, or nil.
+func (s *Server) MetricsAddr() net.Addr {
+	if s.metrics == nil {
+		return nil
+	}
+	return s.metrics.listener.Addr()
+}
+
+// Dial connects to the server in memory, without a socket, and does not
+// block. What speaks over the connection is what speaks over TCP, TLS
+// included where the server has it. It fails with ErrClosed after Shutdown,
+// or when ctx has ended.
+func (s *Server) Dial(ctx context.Context) (net.Conn, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	client, nc := memPipe()
+	if !s.serve(nc) {
+		_ = client.Close()
+		return nil, ErrClosed
+	}
+	return client, nil
+}
+
+// accept serves what comes in. When the process is out of file descriptors,
+// or accepting fails otherwise, it tries again after 5 ms, then more and more
+// rarely up to once a second.
+func (s *Server) accept() {
+	pause := time.Duration(0)
+	for {
+		nc, err := s.listener.Accept()
+		if err == nil {
+			pause = 0
+			s.serve(nc)
+			continue
+		}
+		if s.isStopping() {
+			return
+		}
+		pause = min(max(5*time.Millisecond, 2*pause), time.Second)
+		s.log.warn("cannot accept", "error", err, "retry_in", pause)
+		select {
+		case <-time.After(pause):
+		case <-s.empty:
+			return
+		case <-s.ctx.Done():
+			return
+		}
+	}
+}
+
+// serve starts a connection, or closes it where a limit is reached. It
+// returns false if the server is stopping.
+func (s *Server) serve(nc net.Conn) bool {
+	c := &conn{srv: s, nc: nc}
+	c.room.L = &c.mu
+	c.lc.Owner = c
+	if _, memory := nc.(*memConn); !memory {
+		c.ip = hostOf(nc.RemoteAddr())
+	}
+	if s.cfg.tls != nil {
+		c.nc = tls.Server(nc, s.cfg.tls)
+	}
+	stopping, reason := s.admit(c)
+	if stopping || reason != "" {
+		if reason != "" {
+			s.log.warn(reason, "peer", nc.RemoteAddr().String())
+		}
+		_ = nc.Close()
+		return !stopping
+	}
+	return true
+}
+
+// admit counts c and starts its goroutine, or says why not. Limits are
+// counted here, before anything is read, so that they hold at every moment.
+func (s *Server) admit(c *conn) (stopping bool, refusal string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.stopping:
+		return true, ""
+	case s.cfg.maxConns > 0 && len(s.conns) >= s.cfg.maxConns:
+		s.figures.Refused++
+		return false, "refused a connection: max-connections reached"
+	case s.cfg.maxConnsPerIP > 0 && c.ip != "" && s.perIP[c.ip] >= s.cfg.maxConnsPerIP:
+		s.figures.Refused++
+		return false, "refused a connection: max-connections-per-ip reached"
+	}
+	s.lastConn++
+	s.figures.Accepted++
+	c.lc.ID = s.lastConn
+	s.conns[c] = struct{}{}
+	if s.cfg.maxConnsPerIP > 0 {
+		s.perIP[c.ip]++
+	}
+	s.tasks.Go(c.serve)
+	return false, ""
+}
+
+// leave uncounts c, whose goroutine is about to end.
+func (s *Server) leave(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, c)
+	if s.cfg.maxConnsPerIP > 0 {
+		if s.perIP[c.ip]--; s.perIP[c.ip] == 0 {
+			delete(s.perIP, c.ip)
+		}
+	}
+	if s.stopping && len(s.conns) == 0 {
+		close(s.empty)
+	}
+}
+
+func (s *Server) isStopping() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stopping
+}
+
+// hostOf returns the address without its port.
+func hostOf(a net.Addr) string {
+	host, _, err := net.SplitHostPort(a.String())
+	if err != nil {
+		return a.String()
+	}
+	return host
+}
