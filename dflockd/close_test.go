@@ -52,23 +52,23 @@ func TestCloseReturnsWithinASecondAtEveryStage(t *testing.T) {
 		},
 		"joining the line": func(t *testing.T, p *peer, src *Source) func() error {
 			require.NoError(t, src.Ping(t.Context()))
-			src.endpoints[0].noteMiss("k")
+			contend(src)
 			p.set(func() { p.silent = true })
 			return claimLater(src)
 		},
 		"waiting in line": func(t *testing.T, p *peer, src *Source) func() error {
-			src.endpoints[0].noteMiss("k")
+			contend(src)
 			return claimLater(src)
 		},
 		"waiting in line, silently": func(t *testing.T, p *peer, src *Source) func() error {
-			src.endpoints[0].noteMiss("k")
+			contend(src)
 			f := claimLater(src)
 			synctest.Wait()
 			p.set(func() { p.silent = true })
 			return f
 		},
 		"confirming": func(t *testing.T, p *peer, src *Source) func() error {
-			src.endpoints[0].noteMiss("k")
+			contend(src)
 			f := claimLater(src)
 			time.Sleep(2 * time.Second)
 			p.say(p.last(wire.SemWait).from, "ok "+p.token()+" 5")

@@ -24,7 +24,7 @@ func (e *endpoint) needed() int {
 // holds mu.
 func (e *endpoint) dialMore(now time.Time) {
 	for !e.closing && e.fatal == nil && e.dialing < min(e.needed(), maxDialing) {
-		v, at := e.gate.ask(now)
+		v, at := e.gate.ask(now, e.needed())
 		switch v {
 		case dialNow:
 			e.dialing++

@@ -44,13 +44,14 @@ const (
 type gate struct {
 	state    gateState
 	probing  bool
-	failures int       // in a row
-	next     time.Time // no dial before
-	step     time.Duration
+	failures int           // in a row
+	next     time.Time     // no dial before
+	step     time.Duration // between two dials of the ramp
 }
 
-// ask returns whether to dial now. A caller that is told dialNow dials.
-func (g *gate) ask(now time.Time) (verdict, time.Time) {
+// ask returns whether to dial now, while so many connections are waited for. A
+// caller that is told dialNow dials.
+func (g *gate) ask(now time.Time, waiting int) (verdict, time.Time) {
 	if g.state == gateRamp && now.Sub(g.next) > rampTime {
 		g.state = gateOpen // nobody has waited for long
 	}
@@ -67,11 +68,18 @@ func (g *gate) ask(now time.Time) (verdict, time.Time) {
 		return dialAt, g.next
 	}
 	if g.state == gateRamp {
+		g.widen(waiting)
 		g.next = now.Add(g.step)
 	} else {
 		g.probing = true
 	}
 	return dialNow, now
+}
+
+// widen shortens the step as more come back. It never gets longer again, so
+// that the last ones are not held up for being few.
+func (g *gate) widen(waiting int) {
+	g.step = min(g.step, rampTime/time.Duration(max(waiting, 1)))
 }
 
 // broke says that an established connection broke: perhaps the server is gone.
@@ -103,7 +111,8 @@ func (g *gate) succeeded(now time.Time, waiting int) {
 	g.failures = 0
 	if g.state == gateSuspect || g.state == gateDown {
 		g.state, g.probing = gateRamp, false
-		g.step = min(rampStep, rampTime/time.Duration(max(waiting, 1)))
+		g.step = rampStep
+		g.widen(waiting)
 		g.next = now.Add(g.step)
 	}
 	if waiting == 0 {

@@ -11,7 +11,7 @@ import (
 func TestOpenGateLetsEverybodyDial(t *testing.T) {
 	var g gate
 	for range 100 {
-		v, _ := g.ask(time.Now())
+		v, _ := g.ask(time.Now(), 1)
 		require.Equal(t, dialNow, v)
 	}
 }
@@ -22,15 +22,15 @@ func TestWhileTheServerIsDownOneConnectionProbes(t *testing.T) {
 	g.failed(now, 0.5)
 	require.Equal(t, now.Add(50*time.Millisecond), g.next)
 
-	v, at := g.ask(now)
+	v, at := g.ask(now, 1)
 	require.Equal(t, dialRefused, v)
 	require.Equal(t, g.next, at)
 
 	now = at
-	v, _ = g.ask(now)
+	v, _ = g.ask(now, 1)
 	require.Equal(t, dialNow, v)
 	for range 10 {
-		v, _ = g.ask(now)
+		v, _ = g.ask(now, 1)
 		require.Equal(t, dialProbing, v)
 	}
 }
@@ -43,7 +43,7 @@ func TestBackoffIsDrawnFromADoublingRangeUpToFiveSeconds(t *testing.T) {
 		g.failed(now, 1-1e-12)
 		require.InDelta(t, longest, g.next.Sub(now), float64(time.Microsecond))
 		now = g.next
-		v, _ := g.ask(now)
+		v, _ := g.ask(now, 1)
 		require.Equal(t, dialNow, v)
 	}
 	g.failed(now, 0)
@@ -67,16 +67,16 @@ func TestAfterAnOutageDialsAreSpread(t *testing.T) {
 		var g gate
 		now := time.Now()
 		g.broke(now, 0.3)
-		v, at := g.ask(now)
+		v, at := g.ask(now, 1)
 		require.Equal(t, dialAt, v)
 		now = at
-		v, _ = g.ask(now)
+		v, _ = g.ask(now, 1)
 		require.Equal(t, dialNow, v)
 		g.succeeded(now, waiting)
 
 		var dials []time.Time
 		for left := waiting; left > 0; {
-			v, at := g.ask(now)
+			v, at := g.ask(now, 1)
 			if v == dialNow {
 				dials = append(dials, now)
 				left--
@@ -126,7 +126,7 @@ func TestGateNeverProbesTwiceAtOnce(t *testing.T) {
 			}
 		case 3:
 			closed := g.state == gateSuspect || g.state == gateDown
-			if v, _ := g.ask(now); v == dialNow && closed {
+			if v, _ := g.ask(now, 1); v == dialNow && closed {
 				probes++
 				require.LessOrEqual(t, probes, 1)
 			}

@@ -351,7 +351,7 @@ func TestOrphansEndWithTheirGuards(t *testing.T) {
 		require.Equal(t, 4700*time.Millisecond, time.Since(start))
 		lostBecause(t, s, errExpired)
 		time.Sleep(10 * time.Second)
-		require.Empty(t, src.endpoints[0].orphans)
+		require.Zero(t, orphans(src))
 		dials, _ := p.counts()
 		time.Sleep(time.Minute)
 		again, _ := p.counts()
@@ -369,7 +369,7 @@ func TestConnectionWithALineThatNobodyAskedForIsNeverUsedAgain(t *testing.T) {
 			require.NoError(t, src.Ping(t.Context()))
 			p.say(0, line)
 			synctest.Wait()
-			require.Empty(t, src.endpoints[0].conns, name)
+			require.Zero(t, conns(src), name)
 			time.Sleep(time.Second)
 			s := claimNow(t, src, "")
 			require.NoError(t, s.Context().Err())
@@ -394,7 +394,7 @@ func TestTwoLinesForOneRequestBreakTheConnection(t *testing.T) {
 			require.Error(t, s.Context().Err())
 		}
 		synctest.Wait()
-		require.Empty(t, src.endpoints[0].conns)
+		require.Zero(t, conns(src))
 	})
 }
 
@@ -417,7 +417,7 @@ func TestAnswersOffTheGrammarBreakTheConnection(t *testing.T) {
 			require.ErrorIs(t, err, ErrProtocol, line)
 			require.ErrorIs(t, err, slot.ErrUnavailable)
 			require.NotContains(t, err.Error(), "00000001")
-			require.Empty(t, src.endpoints[0].conns)
+			require.Zero(t, conns(src))
 		})
 	}
 }

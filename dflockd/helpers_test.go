@@ -60,3 +60,42 @@ func busy(t *testing.T) *peer {
 	})
 	return p
 }
+
+// load returns how many claims are on the connections of a source or wait for
+// one.
+func load(src *Source) int {
+	n := 0
+	for _, e := range src.endpoints {
+		e.lock()
+		for c := range e.conns {
+			n += c.load
+		}
+		n += len(e.own) + len(e.shared)
+		e.unlock()
+	}
+	return n
+}
+
+// conns returns how many connections the first server has.
+func conns(src *Source) int {
+	e := src.endpoints[0]
+	e.lock()
+	defer e.unlock()
+	return len(e.conns)
+}
+
+// orphans returns how many broken connections keep slots.
+func orphans(src *Source) int {
+	e := src.endpoints[0]
+	e.lock()
+	defer e.unlock()
+	return len(e.orphans)
+}
+
+// contend has claims of "k" join the line without trying first.
+func contend(src *Source) {
+	e := src.endpoints[0]
+	e.lock()
+	defer e.unlock()
+	e.noteMiss("k")
+}

@@ -103,3 +103,10 @@ func (l *ledger) state() (held, waiting int) {
 	defer l.mu.Unlock()
 	return len(l.held), len(l.line)
 }
+
+// peak returns the most slots that were held at once.
+func (l *ledger) peak() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.most
+}
