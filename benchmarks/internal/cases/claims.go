@@ -3,6 +3,7 @@ package cases
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -276,29 +277,49 @@ func startWorkers(n int, worker func(i int) (work func() error, end func(), err 
 
 // Sides of the claims groups.
 const (
-	plainOnOriginal = "plain client, original server"
-	keptOnOriginal  = "kept connections, original server"
-	plainOnOurs     = "plain client, berth's server"
+	plainOnOriginal  = "plain client, original server"
+	keptOnOriginal   = "kept connections, original server"
+	sourceOnOriginal = "berth's client, original server"
+	sourceOnOurs     = "berth's client and server"
 )
 
-func (e *Env) claimsGroup(name string, l load) suite.Group {
-	return suite.Group{
+// besides are the engines that a group of claims is compared with.
+func (e *Env) besides(l load) []suite.Side {
+	sides := []suite.Side{{Name: "Redis, sorted set", Run: e.foreignClaims(redisSemaphore, l)}}
+	if l.keys > 1 { // a mutex has one slot
+		sides = append(sides, suite.Side{Name: "etcd, Mutex", Run: e.foreignClaims(etcdMutex, l)})
+	}
+	return sides
+}
+
+func (e *Env) claimsGroup(name, file string, l load, target float64) suite.Group {
+	g := suite.Group{
 		Name: name,
 		Area: suite.Claims,
 		Time: claimTime,
 		Sides: []suite.Side{
-			{Name: plainOnOriginal, Run: e.claims(original, l, dialing)},
+			{Name: sourceOnOurs, Ours: true, Run: e.claims(ours, l, sourcing)},
+			{Name: sourceOnOriginal, Ours: true, Run: e.claims(original, l, sourcing)},
 			{Name: keptOnOriginal, Run: e.claims(original, l, keeping)},
-			{Name: "berth's client, original server", Ours: true, Run: e.claims(original, l, sourcing)},
+			{Name: plainOnOriginal, Run: e.claims(original, l, dialing)},
 		},
+		Rows: []suite.Row{{
+			What:   strings.ToLower(name[:1]) + name[1:] + ": berth on the original server / plain client",
+			Of:     suite.Speed(sourceOnOriginal, plainOnOriginal),
+			Target: suite.AtLeast(target, "×"),
+			Plain:  true,
+		}},
+		Charts: []suite.Chart{{File: file, Title: name, Y: "jobs a second", Metric: suite.PerJob, Rate: true}},
 	}
+	g.Sides = append(g.Sides, e.besides(l)...)
+	return g
 }
 
 func (e *Env) claimGroups() []suite.Group {
 	return []suite.Group{
-		e.claimsGroup("Claims, 8 workers, a key each", load{workers: 8, keys: 8, limit: 8}),
-		e.claimsGroup("Claims, 64 workers, a key each", load{workers: 64, keys: 64, limit: 64}),
-		e.claimsGroup("Claims, 8 workers, one key, limit 2", load{workers: 8, keys: 1, limit: 2}),
-		e.claimsGroup("Claims, 64 workers, one key, limit 16", load{workers: 64, keys: 1, limit: 16}),
+		e.claimsGroup("Claims, 8 workers, a key each", "claims-8", load{workers: 8, keys: 8, limit: 8}, 4),
+		e.claimsGroup("Claims, 64 workers, a key each", "claims-64", load{workers: 64, keys: 64, limit: 64}, 4),
+		e.claimsGroup("Claims, 8 workers, one key, limit 2", "claims-8-contended", load{workers: 8, keys: 1, limit: 2}, 2.2),
+		e.claimsGroup("Claims, 64 workers, one key, limit 16", "claims-64-contended", load{workers: 64, keys: 1, limit: 16}, 2.2),
 	}
 }
