@@ -1,0 +1,136 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func noEnv(string) (string, bool) { return "", false }
+
+func envOf(pairs map[string]string) lookup {
+	return func(name string) (string, bool) {
+		v, ok := pairs[name]
+		return v, ok
+	}
+}
+
+func file(t *testing.T, text string) string {
+	path := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	return path
+}
+
+func TestDefaultsAreThoseOfTheOriginal(t *testing.T) {
+	s, err := parse(nil, noEnv)
+	require.NoError(t, err)
+	require.Equal(t, &settings{
+		host: "127.0.0.1", port: 6388, defaultLease: 33 * time.Second, autoRelease: true, maxLocks: 1024,
+		readTimeout: 23 * time.Second, writeTimeout: 5 * time.Second, shutdownTimeout: 30 * time.Second, unused: time.Minute,
+	}, s)
+}
+
+func TestEachSettingIsReadFromItsFlagAndFromItsVariable(t *testing.T) {
+	secretFile := file(t, "sesame\n")
+	for _, sec := range sections {
+		for _, row := range sec.settings {
+			value := map[string]string{"SECONDS": "7", "N": "7", "PORT": "7", "ADDRESS": "::1", "HOST:PORT": ":9", "FILE": secretFile, "SECRET": "sesame", "": "yes"}[row.value]
+			if row.flag == "auto-release-on-disconnect" {
+				value = "no"
+			}
+			require.NotEmpty(t, value, row.flag)
+			before, err := parse(nil, noEnv)
+			require.NoError(t, err)
+			byFlag, err := parse([]string{"--" + row.flag + "=" + value}, noEnv)
+			require.NoError(t, err, row.flag)
+			require.NotEqual(t, before, byFlag, row.flag)
+			byFlag.secretFrom = 0
+			for _, name := range row.env {
+				byEnv, err := parse(nil, envOf(map[string]string{name: value}))
+				require.NoError(t, err, name)
+				byEnv.secretFrom = 0
+				require.Equal(t, byFlag, byEnv, name)
+			}
+		}
+	}
+}
+
+func TestFlagWinsOverTheEnvironment(t *testing.T) {
+	vars := envOf(map[string]string{
+		"DFLOCKD_PORT": "1", "DFLOCKD_AUTO_RELEASE_ON_DISCONNECT": "1", "DFLOCKD_AUTH_TOKEN": "of the environment", "DFLOCKD_MAX_LOCKS": "",
+	})
+	s, err := parse([]string{"-port", "2", "--no-auto-release-on-disconnect", "--auth-token-file", file(t, " of the file \n")}, vars)
+	require.NoError(t, err)
+	require.Equal(t, 2, s.port)
+	require.False(t, s.autoRelease)
+	require.Equal(t, "of the file", s.secret)
+	require.Equal(t, 1024, s.maxLocks, "an empty variable counts as not set")
+
+	s, err = parse(nil, vars)
+	require.NoError(t, err)
+	require.Equal(t, "of the environment", s.secret)
+}
+
+func TestWrongSettingRefusesToStartWithOneLineThatNamesIt(t *testing.T) {
+	type vars = map[string]string
+	for _, tc := range []struct {
+		args []string
+		env  vars
+		want string
+	}{
+		{[]string{"--nope"}, nil, "--nope"},
+		{[]string{"stray"}, nil, "stray"},
+		{[]string{"--port"}, nil, "--port"},
+		{[]string{"--port", "65536"}, nil, "--port"},
+		{[]string{"--port", "+1"}, nil, "--port"},
+		{[]string{"--port", "0x10"}, nil, "--port"},
+		{[]string{"--default-lease-ttl", "0"}, nil, "--default-lease-ttl"},
+		{[]string{"--max-lease", "18446744074"}, nil, "--max-lease"},
+		{[]string{"--read-timeout", "-1"}, nil, "--read-timeout"},
+		{[]string{"--debug=perhaps"}, nil, "--debug"},
+		{[]string{"--auth-token", ""}, nil, "--auth-token"},
+		{[]string{"--auth-token", "a\nb"}, nil, "secret"},
+		{[]string{"--auth-token-file", "/does/not/exist"}, nil, "/does/not/exist"},
+		{[]string{"--auth-token-file", file(t, " \n")}, nil, "holds no secret"},
+		{[]string{"--tls-cert", "x"}, nil, "--tls-key"},
+		{[]string{"--tls-cert", "/no/cert", "--tls-key", "/no/key"}, nil, "/no/cert"},
+		{[]string{"--tls-client-ca", "x"}, nil, "--tls-client-ca"},
+		{[]string{"--max-lease", "5"}, nil, "default lease"},
+		{[]string{"--metrics-addr", "nowhere"}, nil, "nowhere"},
+		{nil, vars{"DFLOCKD_MAX_LOCKS": "http"}, "DFLOCKD_MAX_LOCKS"},
+		{nil, vars{"DFLOCKD_MAX_WAITERS": "many"}, "DFLOCKD_MAX_WAITERS"},
+		{nil, vars{"DFLOCKD_GC_LOOP_SLEEP": "x"}, "DFLOCKD_GC_LOOP_SLEEP"},
+		{nil, vars{"DFLOCKD_GC_MAX_IDLE_S": "x"}, "DFLOCKD_GC_MAX_IDLE_S"},
+		{nil, vars{"DFLOCKD_AUTH_TOKEN": ""}, "DFLOCKD_AUTH_TOKEN"},
+		{nil, vars{"DFLOCKD_AUTH_TOKEN_FILE": ""}, "DFLOCKD_AUTH_TOKEN_FILE"},
+		{nil, vars{"DFLOCKD_AUTO_RELEASE_ON_DISCONNECT": "maybe"}, "DFLOCKD_AUTO_RELEASE_ON_DISCONNECT"},
+	} {
+		var stderr bytes.Buffer
+		status := run(append([]string{"--port=0"}, tc.args...), envOf(tc.env), io.Discard, &stderr)
+		require.NotZero(t, status, "%v %v", tc.args, tc.env)
+		require.Contains(t, stderr.String(), tc.want)
+		require.Equal(t, 1, strings.Count(stderr.String(), "\n"), stderr.String())
+		require.NotContains(t, stderr.String(), "a\nb")
+	}
+}
+
+func TestHelpNamesEachSettingItsVariableAndItsDefault(t *testing.T) {
+	var help bytes.Buffer
+	require.Equal(t, exitOK, run([]string{"--help"}, noEnv, &help, io.Discard))
+	for _, sec := range sections {
+		for _, row := range sec.settings {
+			require.Contains(t, help.String(), "--"+row.flag)
+			require.Contains(t, help.String(), strings.Join(row.env, " or "))
+			require.Contains(t, help.String(), row.initial)
+		}
+	}
+	var out bytes.Buffer
+	require.Equal(t, exitOK, run([]string{"--version"}, noEnv, &out, io.Discard))
+	require.Contains(t, out.String(), "berth")
+}
