@@ -192,3 +192,49 @@ func TestLedgerNamesEachJobThatDoesNotBalance(t *testing.T) {
 		})
 	}
 }
+
+func TestHistoriesThatNoOrderExplainsAreFound(t *testing.T) {
+	op := func(a check.Action, token string, ok bool, call, end int64) check.Operation {
+		return check.Operation{Key: "k", Action: a, Token: token, OK: ok, Call: call, End: end}
+	}
+	const a, b, c = "a", "b", "c"
+	for name, h := range map[string]struct {
+		n    int
+		ops  []check.Operation
+		good bool
+	}{
+		"one after the other": {1, []check.Operation{
+			op(check.Acquire, a, true, 1, 2), op(check.Release, a, true, 3, 4), op(check.Acquire, b, true, 5, 6)}, true},
+		"granted while the release is under way": {1, []check.Operation{
+			op(check.Acquire, a, true, 1, 2), op(check.Release, a, true, 3, 9), op(check.Acquire, b, true, 4, 5)}, true},
+		"busy": {1, []check.Operation{
+			op(check.Acquire, a, true, 1, 2), op(check.Acquire, "", false, 3, 4)}, true},
+		"expired, then refused": {1, []check.Operation{
+			op(check.Acquire, a, true, 1, 2), op(check.Expire, a, true, 5, 6), op(check.Renew, a, false, 7, 8), op(check.Release, a, false, 9, 10)}, true},
+		"three of two": {2, []check.Operation{
+			op(check.Acquire, a, true, 1, 2), op(check.Acquire, b, true, 3, 4), op(check.Acquire, c, true, 5, 6)}, false},
+		"busy while one is free": {2, []check.Operation{
+			op(check.Acquire, a, true, 1, 2), op(check.Acquire, "", false, 3, 4)}, false},
+		"released twice": {1, []check.Operation{
+			op(check.Acquire, a, true, 1, 2), op(check.Release, a, true, 3, 4), op(check.Release, a, true, 5, 6)}, false},
+		"renewed after the release": {1, []check.Operation{
+			op(check.Acquire, a, true, 1, 2), op(check.Release, a, true, 3, 4), op(check.Renew, a, true, 5, 6)}, false},
+		"renewed after its end": {1, []check.Operation{
+			op(check.Acquire, a, true, 1, 2), op(check.Expire, a, true, 5, 6), op(check.Renew, a, true, 7, 8)}, false},
+		"granted before the end of the other": {1, []check.Operation{
+			op(check.Acquire, a, true, 1, 2), op(check.Acquire, b, true, 3, 4), op(check.Expire, a, true, 5, 6)}, false},
+		"refused although held": {1, []check.Operation{
+			op(check.Acquire, a, true, 1, 2), op(check.Renew, a, false, 3, 4)}, false},
+		"the same token twice": {2, []check.Operation{
+			op(check.Acquire, a, true, 1, 2), op(check.Acquire, a, true, 3, 4)}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := check.Linearizable(h.n, h.ops, time.Minute)
+			if h.good {
+				require.NoError(t, err)
+			} else {
+				require.ErrorContains(t, err, "Illegal")
+			}
+		})
+	}
+}
