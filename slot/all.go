@@ -137,7 +137,7 @@ func (a *all) newSlot(key string, parts []Slot) (Slot, error) {
 	for i, part := range parts {
 		links[i] = part.Context()
 	}
-	s.ctx = newLinkedContext(links)
+	s.ctx = newLinkedContext(context.Background(), links...)
 	s.mu.Lock()
 	for _, link := range links {
 		s.stops = append(s.stops, context.AfterFunc(link, func() { _ = s.Release() }))

@@ -172,12 +172,7 @@ func TestAllOfNothingRefusesEveryClaim(t *testing.T) {
 	for _, src := range []slot.Source{
 		slot.All(), slot.All(nil), slot.All(slot.NewLocal(1), nil), slot.All(slot.NewLocal(1), slot.NewLocal(0)),
 	} {
-		require.Error(t, slot.Check(src))
-		_, err := src.Enqueue(t.Context(), "k")
-		require.Equal(t, slot.Check(src), err)
-		_, _, err = slot.Try(t.Context(), src, "k")
-		require.Equal(t, slot.Check(src), err)
-		require.NoError(t, src.Close(t.Context()))
+		refusesEverything(t, src)
 	}
 }
 

@@ -1,7 +1,40 @@
 // Package slot says what a slot is: the right to run, of which a key has a
 // limited number, granted in the order of a line.
 //
-// A [Source] grants slots. Claiming one has two phases: Enqueue takes a place
-// in line and returns at once; [Ticket.Wait] blocks until the slot is granted.
-// A [Slot] has a context that ends when the slot is lost, and a Release.
+// A [Source] grants slots. Claiming one has two phases, so that who has other
+// work need not block: Enqueue takes a place in line and returns at once, with a
+// [Ticket]; [Ticket.Wait] blocks until the slot is granted. A [Slot] has a
+// context that ends when the slot is lost, and a Release.
+//
+// Most programs leave that to a pool. Without one, [Do] is enough:
+//
+//	src := slot.NewLocal(4)
+//	err := slot.Do(ctx, src, "example.com", func(ctx context.Context) error {
+//		return fetch(ctx) // at most 4 at a time
+//	})
+//
+// # Sources
+//
+// [NewLocal] grants the slots of one process. Package dflockd has a source
+// whose slots are shared by every machine that asks the same server. What a key
+// means is up to the source: [NewLocal] has one limit whatever the key,
+// [NewLocalKeyed] one for each key.
+//
+// Sources are put together of others. [All] claims a slot of each: one of the
+// host's and one of all. [MinHold] keeps each slot for a time, which makes a
+// limit a rate. [Fallback] goes on with a local share during an outage. These
+// functions return no error, so that they can be nested; [Check] tells whether
+// what they were given makes sense, and a source that does not refuses every
+// claim.
+//
+// Package slottest checks that a source keeps the promises made here.
+//
+// # What is not guaranteed
+//
+// A context is a request: a job that ignores the end of its slot's context goes
+// on without the slot, beside the one who is granted it next. A process that is
+// stopped and resumed can take one more step before it learns that its slot is
+// gone; where that step must not happen, the thing it changes has to check
+// [Info.Fence]. How certainly a context ends before somebody else is granted
+// the slot depends on the engine, see [Info.Strict].
 package slot

@@ -2,7 +2,8 @@ package slot
 
 import "context"
 
-// A linkedContext ends when any of several contexts does, and with its cause.
+// A linkedContext is a child of one context that ends as well when any of
+// several others does, with its cause.
 //
 // context.AfterFunc alone would end it a moment late, on a goroutine of its own,
 // and in that moment somebody else could be granted the slot behind the one
@@ -17,11 +18,11 @@ type linkedContext struct {
 }
 
 // newLinkedContext returns a context that has to be ended with cancel. Whoever
-// makes it also has to arrange that look is called when a link ends, for those
-// who wait and do not ask.
-func newLinkedContext(links []context.Context) *linkedContext {
+// makes it also arranges that look is called when a link ends, for those who
+// wait and do not ask.
+func newLinkedContext(parent context.Context, links ...context.Context) *linkedContext {
 	c := &linkedContext{links: links}
-	c.Context, c.cancel = context.WithCancelCause(context.Background())
+	c.Context, c.cancel = context.WithCancelCause(parent)
 	return c
 }
 

@@ -237,7 +237,7 @@ func checkBreak(r *run) {
 	// The claim that waited may have lost its place, or have been granted.
 	if got := r.outcome(w); got.err == nil {
 		r.granted(got.slot)
-		r.release(got.slot)
+		_, _ = await(r, got.slot.Release) // it may have been lost since
 	} else if !errors.Is(got.err, slot.ErrUnavailable) && !errors.Is(got.err, slot.ErrLost) {
 		r.Errorf("Wait over a broken connection: %v, neither ErrUnavailable nor ErrLost", got.err)
 	}
