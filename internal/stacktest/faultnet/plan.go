@@ -108,17 +108,19 @@ func (p Plan) String() string {
 // then no fault is left behind.
 func (p Plan) Run(ctx context.Context, n *Net, restart func(down time.Duration)) error {
 	for _, f := range p.Faults {
-		if err := pause(ctx, f.After); err != nil {
-			return err
-		}
-		if err := f.run(ctx, n, restart); err != nil {
+		if err := f.Run(ctx, n, restart); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (f Fault) run(ctx context.Context, n *Net, restart func(time.Duration)) error {
+// Run waits until the fault is due, has it befall the network, and returns
+// when it is over. See [Plan.Run].
+func (f Fault) Run(ctx context.Context, n *Net, restart func(down time.Duration)) error {
+	if err := pause(ctx, f.After); err != nil {
+		return err
+	}
 	switch f.Kind {
 	case Reset:
 		n.Reset(f.Machine)

@@ -1,0 +1,140 @@
+package stacktest_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/berth-go/berth/internal/stacktest/check"
+	"github.com/berth-go/berth/internal/stacktest/faultnet"
+)
+
+const day = 24 * time.Hour
+
+// span returns how long to simulate: a few hours, or as many days as asked for,
+// in runs that each have a seed of their own.
+func span(t *testing.T) (runs int, each time.Duration) {
+	days := faultnet.Count(t, "BERTH_SOAK_DAYS", 0)
+	if days == 0 {
+		return 2, time.Hour
+	}
+	return 8 * days, day / 8
+}
+
+// TestLimitHoldsUnderAnyFaultOfAStrictServer has machines work under a limit
+// while connections, machines and servers fail at random. With a strict server
+// there is no moment at all at which more than the limit hold a slot.
+func TestLimitHoldsUnderAnyFaultOfAStrictServer(t *testing.T) {
+	simulate(t, strict, faultnet.Kinds(), func(w *world) {
+		require.Empty(t, check.Overlaps(w.limit, w.rec.Intervals()))
+	})
+}
+
+// TestOverlapIsBoundUnderAnyFaultOfAnImmediateServer is the same with a server
+// that gives the slots of a broken connection to the next in line at once:
+// more than the limit may hold slots for the time of a heartbeat and its
+// answer, and no longer.
+func TestOverlapIsBoundUnderAnyFaultOfAnImmediateServer(t *testing.T) {
+	simulate(t, immediate, faultnet.Kinds(), func(w *world) {
+		overlaps := check.Overlaps(w.limit, w.rec.Intervals())
+		require.LessOrEqualf(t, check.Longest(overlaps), w.overlap(), "%v", overlaps)
+	})
+}
+
+// TestOverlapIsAMomentWhereTheBreakIsSeen is the same with faults that both
+// ends notice.
+func TestOverlapIsAMomentWhereTheBreakIsSeen(t *testing.T) {
+	seen := []faultnet.Kind{faultnet.Reset, faultnet.HalfClose, faultnet.Restart, faultnet.Split}
+	simulate(t, immediate, seen, func(w *world) {
+		overlaps := check.Overlaps(w.limit, w.rec.Intervals())
+		require.LessOrEqualf(t, check.Longest(overlaps), 50*time.Millisecond, "%v", overlaps)
+	})
+}
+
+// simulate runs worlds in which faults of the given kinds befall machines at
+// work, and has each judged in the end.
+func simulate(t *testing.T, m mode, kinds []faultnet.Kind, judge func(w *world)) {
+	seed := faultnet.Seed(t)
+	runs, each := span(t)
+	for i := range runs {
+		seed := seed + uint64(i)
+		synctest.Test(t, func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(seed, 3))
+			w := newWorld(t, m, 1+rng.IntN(3), time.Duration(2+rng.IntN(10))*time.Second)
+			defer w.close()
+			machines := []string{"a", "b", "c"}
+			plan := faultnet.NewPlan(seed, each, 10*time.Second, machines, kinds)
+			w.live(plan, machines, rng)
+			judge(w)
+			w.judgeFences()
+			t.Logf("%v, limit %d, lease %v, seed %d: %d faults, %d grants", m, w.limit, w.lease, seed, len(plan.Faults), w.total())
+			require.Greater(t, w.total(), int(each/time.Minute))
+		})
+		if t.Failed() {
+			return
+		}
+	}
+}
+
+// live has the machines work while the faults of the plan befall them, and
+// asks each time when there is a calm that work goes on within it.
+func (w *world) live(plan faultnet.Plan, machines []string, rng *rand.Rand) {
+	ctx, cancel := context.WithCancelCause(w.t.Context())
+	var workers sync.WaitGroup
+	for _, machine := range machines {
+		src := w.source(machine)
+		defer func() { require.NoError(w.t, src.Close(context.Background())) }()
+		workers.Go(func() { w.beat(ctx, src, machine) })
+		for i := range 4 {
+			mine := rand.New(rand.NewPCG(rng.Uint64(), rng.Uint64()))
+			workers.Go(func() { w.work(ctx, src, machine, fmt.Sprint(machine, i), mine) })
+		}
+	}
+	defer workers.Wait()
+	defer cancel(errOver)
+	for _, f := range plan.Faults {
+		require.NoError(w.t, f.Run(ctx, w.net, w.restart))
+		if rng.IntN(3) == 0 {
+			before := w.grants(faultnet.Everybody, pulse)
+			time.Sleep(w.recovery())
+			require.Greaterf(w.t, w.grants(faultnet.Everybody, pulse), before, "no work within %v after %v", w.recovery(), f)
+		}
+	}
+	w.fair(machines)
+}
+
+// fair asks that after the last fault every machine gets on with its work.
+func (w *world) fair(machines []string) {
+	time.Sleep(w.recovery())
+	var before []int
+	for _, m := range machines {
+		before = append(before, w.grants(m, pulse))
+	}
+	time.Sleep(time.Minute)
+	for i, m := range machines {
+		require.Greaterf(w.t, w.grants(m, pulse), before[i]+15, "machine %s", m)
+	}
+}
+
+// judgeFences asks that later grants of a key of limit 1 have higher fences,
+// also across restarts of the server.
+func (w *world) judgeFences() {
+	if w.limit != 1 {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	last := map[string]granting{}
+	for _, g := range w.grant {
+		if before, ok := last[g.key]; ok && before.at.Before(g.at) {
+			require.Lessf(w.t, before.fence, g.fence, "%v, then %v", before, g)
+		}
+		last[g.key] = g
+	}
+}
