@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -173,6 +174,41 @@ func TestLocalTellsTheTraceOfAClaim(t *testing.T) {
 			"granted 0s", "confirmed 0s", "queued 0s", "granted 1s", "confirmed 1s",
 		}, told)
 	})
+}
+
+func TestAReleasedSlotEndsBeforeTheNextGrant(t *testing.T) {
+	src := slot.NewLocal(1)
+	held := take(t, src, "k")
+	granted := false
+	_, err := src.Enqueue(slot.WithTrace(t.Context(), &slot.Trace{Granted: func(time.Time) {
+		granted = true
+		require.Error(t, held.Context().Err())
+	}}), "k")
+	require.NoError(t, err)
+	require.NoError(t, held.Release())
+	require.True(t, granted)
+}
+
+func TestCancellingClaimsRightAwayLosesNoSlot(t *testing.T) {
+	src := slot.NewLocal(2)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 25_000 {
+				ctx, cancel := context.WithCancel(context.Background())
+				ticket, err := src.Enqueue(ctx, "k")
+				if err != nil {
+					t.Errorf("enqueue: %v", err)
+				}
+				go cancel()
+				if s, err := ticket.Wait(ctx); err == nil {
+					_ = s.Release()
+				}
+			}
+		})
+	}
+	wg.Wait()
+	require.Equal(t, 2, free(t, src, "k"))
 }
 
 func TestAClaimThatIsGrantedAtOnceCostsFourAllocations(t *testing.T) {
