@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
@@ -214,7 +215,7 @@ func (c *conn) answer(line []byte, now time.Time) error {
 	if !ok {
 		return violation("a malformed tag")
 	}
-	x, ok := c.take(tag)
+	x, ok := c.take(tag, line)
 	if !ok {
 		return violation("a line that nobody asked for")
 	}
@@ -251,20 +252,35 @@ func (c *conn) quiet(now time.Time) {
 
 var errLate = errors.New("an answer came too late")
 
-// take removes and returns the exchange that a line with this tag answers.
-// Caller holds endpoint.mu.
-func (c *conn) take(tag uint64) (exchange, bool) {
-	queue := &c.pending
-	if tag != 0 {
-		queue = &c.tagged
+// take removes and returns the exchange that a line with this tag answers. Two
+// can have the same tag, a wait and the leave that ends it, whose answers may
+// come in either order; only one of them fits the line. Caller holds
+// endpoint.mu.
+func (c *conn) take(tag uint64, line []byte) (exchange, bool) {
+	if tag == 0 {
+		if len(c.pending) == 0 {
+			return exchange{}, false
+		}
+		x := c.pending[0]
+		c.pending = slices.Delete(c.pending, 0, 1)
+		return x, true
 	}
-	for i, x := range *queue {
-		if x.tag == tag {
-			*queue = append((*queue)[:i], (*queue)[i+1:]...)
-			return x, true
+	found := -1
+	for i, x := range c.tagged {
+		if x.tag != tag {
+			continue
+		}
+		found = i
+		if _, err := wire.ParseReply(x.command, line); err == nil {
+			break
 		}
 	}
-	return exchange{}, false
+	if found < 0 {
+		return exchange{}, false
+	}
+	x := c.tagged[found]
+	c.tagged = slices.Delete(c.tagged, found, found+1)
+	return x, true
 }
 
 // unanswered returns how many answers are due. Caller holds endpoint.mu.
