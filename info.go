@@ -1,0 +1,60 @@
+package pool
+
+import (
+	"context"
+	"time"
+
+	"github.com/berth-go/berth/slot"
+)
+
+// Info is what a job can know of itself.
+type Info struct {
+	// Name, Key and Priority are the options that the job was submitted with.
+	// They are zero for a job that was handed to Go without a name.
+	Name, Key string
+	Priority  int
+	// SlotKey is the key that its slot was claimed with.
+	SlotKey string
+	// Attempt is 1 for the first.
+	Attempt int
+	// FirstStart is when the first attempt began. It is zero in a pool that has
+	// neither hooks nor middleware, for which nobody takes the time.
+	FirstStart time.Time
+	// SlotWait is how long the claim of its slot took, from enqueue to grant.
+	SlotWait time.Duration
+	// Reused says that the slot has served another job before.
+	Reused bool
+	// HasSlot says that the job runs under a slot, described by Slot.
+	HasSlot bool
+	Slot    slot.Info
+}
+
+// Elapsed returns the time since the first attempt began, 0 if that is not known.
+func (i Info) Elapsed() time.Duration {
+	if i.FirstStart.IsZero() {
+		return 0
+	}
+	return time.Since(i.FirstStart)
+}
+
+// Remaining returns how long the slot is safe to use unless its lease is
+// renewed, which the source does by itself. It returns false where there is no
+// slot, or one without a lease.
+func (i Info) Remaining() (time.Duration, bool) {
+	if !i.HasSlot || i.Slot.ExpiresAt.IsZero() {
+		return 0, false
+	}
+	return max(time.Until(i.Slot.ExpiresAt), 0), true
+}
+
+// FromContext tells a job about itself. It returns false for a context that is
+// not derived from a job's. The answer is for the job's own use while it runs:
+// of the context of a Go job, which lives as long as its worker, it tells what
+// the worker runs now.
+func FromContext(ctx context.Context) (Info, bool) {
+	r, _ := ctx.Value(runKey{}).(*run)
+	if r == nil {
+		return Info{}, false
+	}
+	return r.info(), true
+}
