@@ -145,3 +145,11 @@ func Try(ctx context.Context, src Source, key string) (Slot, bool, error) {
 	}
 	return nil, false, ticket.Close()
 }
+
+// An Abandoner is a Slot that can be left to its lease: it is renewed no more,
+// its context ends when the lease can no longer be relied on, and nobody else
+// is granted it before the lease ends. A pool does this to the slot of a job that
+// ignores its context.
+type Abandoner interface {
+	Abandon()
+}

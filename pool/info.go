@@ -52,9 +52,31 @@ func (i Info) Remaining() (time.Duration, bool) {
 // of the context of a Go job, which lives as long as its worker, it tells what
 // the worker runs now.
 func FromContext(ctx context.Context) (Info, bool) {
-	r, _ := ctx.Value(runKey{}).(*run)
-	if r == nil {
-		return Info{}, false
+	switch r := ctx.Value(runKey{}).(type) {
+	case *Task:
+		return r.info(), true
+	case *worker:
+		info := Info{Attempt: 1}
+		info.addHold(r.hold)
+		return info, true
 	}
-	return r.info(), true
+	return Info{}, false
+}
+
+func (t *Task) info() Info {
+	i := Info{Key: t.key, Attempt: 1}
+	if m := t.more; m != nil {
+		i.Name, i.Priority = m.name, m.priority
+		i.Attempt, i.FirstStart = max(m.attempt, 1), m.firstStart
+	}
+	i.addHold(t.hold.Load())
+	return i
+}
+
+func (i *Info) addHold(h *hold) {
+	if h == nil {
+		return
+	}
+	i.SlotKey, i.HasSlot, i.Slot = h.group.key, true, h.slot.Info()
+	i.SlotWait, i.Reused = h.granted.Sub(h.claimed), h.jobs > 0
 }

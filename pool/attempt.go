@@ -1,0 +1,167 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/berth-go/berth/slot"
+)
+
+// wrap returns what runs a job: the job itself, or the middleware around
+// whatever job the context belongs to.
+func (p *Pool) wrap(job Job) Job {
+	if p.chain == nil {
+		return job
+	}
+	return p.chain
+}
+
+// jobOf is the innermost link of the middleware chain, which is made once: it
+// finds the job in the context.
+func jobOf(ctx context.Context) error {
+	switch r := ctx.Value(runKey{}).(type) {
+	case *Task:
+		return r.job(ctx)
+	case *worker:
+		return r.job(ctx)
+	}
+	return errors.New("pool: a middleware handed on a context that is not derived from the one it was given")
+}
+
+// attempt runs a task once, from the hooks' Start to its result or its retry.
+// The caller has moved it to StateRunning. try runs the job itself.
+func (p *Pool) attempt(t *Task, try func(Job, context.Context) error, c *counts) {
+	if err := t.parent.Err(); err != nil {
+		p.finish(t, t.parent, context.Cause(t.parent), false, c)
+		return
+	}
+	t.begin()
+	ctx, end := t.newAttemptContext()
+	if p.src != nil && t.parent.Done() != nil && !t.quiet {
+		stop := context.AfterFunc(t.parent, func() { p.watchOverrun(t) })
+		defer stop()
+	}
+	if p.hooks != nil {
+		ctx = p.hooks.start(ctx, t)
+		t.more.ctx = ctx
+	}
+	err := try(p.wrap(t.job), ctx)
+	p.settle(t, ctx, err, c)
+	end()
+}
+
+// begin notes that an attempt begins.
+func (t *Task) begin() {
+	t.runs.Add(1)
+	if t.more == nil && (t.pool.hooks != nil || t.pool.chain != nil) {
+		t.extra()
+	}
+	if m := t.more; m != nil {
+		if m.attempt++; m.attempt == 1 && (t.pool.hooks != nil || t.pool.chain != nil) {
+			m.firstStart = time.Now()
+		}
+	}
+}
+
+// attemptContext returns the context of the attempt that runs.
+func (t *Task) attemptContext() context.Context {
+	if t.more != nil && t.more.ctx != nil {
+		return t.more.ctx
+	}
+	return (*jobCtx)(t)
+}
+
+// settle gives a task its result, or lets it back off for another attempt.
+func (p *Pool) settle(t *Task, ctx context.Context, err error, c *counts) {
+	if err == nil {
+		p.finish(t, ctx, nil, true, c)
+		return
+	}
+	delay, reason, again := AsRetry(err)
+	if !again {
+		p.finish(t, ctx, joinCause(err, ctx), true, c)
+		return
+	}
+	reason = joinCause(reason, ctx)
+	if cause := t.stopped(); cause != nil {
+		p.finish(t, ctx, joinOnce(reason, cause), true, c)
+		return
+	}
+	if !p.backOff(t, ctx, delay, reason, c) {
+		p.finish(t, ctx, errors.Join(reason, ErrShutdown), true, c)
+	}
+}
+
+// stopped returns why there must not be another attempt: the task was
+// cancelled, or the context that it was submitted with has ended.
+func (t *Task) stopped() error {
+	if t.parent.Err() != nil {
+		return context.Cause(t.parent)
+	}
+	if m := t.more; m != nil {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if m.cause != nil {
+			return m.cause
+		}
+	}
+	if l := t.live.Load(); l != nil && l != ended {
+		if cause := context.Cause(l.ctx); errors.Is(cause, ErrCanceled) || errors.Is(cause, ErrShutdown) {
+			return cause
+		}
+	}
+	return nil
+}
+
+// finish gives a task its result. ran says whether an attempt ended with it.
+func (p *Pool) finish(t *Task, ctx context.Context, err error, ran bool, c *counts) {
+	h := t.hold.Load()
+	lost := ran && h != nil && h.lost()
+	if p.hooks != nil {
+		e := FinishEvent{Err: err, Running: ran, Lost: lost}
+		if ran && h != nil {
+			e.Slot = h.slot
+		}
+		p.hooks.finish(ctx, t, e)
+	}
+	if err != nil {
+		p.countFailure(err, c)
+		if t.quiet {
+			p.report(err)
+		}
+	} else if lost {
+		c.lostButOK.Add(1)
+	}
+	// The counts first: who has waited for the task finds it counted.
+	c.finished.Add(1)
+	t.complete(err)
+}
+
+// joinCause adds to an error why the job's context has ended, if it has.
+func joinCause(err error, ctx context.Context) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	return joinOnce(err, context.Cause(ctx))
+}
+
+func joinOnce(err, cause error) error {
+	if errors.Is(err, cause) {
+		return err
+	}
+	return errors.Join(err, cause)
+}
+
+func (p *Pool) countFailure(err error, c *counts) {
+	var panicked *PanicError
+	switch {
+	case errors.As(err, &panicked):
+		c.panicked.Add(1)
+	case errors.Is(err, slot.ErrLost):
+		c.lost.Add(1)
+	case errors.Is(err, context.Canceled):
+		c.canceled.Add(1)
+	}
+	c.failed.Add(1)
+}

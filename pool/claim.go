@@ -1,0 +1,454 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sourcegraph/conc/panics"
+
+	"github.com/berth-go/berth/slot"
+)
+
+// A hold is a slot that the pool has been granted.
+//
+//	claim ──► granted, waits for a worker ──► serves a job ──► released
+//	                     │                     ▲       │
+//	                     └── nobody needs it   └reused─┘
+type hold struct {
+	p        *Pool
+	group    *group
+	slot     slot.Slot
+	ctx      context.Context // the slot's
+	claimed  time.Time       // when the claim began
+	granted  time.Time       // when the pool had the slot
+	single   bool            // it serves one job only
+	jobs     int             // that it has served; its worker's own
+	stop     func() bool     // ends the watch over ctx
+	patience *time.Timer     // runs while it waits for a worker; guarded by the pool's mu
+
+	busy     atomic.Bool // a job runs under it
+	gone     atomic.Bool // it was lost
+	reported atomic.Bool // as overrun
+
+	mu  sync.Mutex // guards own
+	own *workerCtx // the context of jobs without a task, made when one needs it
+	end context.CancelCauseFunc
+}
+
+func (h *hold) lost() bool { return h.gone.Load() || errors.Is(context.Cause(h.ctx), slot.ErrLost) }
+
+// A parked claim is in line. A goroutine waits with it, and no worker.
+type parked struct {
+	ticket slot.Ticket
+	cancel context.CancelCauseFunc
+}
+
+// errUnneeded ends the wait of a claim that no job needs any more.
+var errUnneeded = errors.New("pool: no job needs the slot any more")
+
+// nextUnderSlot is next for a pool with slots: w returns with a job and with the
+// slot for it in w.hold.
+func (p *Pool) nextUnderSlot(w *worker) (item, bool) {
+	p.mu.Lock()
+	for {
+		if it, ok := p.serveGrant(w); ok {
+			return it, true // unlocked
+		}
+		if it, ok := p.reuse(w); ok {
+			return it, true // unlocked
+		}
+		if h := w.hold; h != nil {
+			w.hold = nil
+			p.held--
+			p.mu.Unlock()
+			h.release()
+			p.mu.Lock()
+			continue
+		}
+		p.noteIdle()
+		if len(p.workers) <= p.target {
+			if g := p.nextGroup(); g != nil {
+				if it, ok := p.claimFor(w, g); ok {
+					return it, true // unlocked
+				}
+				continue
+			}
+		}
+		if p.mustEnd(w) {
+			p.mu.Unlock()
+			return item{}, false
+		}
+		p.rest(w)
+	}
+}
+
+// serveGrant gives w the grant that has waited longest, and the most urgent job
+// for it: jobs are bound here, when the slot is there, and not before. It is
+// called with mu held, and unlocks it if it returns true.
+func (p *Pool) serveGrant(w *worker) (item, bool) {
+	for p.grants.n > 0 {
+		h := p.grants.pop()
+		h.patience.Stop()
+		h.group.claims--
+		if h.group.n == 0 || h.ctx.Err() != nil {
+			p.giveBack(h)
+			continue
+		}
+		if old := w.hold; old != nil {
+			w.hold = nil
+			p.held--
+			defer old.release()
+		}
+		return p.bind(w, h), true
+	}
+	return item{}, false
+}
+
+// giveBack releases a grant that serves nobody. It is called with mu held, and
+// returns with mu held.
+func (p *Pool) giveBack(h *hold) {
+	p.held--
+	p.wantClaim(h.group)
+	p.retireGroup(h.group)
+	p.mu.Unlock()
+	h.release()
+	p.mu.Lock()
+}
+
+// bind gives w a slot and the next job of its group. It is called with mu held,
+// and unlocks it.
+func (p *Pool) bind(w *worker, h *hold) item {
+	it := p.takeFrom(h.group)
+	w.hold = h
+	h.busy.Store(true)
+	p.wantClaim(h.group)
+	p.calling = false
+	var call *worker
+	if p.grants.n > 0 || p.wanting.n > 0 {
+		call = p.callAnother()
+	}
+	p.mu.Unlock()
+	call.call()
+	return it
+}
+
+// reuse takes the next job for the slot that w has, while that is young and no
+// grant waits for a worker. It is called with mu held, and unlocks it if it
+// returns true.
+func (p *Pool) reuse(w *worker) (item, bool) {
+	h := w.hold
+	if h == nil || h.group.n == 0 || h.single || p.cfg.reuse == 0 {
+		return item{}, false
+	}
+	if h.ctx.Err() != nil || time.Since(h.granted) >= p.cfg.reuse || len(p.workers) > p.target {
+		return item{}, false
+	}
+	h.jobs++
+	p.reused++
+	return p.bind(w, h), true
+}
+
+// wantClaim lists a group for which another slot should be claimed; the caller
+// holds mu.
+func (p *Pool) wantClaim(g *group) {
+	if g.listed || !p.needsClaim(g) {
+		return
+	}
+	g.listed = true
+	p.wanting.push(g)
+}
+
+// needsClaim reports whether a group has a job that no claim is under way for.
+// More claims than workers would be granted in vain.
+func (p *Pool) needsClaim(g *group) bool {
+	return g.pause == nil && g.n > g.claims && g.claims < p.target
+}
+
+// nextGroup returns the group to claim for whose turn it is, or nil; the caller
+// holds mu.
+func (p *Pool) nextGroup() *group {
+	for p.wanting.n > 0 {
+		g := p.wanting.pop()
+		g.listed = false
+		if p.needsClaim(g) {
+			return g
+		}
+		p.retireGroup(g)
+	}
+	return nil
+}
+
+// claimFor claims a slot for g, and returns its first job if the slot is
+// granted at once. It is called with mu held, and unlocks it if it returns true.
+func (p *Pool) claimFor(w *worker, g *group) (item, bool) {
+	g.claims++
+	p.claims++
+	queue := p.inLine < p.cfg.maxClaims
+	if queue {
+		p.inLine++ // reserves the place; given back unless it is queued
+	}
+	p.wantClaim(g) // for the next worker, if there is a job more
+	p.calling = false
+	var call *worker
+	if p.wanting.n > 0 {
+		call = p.callAnother()
+	}
+	p.mu.Unlock()
+	call.call()
+	c := p.ask(g, queue)
+	p.mu.Lock()
+	if queue && c.ticket == nil {
+		p.inLine--
+	}
+	switch {
+	case c.err != nil:
+		p.claimFailed(g, c)
+	case c.ticket != nil:
+		p.park(g, c)
+	case c.slot == nil:
+		g.claims--
+		p.pauseClaims(g) // none free, and no place in line to be had
+	default:
+		return p.bindClaimed(w, g, c)
+	}
+	return item{}, false
+}
+
+// bindClaimed is called with mu held, and unlocks it if it returns true.
+func (p *Pool) bindClaimed(w *worker, g *group, c claimed) (item, bool) {
+	g.down = outage{}
+	h := p.newHold(g, c)
+	g.claims--
+	if g.n == 0 || p.grants.n > 0 {
+		// Somebody else's turn, or nobody's: what was granted goes to the first
+		// worker that is free, which may be this one.
+		g.claims++
+		p.offer(h)
+		return item{}, false
+	}
+	return p.bind(w, h), true
+}
+
+// claimed is what came of asking for a slot: a slot, a ticket, an error, or
+// nothing where only a free one was asked for.
+type claimed struct {
+	at     time.Time // when it was asked for
+	slot   slot.Slot
+	ticket slot.Ticket
+	err    error
+}
+
+// ask makes the first phase of a claim, which is a round trip at most.
+func (p *Pool) ask(g *group, queue bool) (c claimed) {
+	c.at = time.Now()
+	ctx := p.claimCtx
+	if p.hooks != nil {
+		ctx = p.hooks.enqueue(ctx, SlotEvent{Key: g.key, Claimed: c.at})
+	}
+	caught := panics.Try(func() {
+		if !queue {
+			c.slot, _, c.err = slot.Try(ctx, p.src, g.key)
+			return
+		}
+		t, err := p.src.Enqueue(ctx, g.key)
+		switch {
+		case err != nil:
+			c.err = err
+		case t == nil:
+			c.err = errors.New("pool: the slot source returned neither a ticket nor an error")
+		default:
+			var ok bool
+			if c.slot, ok = t.Slot(); !ok {
+				c.ticket = t
+			}
+		}
+	})
+	if caught != nil {
+		c.err = fmt.Errorf("%w: %w", ErrSourcePanic, newPanicError(caught))
+	}
+	p.tellClaim(g, c)
+	return c
+}
+
+func (p *Pool) tellClaim(g *group, c claimed) {
+	if p.hooks == nil {
+		return
+	}
+	e := SlotEvent{Key: g.key, Claimed: c.at, Slot: c.slot, Err: c.err}
+	switch {
+	case c.err != nil:
+		p.hooks.failed(e)
+	case c.ticket != nil:
+		p.hooks.queued(e)
+	case c.slot != nil:
+		p.hooks.granted(e)
+	}
+}
+
+// park leaves a ticket with a goroutine; the caller holds mu.
+func (p *Pool) park(g *group, c claimed) {
+	ctx, cancel := context.WithCancelCause(p.claimCtx)
+	pk := &parked{ticket: c.ticket, cancel: cancel}
+	g.parked = append(g.parked, pk)
+	p.alive.Add(1)
+	go p.awaitGrant(ctx, g, pk, c)
+	if g.n == 0 {
+		p.unpark(g)
+	}
+}
+
+// awaitGrant makes the second phase of a claim.
+func (p *Pool) awaitGrant(ctx context.Context, g *group, pk *parked, c claimed) {
+	defer p.alive.Done()
+	defer pk.cancel(nil)
+	caught := panics.Try(func() { c.slot, c.err = pk.ticket.Wait(ctx) })
+	if caught != nil {
+		c.err = fmt.Errorf("%w: %w", ErrSourcePanic, newPanicError(caught))
+	}
+	c.ticket = nil
+	if c.err == nil && c.slot == nil {
+		c.err = errors.New("pool: the slot source returned neither a slot nor an error")
+	}
+	p.tellClaim(g, c)
+	p.mu.Lock()
+	p.inLine--
+	for i, other := range g.parked {
+		if other == pk {
+			g.parked = append(g.parked[:i], g.parked[i+1:]...)
+			break
+		}
+	}
+	if c.err != nil {
+		p.claimFailed(g, c)
+	} else {
+		g.down = outage{}
+		p.offer(p.newHold(g, c))
+	}
+	w := p.callWorker()
+	p.mu.Unlock()
+	w.call()
+}
+
+// unpark gives up the places of a group that has no job any more, unless one
+// comes within the time for which a slot may be kept; the caller holds mu.
+func (p *Pool) unpark(g *group) {
+	if len(g.parked) == 0 || g.lingers {
+		return
+	}
+	g.lingers = true
+	p.delay(&delayed{at: time.Now().Add(p.patience()), then: func() {
+		g.lingers = false
+		if g.n == 0 {
+			for _, pk := range g.parked {
+				pk.cancel(errUnneeded)
+			}
+		}
+	}})
+}
+
+// patience is how long a grant waits for a worker.
+func (p *Pool) patience() time.Duration {
+	if p.cfg.reuse > 0 {
+		return p.cfg.reuse
+	}
+	return defaultReuse
+}
+
+// offer puts a grant where the next free worker finds it; the caller holds mu,
+// and calls a worker. One that finds no worker in time goes back, and its group
+// is the first to claim again.
+func (p *Pool) offer(h *hold) {
+	p.grants.push(h)
+	h.patience = time.AfterFunc(p.patience(), func() { p.withdraw(h) })
+}
+
+func (p *Pool) withdraw(h *hold) {
+	p.mu.Lock()
+	found := false
+	p.grants.keep(func(other *hold) bool {
+		found = found || other == h
+		return other != h
+	})
+	if !found {
+		p.mu.Unlock()
+		return
+	}
+	g := h.group
+	g.claims--
+	if !g.listed && p.needsClaim(g) {
+		g.listed = true
+		p.wanting.pushFront(g)
+	}
+	p.held--
+	p.unneeded++
+	p.mu.Unlock()
+	h.release()
+}
+
+// newHold takes over a slot; the caller holds mu.
+func (p *Pool) newHold(g *group, c claimed) *hold {
+	info := c.slot.Info()
+	h := &hold{p: p, group: g, slot: c.slot, ctx: c.slot.Context(), claimed: c.at, granted: time.Now(), single: info.SingleUse || p.cfg.reuse == 0}
+	p.held++
+	h.stop = context.AfterFunc(h.ctx, h.ended)
+	return h
+}
+
+// ended is called when the slot's context has ended while the pool has it.
+func (h *hold) ended() {
+	if !errors.Is(context.Cause(h.ctx), slot.ErrLost) {
+		return
+	}
+	h.gone.Store(true)
+	h.p.lost.Add(1)
+	if h.p.hooks != nil {
+		h.p.hooks.lost(SlotEvent{Key: h.group.key, Claimed: h.claimed, Slot: h.slot, Err: context.Cause(h.ctx)})
+	}
+	if h.busy.Load() {
+		h.p.watchHold(h)
+	}
+}
+
+// release gives the slot back. It is called without mu.
+func (h *hold) release() {
+	h.busy.Store(false)
+	if !h.stop() && !h.gone.Load() && errors.Is(context.Cause(h.ctx), slot.ErrLost) {
+		// The watch has begun but not told yet; ErrLost below says the same.
+		h.gone.Store(true)
+	}
+	var err error
+	caught := panics.Try(func() { err = h.slot.Release() })
+	if caught != nil {
+		err = fmt.Errorf("%w: %w", ErrSourcePanic, newPanicError(caught))
+	}
+	h.mu.Lock()
+	end := h.end
+	h.mu.Unlock()
+	if end != nil {
+		end(slot.ErrReleased)
+	}
+	if h.p.hooks != nil {
+		h.p.hooks.released(SlotEvent{Key: h.group.key, Claimed: h.claimed, Slot: h.slot, Err: err})
+	}
+}
+
+// workerContext returns the context of jobs without a task: it ends with the
+// slot, and when the pool is shut down by force.
+func (h *hold) workerContext(w *worker) context.Context {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.own == nil {
+		ctx, cancel := context.WithCancelCause(h.p.base)
+		if h.ctx.Err() != nil {
+			cancel(context.Cause(h.ctx))
+		}
+		stop := context.AfterFunc(h.ctx, func() { cancel(context.Cause(h.ctx)) })
+		h.own = &workerCtx{ctx, w}
+		h.end = func(cause error) { stop(); cancel(cause) }
+	}
+	return h.own
+}

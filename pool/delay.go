@@ -1,0 +1,195 @@
+package pool
+
+import (
+	"container/heap"
+	"context"
+	"errors"
+	"time"
+)
+
+// delayed is something that waits for its time: a task in its backoff, or one
+// that was submitted with After, or then, which is called with the pool's mu
+// held. All of them share one timer.
+type delayed struct {
+	at    time.Time
+	task  *Task
+	then  func()
+	index int // in the heap, for taking it out; -1 when it is not there
+}
+
+// delays is a heap of what waits, the earliest first. It is guarded by the
+// pool's mu.
+type delays []*delayed
+
+func (h delays) Len() int           { return len(h) }
+func (h delays) Less(i, j int) bool { return h[i].at.Before(h[j].at) }
+func (h delays) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].index, h[j].index = i, j
+}
+
+func (h *delays) Push(x any) {
+	d := x.(*delayed)
+	d.index = len(*h)
+	*h = append(*h, d)
+}
+
+func (h *delays) Pop() any {
+	old := *h
+	d := old[len(old)-1]
+	old[len(old)-1] = nil
+	*h = old[:len(old)-1]
+	d.index = -1
+	return d
+}
+
+// delay adds d and sees to it that the timer fires in time; the caller holds mu.
+func (p *Pool) delay(d *delayed) {
+	heap.Push(&p.delays, d)
+	if d.task != nil {
+		p.waiting++
+	}
+	if d.index == 0 {
+		p.armTimer()
+	}
+}
+
+// undelay takes d out; the caller holds mu.
+func (p *Pool) undelay(d *delayed) {
+	heap.Remove(&p.delays, d.index)
+	if d.task != nil {
+		p.waiting--
+	}
+}
+
+// armTimer sets the timer to the earliest time, if anything waits; the caller
+// holds mu.
+func (p *Pool) armTimer() {
+	if len(p.delays) == 0 {
+		return
+	}
+	in := time.Until(p.delays[0].at)
+	if p.timer == nil {
+		p.timer = time.AfterFunc(in, p.timeHasCome)
+	} else {
+		p.timer.Reset(in)
+	}
+}
+
+// timeHasCome moves on what has waited long enough.
+func (p *Pool) timeHasCome() {
+	p.mu.Lock()
+	now := time.Now()
+	for len(p.delays) > 0 && !p.delays[0].at.After(now) {
+		d := heap.Pop(&p.delays).(*delayed)
+		if d.then != nil {
+			d.then()
+			continue
+		}
+		p.waiting--
+		p.requeue(d.task, now)
+	}
+	p.armTimer()
+	w := p.callWorker()
+	p.mu.Unlock()
+	w.call()
+}
+
+// requeue puts a task that has waited into its lane, whatever the bounds: it
+// was accepted before. The caller holds mu.
+func (p *Pool) requeue(t *Task, now time.Time) {
+	m := t.more
+	m.delay = nil
+	if p.hooks != nil {
+		m.ready = now
+	}
+	t.state.Store(uint32(StateQueued))
+	l := p.laneOf(t.key)
+	p.add(l, item{task: t}, m.priority)
+	p.attend(l, m.priority)
+}
+
+// enqueueLater accepts a task whose time has not come. It counts against no
+// bound until then.
+func (p *Pool) enqueueLater(t *Task, d *delayed) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closing {
+		return ErrClosed
+	}
+	p.submitted++
+	p.delay(d)
+	return nil
+}
+
+// backOff lets a task wait for its next attempt. It returns false when the pool
+// is shutting down: there will be none.
+func (p *Pool) backOff(t *Task, ctx context.Context, wait time.Duration, reason error, c *counts) bool {
+	m := t.extra()
+	if m.attempt == 0 {
+		m.attempt = 1 // it had no use for the count until now
+	}
+	if p.isClosing() {
+		return false
+	}
+	if p.hooks != nil {
+		e := RetryEvent{Err: reason, Delay: wait}
+		if h := t.hold.Load(); h != nil {
+			e.Slot = h.slot
+		}
+		p.hooks.retry(ctx, t, e)
+		m.ctx = nil
+	}
+	m.lastErr = reason
+	t.endContext()
+	c.retries.Add(1)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closing {
+		return p.endBackoffLocked(t)
+	}
+	t.state.Store(uint32(StateWaiting))
+	m.delay = &delayed{task: t, at: time.Now().Add(wait)}
+	p.delay(m.delay)
+	return true
+}
+
+// endBackoffLocked ends a task that was about to wait when the shutdown came:
+// its attempt has been told of as a retry, so it ends like one that waits. It is
+// called with mu held, and returns with mu held.
+func (p *Pool) endBackoffLocked(t *Task) bool {
+	p.mu.Unlock()
+	p.finish(t, t.parent, shutdownError(t), false, &p.others)
+	p.mu.Lock()
+	return true
+}
+
+// endDelays ends every task that waits for its time, and returns them for the
+// caller to finish without mu, which it holds now.
+func (p *Pool) endDelays() []*Task {
+	var tasks []*Task
+	rest := p.delays[:0]
+	for _, d := range p.delays {
+		if d.task == nil {
+			d.index = len(rest)
+			rest = append(rest, d)
+			continue
+		}
+		d.task.more.delay = nil
+		d.task.state.Store(uint32(StateRunning)) // nobody else may take it now
+		tasks = append(tasks, d.task)
+	}
+	clear(p.delays[len(rest):])
+	p.delays = rest
+	heap.Init(&p.delays)
+	p.waiting = 0
+	return tasks
+}
+
+// shutdownError is the result of a task that will have no further attempt.
+func shutdownError(t *Task) error {
+	if t.more != nil && t.more.lastErr != nil {
+		return errors.Join(t.more.lastErr, ErrShutdown)
+	}
+	return ErrShutdown
+}

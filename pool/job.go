@@ -1,0 +1,126 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// A Job is the work. Its context ends when the task is cancelled, when the
+// context that it was submitted with ends, when its slot is lost, or when the
+// pool is shut down by force; context.Cause tells which. What it returns is the
+// task's result, unless it asks for another attempt with [RetryAfter].
+type Job func(ctx context.Context) error
+
+// A Middleware wraps a job in more behaviour. It is applied once, by [New], and
+// its job then runs for every attempt of every job of the pool, so it must be
+// safe for concurrent use. The context that it hands on must be derived from
+// the one that it was given.
+type Middleware func(next Job) Job
+
+// invalidMiddleware is what an Invalid middleware panics with inside New.
+type invalidMiddleware struct{ err error }
+
+// Invalid returns a middleware that makes [New] return err. It is how a
+// constructor of middleware reports a wrong argument and still fits in one
+// line: pool.Use(middleware.Timeout(-1)).
+func Invalid(err error) Middleware {
+	return func(Job) Job { panic(invalidMiddleware{err}) }
+}
+
+// retryAfter is what RetryAfter returns.
+type retryAfter struct {
+	delay time.Duration
+	err   error
+}
+
+func (r *retryAfter) Error() string {
+	return fmt.Sprintf("retry after %v: %v", r.delay, r.err)
+}
+
+func (r *retryAfter) Unwrap() error { return r.err }
+
+// RetryAfter returns an error that asks the pool for another attempt of the job
+// after d. The slot and the worker are free meanwhile, no goroutine waits, and
+// the job goes to the back of its lane when the time has come. err says why,
+// and is the task's result if there is no further attempt. A d below 0 counts
+// as 0.
+//
+// Outside a pool it is an ordinary error that wraps err: nothing retries.
+func RetryAfter(d time.Duration, err error) error {
+	if err == nil {
+		err = errors.New("no reason was given")
+	}
+	return &retryAfter{delay: max(d, 0), err: err}
+}
+
+// AsRetry looks inside an error for [RetryAfter]: it returns the delay and the
+// error that were given to it, or false.
+func AsRetry(err error) (d time.Duration, reason error, ok bool) {
+	if err == nil {
+		return 0, nil, false
+	}
+	var r *retryAfter
+	if !errors.As(err, &r) {
+		return 0, err, false
+	}
+	return r.delay, r.err, true
+}
+
+type optionKind uint8
+
+const (
+	_ optionKind = iota
+	optKey
+	optName
+	optPriority
+	optAfter
+)
+
+// A JobOption says something about one job. It is a value, so that options cost
+// no allocation.
+type JobOption struct {
+	kind optionKind
+	text string
+	n    int64
+}
+
+// Key puts the job into the lane of that name. Lanes take turns, and the key of
+// a lane is its slot key unless [WithSlotKey] says otherwise. The default is "".
+func Key(key string) JobOption { return JobOption{kind: optKey, text: key} }
+
+// Name names the job for hooks, traces and logs. The default is "".
+func Name(name string) JobOption { return JobOption{kind: optName, text: name} }
+
+// Priority puts the job before those of a lower priority in its lane. The
+// default is 0; below 0 is less urgent. Jobs of one priority run in the order
+// of their submits.
+func Priority(p int) JobOption { return JobOption{kind: optPriority, n: int64(p)} }
+
+// After starts the job no sooner than d after its submit. Meanwhile it is not
+// in its lane and needs no worker. The default is 0; below 0 counts as 0.
+func After(d time.Duration) JobOption { return JobOption{kind: optAfter, n: int64(d)} }
+
+// jobOptions is what a list of options amounts to.
+type jobOptions struct {
+	key, name string
+	priority  int
+	after     time.Duration
+}
+
+func gather(opts []JobOption) (o jobOptions) {
+	for i := range opts {
+		switch opt := &opts[i]; opt.kind {
+		case optKey:
+			o.key = opt.text
+		case optName:
+			o.name = opt.text
+		case optPriority:
+			o.priority = int(opt.n)
+		case optAfter:
+			o.after = max(time.Duration(opt.n), 0)
+		}
+	}
+	return o
+}

@@ -1,0 +1,236 @@
+package pool
+
+// A lane is the queue of the jobs of one key. Lanes take turns, so that a full
+// one delays another by one job and no more. A lane exists while it has a job
+// or a submitter that waits for room.
+//
+// Everything in this file is guarded by the pool's mu.
+type lane struct {
+	key    string
+	group  *group
+	levels []level // by priority, the most urgent first
+	n      int     // live jobs
+
+	next, prev *lane // in the circle of the group's lanes that have jobs
+	blocked    ring[*submitter]
+	starved    bool // it is on the pool's list of lanes that wait for total room
+}
+
+// A level holds the jobs of one priority. Some of its items may be dead: their
+// task was cancelled or is run by somebody who waits for it.
+type level struct {
+	priority int
+	jobs     ring[item]
+	dead     int
+}
+
+func (l *lane) push(it item, priority int) {
+	l.level(priority).jobs.push(it)
+	l.n++
+	if it.task != nil {
+		it.task.inLane = true
+	}
+}
+
+// level returns the level of a priority, making it if there is none.
+func (l *lane) level(priority int) *level {
+	i := 0
+	for ; i < len(l.levels) && l.levels[i].priority >= priority; i++ {
+		if l.levels[i].priority == priority {
+			return &l.levels[i]
+		}
+	}
+	l.levels = append(l.levels, level{})
+	copy(l.levels[i+1:], l.levels[i:])
+	l.levels[i] = level{priority: priority}
+	return &l.levels[i]
+}
+
+// pop takes the most urgent job of a lane that has one.
+func (l *lane) pop() item {
+	for i := range l.levels {
+		lv := &l.levels[i]
+		for lv.jobs.n > 0 {
+			it := lv.jobs.pop()
+			if it.task == nil {
+				l.n--
+				return it
+			}
+			if it.task.inLane {
+				it.task.inLane = false
+				l.n--
+				return it
+			}
+			lv.dead--
+		}
+	}
+	panic("bug: a lane that counts a job has none")
+}
+
+// bury takes a task out of the lane that it is in. Its item stays, dead, and
+// the level is swept when half of it is.
+func (l *lane) bury(t *Task) {
+	t.inLane = false
+	l.n--
+	lv := l.level(t.priority())
+	lv.dead++
+	if lv.dead*2 > lv.jobs.n {
+		lv.jobs.keep(func(it item) bool { return it.task == nil || it.task.inLane })
+		lv.dead = 0
+	}
+}
+
+// reset makes an empty lane ready for another key. It keeps one small buffer.
+func (l *lane) reset() {
+	kept := l.levels[:0]
+	if len(l.levels) > 0 && l.levels[0].jobs.n == 0 && len(l.levels[0].jobs.buf) <= 64 {
+		kept = append(kept, level{jobs: ring[item]{buf: l.levels[0].jobs.buf}})
+	}
+	*l = lane{levels: kept}
+}
+
+// A group is what shares a slot key: lanes that have jobs, and the claims that
+// are made for them. In a pool without slots all lanes are in one group.
+type group struct {
+	key  string
+	head *lane // whose turn it is; nil if no lane has a job
+	n    int   // live jobs
+	// lanes is how many lanes exist that belong to the group.
+	lanes int
+
+	// claims counts those that are asked for, in line, or granted and not yet
+	// serving a job.
+	claims  int
+	parked  []*parked // those in line
+	listed  bool      // it is on the pool's list of groups to claim for
+	lingers bool      // places in line that no job needs are given up soon
+	pause   *delayed  // while claims for it are put off; nil otherwise
+	down    outage    // since when its claims have been failing
+}
+
+// link puts a lane that has got its first job at the end of the circle.
+func (g *group) link(l *lane) {
+	if g.head == nil {
+		g.head, l.next, l.prev = l, l, l
+		return
+	}
+	last := g.head.prev
+	last.next, l.prev = l, last
+	l.next, g.head.prev = g.head, l
+}
+
+func (g *group) unlink(l *lane) {
+	if l.next == l {
+		g.head = nil
+	} else {
+		l.prev.next, l.next.prev = l.next, l.prev
+		if g.head == l {
+			g.head = l.next
+		}
+	}
+	l.next, l.prev = nil, nil
+}
+
+// add puts a job into a lane.
+func (p *Pool) add(l *lane, it item, priority int) {
+	l.push(it, priority)
+	if l.n == 1 {
+		l.group.link(l)
+	}
+	l.group.n++
+	p.queued++
+}
+
+// takeFrom takes the next job of a group that has one: of the lane whose turn
+// it is, the most urgent.
+func (p *Pool) takeFrom(g *group) item {
+	l := g.head
+	g.head = l.next
+	it := l.pop()
+	p.left(l)
+	return it
+}
+
+// left does the accounts after a job has left a lane.
+func (p *Pool) left(l *lane) {
+	l.group.n--
+	p.queued--
+	if l.n == 0 {
+		l.group.unlink(l)
+	}
+	p.admitBlocked(l)
+	if l.group.n == 0 {
+		p.unpark(l.group)
+	}
+	p.retireLane(l)
+}
+
+// laneOf returns the lane of a key, making it if there is none.
+func (p *Pool) laneOf(key string) *lane {
+	if l := p.lastLane; l != nil && l.key == key {
+		return l
+	}
+	l := p.lanes[key]
+	if l == nil {
+		l = p.newLane(key)
+	}
+	p.lastLane = l
+	return l
+}
+
+func (p *Pool) newLane(key string) *lane {
+	var l *lane
+	if k := len(p.spareLanes); k > 0 {
+		l = p.spareLanes[k-1]
+		p.spareLanes = p.spareLanes[:k-1]
+	} else {
+		l = &lane{}
+	}
+	l.key, l.group = key, p.groupOf(key)
+	l.group.lanes++
+	p.lanes[key] = l
+	return l
+}
+
+const spareLanes = 1024
+
+// retireLane forgets a lane that has nothing left.
+func (p *Pool) retireLane(l *lane) {
+	if l.n > 0 || l.blocked.n > 0 || l.key == "" {
+		return // the lane of jobs without a key is used too often to be made anew
+	}
+	delete(p.lanes, l.key)
+	if p.lastLane == l {
+		p.lastLane = nil
+	}
+	if p.batchLane == l {
+		p.batchLane = nil
+	}
+	g := l.group
+	g.lanes--
+	p.retireGroup(g)
+	if len(p.spareLanes) < spareLanes && !l.starved {
+		l.reset()
+		p.spareLanes = append(p.spareLanes, l)
+	}
+}
+
+// groupOf returns the group of a lane's key.
+func (p *Pool) groupOf(key string) *group {
+	if p.src == nil {
+		return &p.all
+	}
+	key = p.slotKeyOf(key)
+	g := p.groups[key]
+	if g == nil {
+		g = &group{key: key}
+		p.groups[key] = g
+	}
+	return g
+}
+
+func (p *Pool) retireGroup(g *group) {
+	if p.src != nil && g.lanes == 0 && g.claims == 0 && !g.listed && g.pause == nil && !g.lingers {
+		delete(p.groups, g.key)
+	}
+}

@@ -1,0 +1,228 @@
+package pool
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/berth-go/berth/slot"
+)
+
+// Defaults of the options.
+const (
+	defaultQueue      = 256
+	defaultQueueTotal = 1024
+	defaultReuse      = 100 * time.Millisecond
+	defaultGrace      = 30 * time.Second
+	claimsPerWorker   = 4
+)
+
+type config struct {
+	workers    int
+	source     slot.Source
+	slotKey    func(lane string) string
+	middleware []Middleware
+	hooks      []Hooks
+	queue      int
+	queueTotal int
+	maxClaims  int
+	reuse      time.Duration
+	grace      time.Duration
+	failAfter  time.Duration
+	onError    func(error)
+}
+
+// An Option configures a pool. A wrong one makes [New] return an error.
+type Option func(*config) error
+
+// WithSlots makes every job run under a slot of src. The pool does not close
+// src: close it after Shutdown. Without this option there are no slots, and
+// nothing is paid for them.
+func WithSlots(src slot.Source) Option {
+	return func(c *config) error {
+		if err := slot.Check(src); err != nil {
+			return fmt.Errorf("WithSlots: %w", err)
+		}
+		c.source = src
+		return nil
+	}
+}
+
+// WithSlotKey says which slots a lane's jobs need: f maps the lane's key to the
+// key that slots are claimed with. It must be quick and always return the same
+// for the same lane; it is called with the pool locked. The default is the
+// lane's key itself.
+func WithSlotKey(f func(lane string) string) Option {
+	return func(c *config) error {
+		if f == nil {
+			return errors.New("WithSlotKey: the function is nil")
+		}
+		c.slotKey = f
+		return nil
+	}
+}
+
+// Use adds middleware around every job. The first one is the outermost:
+//
+//	hooks( lane → claim → first( … last( job )))
+//
+// for each attempt.
+func Use(m ...Middleware) Option {
+	return func(c *config) error {
+		for i, one := range m {
+			if one == nil {
+				return fmt.Errorf("Use: middleware %d is nil", i+1)
+			}
+		}
+		c.middleware = append(c.middleware, m...)
+		return nil
+	}
+}
+
+// WithHooks adds hooks. Several are called in the order in which they are given.
+func WithHooks(h Hooks) Option {
+	return func(c *config) error {
+		if !reflect.ValueOf(h).IsZero() {
+			c.hooks = append(c.hooks, h)
+		}
+		return nil
+	}
+}
+
+// WithQueue bounds the jobs that wait in one lane; a submit blocks when there
+// are n. A lane with none waiting is always admitted one. The default is 256.
+func WithQueue(n int) Option { return atLeastOne("WithQueue", n, func(c *config) { c.queue = n }) }
+
+// WithQueueTotal bounds the jobs that wait in all lanes together, but for the
+// one that each lane is always admitted. The default is 1,024, or the bound of
+// [WithQueue] where that is more.
+func WithQueueTotal(n int) Option {
+	return atLeastOne("WithQueueTotal", n, func(c *config) { c.queueTotal = n })
+}
+
+// WithMaxClaims bounds the claims that the pool has in line at once. Slot keys
+// beyond that are tried in turn, without a place in line. The default is 4 for
+// each worker.
+func WithMaxClaims(n int) Option {
+	return atLeastOne("WithMaxClaims", n, func(c *config) { c.maxClaims = n })
+}
+
+func atLeastOne(name string, n int, set func(*config)) Option {
+	return func(c *config) error {
+		if n < 1 {
+			return fmt.Errorf("%s: %d is below 1", name, n)
+		}
+		set(c)
+		return nil
+	}
+}
+
+// WithReuse sets how long after its grant a slot may be kept for the next job
+// of the same slot key. Short jobs then need no claim each, and somebody else
+// who waits for the slot waits at most that long and one job longer. With 0
+// each job has a claim of its own. The default is 100 ms.
+func WithReuse(window time.Duration) Option {
+	return func(c *config) error {
+		if window < 0 {
+			return fmt.Errorf("WithReuse: the window %v is negative", window)
+		}
+		c.reuse = window
+		return nil
+	}
+}
+
+// WithGrace sets how long a job may go on after its context has ended before it
+// is reported as overrun and its slot is no longer renewed. The default is 30 s.
+func WithGrace(d time.Duration) Option {
+	return func(c *config) error {
+		if d <= 0 {
+			return fmt.Errorf("WithGrace: %v is not above 0", d)
+		}
+		c.grace = d
+		return nil
+	}
+}
+
+// FailAfter makes the queued jobs of a slot key fail, with the source's error,
+// when no claim for it has succeeded for d although the pool has kept trying.
+// By default they wait until the source is back. To run them on slots of this
+// process meanwhile, wrap the source with slot.Fallback.
+func FailAfter(d time.Duration) Option {
+	return func(c *config) error {
+		if d <= 0 {
+			return fmt.Errorf("FailAfter: %v is not above 0", d)
+		}
+		c.failAfter = d
+		return nil
+	}
+}
+
+// WithErrorHandler makes f receive what jobs of Go fail with, instead of Wait
+// and Shutdown. It is called on the worker's goroutine, possibly by several at
+// once; a panic of it is caught and counted in [Stats].HookPanics.
+func WithErrorHandler(f func(error)) Option {
+	return func(c *config) error {
+		if f == nil {
+			return errors.New("WithErrorHandler: the function is nil")
+		}
+		c.onError = f
+		return nil
+	}
+}
+
+func newConfig(workers int, opts []Option) (*config, error) {
+	c := &config{workers: workers, queue: defaultQueue, reuse: defaultReuse, grace: defaultGrace, maxClaims: claimsPerWorker * workers}
+	if workers < 1 {
+		return nil, fmt.Errorf("pool: %d workers: there must be at least 1", workers)
+	}
+	for i, opt := range opts {
+		if opt == nil {
+			return nil, fmt.Errorf("pool: option %d is nil", i+1)
+		}
+		if err := opt(c); err != nil {
+			return nil, fmt.Errorf("pool: %w", err)
+		}
+	}
+	if c.queueTotal == 0 {
+		c.queueTotal = max(defaultQueueTotal, c.queue)
+	}
+	return c, c.check()
+}
+
+// check finds options that make no sense together.
+func (c *config) check() error {
+	if c.source != nil {
+		return nil
+	}
+	switch {
+	case c.slotKey != nil:
+		return errors.New("pool: WithSlotKey needs WithSlots")
+	case c.failAfter > 0:
+		return errors.New("pool: FailAfter needs WithSlots")
+	}
+	return nil
+}
+
+// buildChain applies the middleware, the last one first.
+func buildChain(list []Middleware) (chain Job, err error) {
+	if len(list) == 0 {
+		return nil, nil
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			inv, ok := r.(invalidMiddleware)
+			if !ok {
+				panic(r)
+			}
+			err = fmt.Errorf("pool: %w", inv.err)
+		}
+	}()
+	chain = jobOf
+	for i := len(list) - 1; i >= 0; i-- {
+		if chain = list[i](chain); chain == nil {
+			return nil, fmt.Errorf("pool: middleware %d returned a nil job", i+1)
+		}
+	}
+	return chain, nil
+}

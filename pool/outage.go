@@ -1,0 +1,93 @@
+package pool
+
+import (
+	"errors"
+	"time"
+
+	"github.com/berth-go/berth/slot"
+)
+
+// claimPause is the time between two tries to claim for one slot key after a
+// try that failed: at most five a second.
+const claimPause = 200 * time.Millisecond
+
+// An outage is a row of failed claims of one group.
+type outage struct {
+	failures int
+	since    time.Time
+}
+
+// claimFailed deals with a claim that ended without a slot. It is called with
+// mu held, and returns with mu held.
+func (p *Pool) claimFailed(g *group, c claimed) {
+	g.claims--
+	switch {
+	case errors.Is(c.err, errUnneeded) || p.claimCtx.Err() != nil:
+		p.wantClaim(g) // a job may have come meanwhile
+		p.retireGroup(g)
+		return
+	case isFinal(c.err):
+		p.failGroup(g, c.err)
+		return
+	}
+	if g.down.failures++; g.down.failures == 1 {
+		g.down.since = c.at
+	}
+	p.failedClaims++
+	if d := p.cfg.failAfter; d > 0 && time.Since(g.down.since) >= d {
+		p.failGroup(g, c.err)
+		return
+	}
+	p.pauseClaims(g)
+}
+
+// isFinal reports whether trying again cannot help.
+func isFinal(err error) bool {
+	if errors.Is(err, slot.ErrKey) || errors.Is(err, slot.ErrClosed) || errors.Is(err, ErrSourcePanic) {
+		return true
+	}
+	var p interface{ Permanent() bool }
+	return errors.As(err, &p) && p.Permanent()
+}
+
+// pauseClaims puts off the next claim of a group; the caller holds mu.
+func (p *Pool) pauseClaims(g *group) {
+	if g.pause != nil {
+		return
+	}
+	g.pause = &delayed{at: time.Now().Add(claimPause), then: func() {
+		g.pause = nil
+		p.wantClaim(g)
+		p.retireGroup(g)
+	}}
+	p.delay(g.pause)
+}
+
+// failGroup ends every queued job of a group with err. It is called with mu
+// held, and returns with mu held.
+func (p *Pool) failGroup(g *group, err error) {
+	var items []item
+	for g.n > 0 {
+		items = append(items, p.takeFrom(g))
+	}
+	p.retireGroup(g)
+	p.mu.Unlock()
+	for _, it := range items {
+		p.fail(it, err)
+	}
+	p.tellWaiters()
+	p.mu.Lock()
+}
+
+// fail ends a job that was taken from its lane without running it.
+func (p *Pool) fail(it item, err error) {
+	if it.task == nil {
+		p.countFailure(err, &p.others)
+		p.report(err)
+		p.others.finished.Add(1)
+		return
+	}
+	if it.task.state.CompareAndSwap(uint32(StateQueued), uint32(StateRunning)) {
+		p.finish(it.task, it.task.parent, err, false, &p.others)
+	}
+}

@@ -1,0 +1,61 @@
+package pool
+
+import (
+	"time"
+
+	"github.com/berth-go/berth/slot"
+)
+
+// watchOverrun looks again after the grace whether the attempt that runs now,
+// whose context has ended, has returned. It looks once for each attempt.
+func (p *Pool) watchOverrun(t *Task) {
+	run := t.runs.Load()
+	if t.State() != StateRunning || t.watch.Swap(run) == run {
+		return
+	}
+	p.afterGrace(func() {
+		if t.State() == StateRunning && t.runs.Load() == run {
+			p.overran(t.hold.Load(), t)
+		}
+	})
+}
+
+// watchHold does the same for the job that runs under a slot that was lost.
+func (p *Pool) watchHold(h *hold) {
+	p.afterGrace(func() {
+		if h.busy.Load() {
+			p.overran(h, nil)
+		}
+	})
+}
+
+func (p *Pool) afterGrace(f func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.delay(&delayed{at: time.Now().Add(p.cfg.grace), then: func() {
+		// A hook must not be called under mu, and may take its time.
+		p.alive.Add(1)
+		go func() {
+			defer p.alive.Done()
+			f()
+		}()
+	}})
+}
+
+// overran reports a job that ignores its context, and lets its slot go: it is
+// renewed no more and free when its lease ends. Until then the job still runs
+// under it, so it is not released.
+func (p *Pool) overran(h *hold, t *Task) {
+	if h != nil {
+		if h.reported.Swap(true) {
+			return
+		}
+		if a, ok := h.slot.(slot.Abandoner); ok {
+			a.Abandon()
+		}
+	}
+	p.overruns.Add(1)
+	if p.hooks != nil {
+		p.hooks.overrun(h, t)
+	}
+}

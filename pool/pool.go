@@ -1,0 +1,249 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sourcegraph/conc/panics"
+
+	"github.com/berth-go/berth/slot"
+)
+
+// A Pool runs jobs on a bounded number of workers, under slots if it was given
+// a source of them. It is safe for concurrent use.
+type Pool struct {
+	cfg   *config
+	src   slot.Source // nil: no slots
+	chain Job         // the middleware around jobOf; nil if there is none
+	hooks *hookSet    // nil if there are none
+
+	base     context.Context // of jobs without a task; ends with a forced shutdown
+	baseEnd  context.CancelCauseFunc
+	claimCtx context.Context // of claims; ends when no job needs one any more
+	claimEnd context.CancelCauseFunc
+
+	// mu guards what follows, all lanes and groups. It is held for moments
+	// only: never while a job, a hook or the source is called.
+	mu         sync.Mutex
+	lanes      map[string]*lane
+	lastLane   *lane // the one that was asked for last
+	spareLanes []*lane
+	groups     map[string]*group // with slots
+	all        group             // without
+	queued     int               // jobs in lanes
+	submitted  int64
+	starved    ring[*lane] // lanes that wait for room in all
+
+	workers   []*worker
+	idle      []*worker // the one that rests since last is called first
+	target    int       // how many workers there should be
+	calling   bool      // a worker is on its way to look for jobs
+	batchLane *lane     // the only lane that batches were taken from lately
+
+	wanting ring[*group] // groups to claim for
+	grants  ring[*hold]  // slots that wait for a worker
+	held    int
+	inLine  int // claims in line, or about to be
+
+	delays  delays
+	waiting int // tasks among them
+	timer   *time.Timer
+
+	inline      map[*Task]struct{} // tasks that run on the goroutine of a job that waits
+	idleSignal  chan struct{}      // closed when no job is left, then made anew
+	closing     bool
+	ended       bool
+	workersGone chan struct{} // closed when the last worker has ended after closing
+
+	claims, reused, unneeded, failedClaims int64
+	retired                                counts // of workers that have ended
+
+	// attention tells workers that have taken several jobs that one was queued
+	// which may go before those.
+	attention  atomic.Bool
+	watchers   atomic.Int32 // of Wait
+	lost       atomic.Int64
+	overruns   atomic.Int64
+	hookPanics atomic.Int64
+	others     counts // of what no worker ran
+
+	failures failures
+	alive    sync.WaitGroup // every goroutine of the pool
+	done     chan struct{}  // closed when all of them have ended after closing
+}
+
+// New returns a pool of at most the given number of workers, which start when
+// there are jobs for them. It checks every option and starts nothing.
+func New(workers int, opts ...Option) (*Pool, error) {
+	cfg, err := newConfig(workers, opts)
+	if err != nil {
+		return nil, err
+	}
+	chain, err := buildChain(cfg.middleware)
+	if err != nil {
+		return nil, err
+	}
+	p := &Pool{
+		cfg: cfg, src: cfg.source, chain: chain, target: workers,
+		lanes: map[string]*lane{}, groups: map[string]*group{}, inline: map[*Task]struct{}{},
+		idleSignal: make(chan struct{}), workersGone: make(chan struct{}), done: make(chan struct{}),
+	}
+	if len(cfg.hooks) > 0 {
+		p.hooks = &hookSet{p: p, list: cfg.hooks}
+	}
+	p.base, p.baseEnd = context.WithCancelCause(context.Background())
+	p.claimCtx, p.claimEnd = context.WithCancelCause(context.Background())
+	return p, nil
+}
+
+func (p *Pool) slotKeyOf(lane string) string {
+	if p.cfg.slotKey == nil {
+		return lane
+	}
+	return p.cfg.slotKey(lane)
+}
+
+// Resize changes the number of workers. Fewer take effect as workers finish
+// what they run. It does not block.
+func (p *Pool) Resize(workers int) error {
+	if workers < 1 {
+		return fmt.Errorf("pool: Resize to %d workers: there must be at least 1", workers)
+	}
+	p.mu.Lock()
+	if p.closing {
+		p.mu.Unlock()
+		return ErrClosed
+	}
+	p.target += workers - p.cfg.workers // keeps what is lent to jobs that wait
+	p.cfg.workers = workers
+	var w *worker
+	if len(p.workers) > p.target {
+		p.dismissIdle()
+	} else if p.queued > 0 {
+		w = p.callWorker()
+	}
+	p.mu.Unlock()
+	w.call()
+	return nil
+}
+
+// Wait blocks until no job is queued, waits for its time or runs, or until ctx
+// ends, whose cause it returns then. The pool stays open, and other goroutines
+// may go on submitting. What jobs of Go have failed with since the last Wait is
+// returned: the first 16 joined, and the number of the rest.
+//
+// A job of the pool that calls it with its own context gets ErrInside.
+func (p *Pool) Wait(ctx context.Context) error {
+	if isInside(ctx, p) {
+		return ErrInside
+	}
+	p.watchers.Add(1)
+	defer p.watchers.Add(-1)
+	p.mu.Lock()
+	for p.pending() > 0 {
+		signal := p.idleSignal
+		p.mu.Unlock()
+		select {
+		case <-signal:
+			return p.failures.take()
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	p.mu.Unlock()
+	return p.failures.take()
+}
+
+// pending returns how many accepted jobs have no result yet; the caller holds mu.
+func (p *Pool) pending() int64 {
+	n := p.submitted - p.retired.finished.Load() - p.others.finished.Load()
+	for _, w := range p.workers {
+		n -= w.counts.finished.Load()
+	}
+	return n
+}
+
+// submittedMore counts jobs that turned into tasks of their own.
+func (p *Pool) submittedMore(n int64) {
+	p.mu.Lock()
+	p.submitted += n
+	p.mu.Unlock()
+}
+
+// tellWaiters lets Wait look, if anybody waits.
+func (p *Pool) tellWaiters() {
+	if p.watchers.Load() > 0 {
+		p.mu.Lock()
+		p.noteIdle()
+		p.mu.Unlock()
+	}
+}
+
+// noteIdle wakes those who wait for the pool to have no job; the caller holds mu.
+func (p *Pool) noteIdle() {
+	if p.watchers.Load() > 0 && p.pending() == 0 {
+		close(p.idleSignal)
+		p.idleSignal = make(chan struct{})
+	}
+}
+
+func (p *Pool) isClosing() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.closing
+}
+
+// tryHere runs a job on this goroutine.
+func tryHere(job Job, ctx context.Context) (err error) {
+	if r := panics.Try(func() { err = job(ctx) }); r != nil {
+		return newPanicError(r)
+	}
+	return err
+}
+
+// keptFailures is how many errors of Go jobs are kept until somebody asks.
+const keptFailures = 16
+
+// failures are the errors of jobs that nobody waits for.
+type failures struct {
+	mu   sync.Mutex // guards what follows
+	errs []error
+	more int
+}
+
+func (f *failures) add(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.errs) < keptFailures {
+		f.errs = append(f.errs, err)
+	} else {
+		f.more++
+	}
+}
+
+// take returns the errors joined, nil if there are none, and forgets them.
+func (f *failures) take() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	errs := f.errs
+	if f.more > 0 {
+		errs = append(errs, fmt.Errorf("pool: %d more jobs failed", f.more))
+	}
+	f.errs, f.more = nil, 0
+	return errors.Join(errs...)
+}
+
+// report hands on the error of a job that nobody waits for.
+func (p *Pool) report(err error) {
+	if p.cfg.onError == nil {
+		p.failures.add(err)
+		return
+	}
+	if panics.Try(func() { p.cfg.onError(err) }) != nil {
+		p.hookPanics.Add(1)
+	}
+}

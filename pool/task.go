@@ -1,0 +1,188 @@
+package pool
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+var contextCanceled = context.Canceled
+
+// A State is where a task is.
+type State uint32
+
+// The states of a task. A task moves down this list, and back to Queued or
+// Waiting for each further attempt:
+//
+//	           ┌───────── After ─────────┐
+//	submit ──► Queued ──► Running ──► Done
+//	             ▲           │
+//	             └─ Waiting ◄┘ RetryAfter
+const (
+	// StateWaiting: it waits for its After or its backoff to end.
+	StateWaiting State = iota
+	// StateQueued: it is in its lane.
+	StateQueued
+	// StateRunning: a worker runs it.
+	StateRunning
+	// StateDone: it has its result.
+	StateDone
+)
+
+// String returns the state in lower case.
+func (s State) String() string {
+	switch s {
+	case StateWaiting:
+		return "waiting"
+	case StateQueued:
+		return "queued"
+	case StateRunning:
+		return "running"
+	case StateDone:
+		return "done"
+	}
+	panic("bug: a task in an unknown state")
+}
+
+// A Task is a job that was submitted. It is safe for concurrent use.
+type Task struct {
+	pool   *Pool
+	job    Job
+	parent context.Context // of the job's context
+	key    string
+	err    error // the result; written before state becomes done
+	live   atomic.Pointer[liveCtx]
+	done   atomic.Pointer[doneSignal]
+	more   *taskMore            // what most tasks do not need; nil for those
+	hold   atomic.Pointer[hold] // of the latest attempt
+	state  atomic.Uint32
+	runs   atomic.Uint32 // attempts begun; tells one from the next
+	watch  atomic.Uint32 // the attempt that is watched for overrun
+	// inLane says that the task is in its lane; guarded by the pool's mu.
+	inLane bool
+	// quiet says that nobody has the task: it belongs to Go, and its error is
+	// the pool's to report. Set before it is queued.
+	quiet bool
+}
+
+// taskMore is what a task has that was given more than a job and a key, that
+// needed more than one attempt, or that hooks watch.
+type taskMore struct {
+	name       string
+	priority   int
+	attempt    int       // written by the goroutine that runs the task
+	firstStart time.Time // likewise
+	submitted  time.Time // taken for hooks only
+	ready      time.Time // likewise
+	states     []any     // a word for each Hooks
+	lastErr    error     // of the attempt before; read when a shutdown ends the backoff
+	ctx        context.Context
+	delay      *delayed // its place among those that wait; guarded by the pool's mu
+
+	mu     sync.Mutex // guards cancel, which ends the context of attempts after the first
+	cancel context.CancelCauseFunc
+	cause  error
+}
+
+// extra returns t.more, making it first. Only the goroutine that owns the task
+// at that time may call it: the submitter before it is queued, then the one
+// that runs it.
+func (t *Task) extra() *taskMore {
+	if t.more == nil {
+		t.more = &taskMore{}
+	}
+	return t.more
+}
+
+func (t *Task) priority() int {
+	if t.more == nil {
+		return 0
+	}
+	return t.more.priority
+}
+
+// State returns where the task is now.
+func (t *Task) State() State { return State(t.state.Load()) }
+
+// Err returns the task's result: nil if it succeeded or is not done yet. See
+// [Task.State] for telling these apart.
+func (t *Task) Err() error {
+	if t.State() != StateDone {
+		return nil
+	}
+	return t.err
+}
+
+// A doneSignal is closed when the task is done.
+type doneSignal struct{ ch chan struct{} }
+
+var alreadyDone = func() *doneSignal {
+	d := &doneSignal{ch: make(chan struct{})}
+	close(d.ch)
+	return d
+}()
+
+// Done returns a channel that is closed when the task has its result.
+func (t *Task) Done() <-chan struct{} {
+	if d := t.done.Load(); d != nil {
+		return d.ch
+	}
+	d := &doneSignal{ch: make(chan struct{})}
+	if !t.done.CompareAndSwap(nil, d) {
+		d = t.done.Load()
+	}
+	return d.ch
+}
+
+// Wait blocks until the task is done and returns its result, or until ctx ends
+// and returns the cause of that; the task then goes on.
+//
+// Called by a job of the same pool, with a context derived from the job's, it
+// does not wait for a worker: a task that is still queued runs at once on the
+// waiting goroutine, under the slot of the job that waits where both have the
+// same slot key. Where they have not, the pool may run one more worker while
+// the job waits.
+func (t *Task) Wait(ctx context.Context) error {
+	if t.State() == StateDone {
+		return t.err
+	}
+	if w := waiterOf(ctx, t.pool); w != nil {
+		return t.waitInside(ctx, w)
+	}
+	return t.await(ctx)
+}
+
+func (t *Task) await(ctx context.Context) error {
+	select {
+	case <-t.Done():
+		return t.err
+	default:
+	}
+	select {
+	case <-t.Done():
+		return t.err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// Cancel ends the task: one that has not started is done at once, with
+// ErrCanceled; the context of one that runs ends with that cause, and its
+// result is what the job makes of it. It does not block.
+func (t *Task) Cancel() {
+	if !t.pool.drop(t, ErrCanceled) {
+		t.interrupt(ErrCanceled)
+	}
+}
+
+// complete publishes the result. The caller has moved the task out of every
+// queue and is the only one to do so.
+func (t *Task) complete(err error) {
+	t.err = err
+	t.state.Store(uint32(StateDone))
+	if d := t.done.Swap(alreadyDone); d != nil && d != alreadyDone {
+		close(d.ch)
+	}
+	t.endContext()
+}

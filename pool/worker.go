@@ -1,0 +1,358 @@
+package pool
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sourcegraph/conc/panics"
+)
+
+// largestBatch is how many jobs a worker takes at a time at most.
+const largestBatch = 16
+
+// A worker runs jobs, one at a time. In a pool without slots it takes several
+// under one lock; what it has taken can be stolen by a worker that has nothing,
+// so that no job is stuck behind a slow one.
+type worker struct {
+	p    *Pool
+	wake chan struct{} // of size 1; the pool's mu says who may send: see callWorker
+
+	mu    sync.Mutex // guards the batch; nothing blocks while it is held
+	batch [largestBatch]item
+	next  int // the first item of the batch that has not been started
+	end   int
+
+	hold    *hold // the slot that it has; its own
+	ctx     workerCtx
+	job     Job                  // the job without a task that runs; its own
+	current atomic.Pointer[Task] // the task that runs
+
+	// What tryJob runs, in fields so that running costs no closure.
+	tryJob func()
+	runJob Job
+	runCtx context.Context
+	result error
+	catch  panics.Catcher
+
+	counts counts
+}
+
+func newWorker(p *Pool) *worker {
+	w := &worker{p: p, wake: make(chan struct{}, 1)}
+	w.ctx = workerCtx{Context: p.base, w: w}
+	w.tryJob = func() {
+		w.result = w.runJob(w.runCtx)
+	}
+	return w
+}
+
+// call wakes a worker that callWorker has picked. It is called without mu.
+func (w *worker) call() {
+	if w != nil {
+		w.wake <- struct{}{}
+	}
+}
+
+// callWorker picks the worker to be woken for a job that was queued, starting
+// one if there are fewer than there may be; nil if none is needed. While one is
+// on its way, it is left to that one to call the next. The caller holds mu.
+func (p *Pool) callWorker() *worker {
+	if p.calling {
+		return nil
+	}
+	return p.callAnother()
+}
+
+func (p *Pool) callAnother() *worker {
+	if k := len(p.idle); k > 0 {
+		w := p.idle[k-1]
+		p.idle[k-1] = nil
+		p.idle = p.idle[:k-1]
+		p.calling = true
+		return w
+	}
+	if len(p.workers) < p.target {
+		p.calling = true
+		p.startWorker()
+	}
+	return nil
+}
+
+// startWorker starts one more worker; the caller holds mu.
+func (p *Pool) startWorker() {
+	w := newWorker(p)
+	p.workers = append(p.workers, w)
+	p.alive.Add(1)
+	go w.loop()
+}
+
+// loop runs jobs until the pool needs the worker no more. A job that calls
+// runtime.Goexit ends the goroutine but not the worker: another goroutine takes
+// it over.
+func (w *worker) loop() {
+	done := false
+	defer func() {
+		if done {
+			w.p.alive.Done()
+			return
+		}
+		w.afterGoexit()
+		go w.loop()
+	}()
+	for {
+		it, ok := w.pop()
+		if !ok {
+			it, ok = w.p.next(w)
+		}
+		if !ok {
+			break
+		}
+		w.run(it)
+	}
+	done = true
+}
+
+// pop takes the next job of the worker's batch, unless the queue has one that
+// may go first.
+func (w *worker) pop() (item, bool) {
+	if w.end == 0 || w.p.attention.Load() {
+		return item{}, false
+	}
+	return w.popBatch()
+}
+
+func (w *worker) popBatch() (it item, ok bool) {
+	w.mu.Lock()
+	if w.next < w.end {
+		it, ok = w.batch[w.next], true
+		w.batch[w.next] = item{}
+		w.next++
+	}
+	if w.next == w.end {
+		w.next, w.end = 0, 0
+	}
+	w.mu.Unlock()
+	return it, ok
+}
+
+// next blocks until there is a job for w, and returns false when w must end.
+func (p *Pool) next(w *worker) (item, bool) {
+	if p.src != nil {
+		return p.nextUnderSlot(w)
+	}
+	p.mu.Lock()
+	for {
+		if it, ok := p.takeBatch(w); ok {
+			return it, true // takeBatch has unlocked
+		}
+		if p.mustEnd(w) {
+			p.mu.Unlock()
+			return item{}, false
+		}
+		p.rest(w)
+	}
+}
+
+// takeBatch takes jobs for w, of each lane in turn, and returns the first. It
+// is called with mu held, and unlocks it if it returns true.
+func (p *Pool) takeBatch(w *worker) (item, bool) {
+	p.noteIdle()
+	// Before the queue: attention is lowered only by one who then looks.
+	p.attention.Store(false)
+	if p.all.n == 0 || len(p.workers) > p.target {
+		if it, ok := w.popBatch(); ok {
+			p.mu.Unlock()
+			return it, true
+		}
+	}
+	if p.all.n == 0 {
+		return p.steal(w)
+	}
+	from := p.all.head
+	it := p.takeFrom(&p.all)
+	k := min(p.all.n/(2*p.target), largestBatch-1)
+	if k > 0 && w.end == 0 {
+		single := p.all.head == from && from.next == from
+		w.mu.Lock()
+		for i := range k {
+			w.batch[i] = p.takeFrom(&p.all)
+		}
+		w.next, w.end = 0, k
+		w.mu.Unlock()
+		p.batchLane = nil
+		if single {
+			p.batchLane = from
+		}
+	}
+	p.calling = false
+	var call *worker
+	if p.all.n > 0 {
+		call = p.callAnother()
+	}
+	p.mu.Unlock()
+	call.call()
+	return it, true
+}
+
+// steal takes a job out of another worker's batch. It is called with mu held,
+// and unlocks it if it returns true.
+func (p *Pool) steal(thief *worker) (item, bool) {
+	for _, w := range p.workers {
+		if w == thief {
+			continue
+		}
+		if it, ok := w.rob(); ok {
+			p.calling = false
+			call := p.callAnother() // there may be more to steal
+			p.mu.Unlock()
+			call.call()
+			return it, true
+		}
+	}
+	return item{}, false
+}
+
+// rob takes the last job of the batch.
+func (w *worker) rob() (it item, ok bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.next == w.end {
+		return item{}, false
+	}
+	w.end--
+	it = w.batch[w.end]
+	w.batch[w.end] = item{}
+	return it, true
+}
+
+// rest puts w among the idle and waits until it is called. It is called with mu
+// held, and returns with mu held.
+func (p *Pool) rest(w *worker) {
+	p.calling = false
+	p.idle = append(p.idle, w)
+	p.mu.Unlock()
+	<-w.wake
+	p.mu.Lock()
+}
+
+// mustEnd reports whether w has to end, and takes it off the list of workers if
+// so; the caller holds mu.
+func (p *Pool) mustEnd(w *worker) bool {
+	surplus := len(p.workers) > p.target
+	finished := p.closing && p.queued == 0 && p.grants.n == 0
+	if !surplus && !finished {
+		return false
+	}
+	p.calling = false
+	for i, other := range p.workers {
+		if other == w {
+			last := len(p.workers) - 1
+			p.workers[i] = p.workers[last]
+			p.workers[last] = nil
+			p.workers = p.workers[:last]
+			break
+		}
+	}
+	p.retired.add(&w.counts)
+	p.noteIdle()
+	if finished {
+		p.dismissIdle()
+	}
+	if p.closing && len(p.workers) == 0 {
+		p.lastWorkerEnded()
+	}
+	return true
+}
+
+// dismissIdle wakes every idle worker, so that it can end; the caller holds mu.
+func (p *Pool) dismissIdle() {
+	for i, w := range p.idle {
+		w.wake <- struct{}{} // never blocks: an idle worker's channel is empty
+		p.idle[i] = nil
+	}
+	p.idle = p.idle[:0]
+}
+
+// run runs a job that was taken from a lane.
+func (w *worker) run(it item) {
+	if it.task == nil {
+		w.runBare(it.job)
+		return
+	}
+	t := it.task
+	if !t.state.CompareAndSwap(uint32(StateQueued), uint32(StateRunning)) {
+		return // cancelled, or run by somebody who waits for it
+	}
+	if w.hold != nil {
+		t.hold.Store(w.hold)
+	}
+	w.current.Store(t)
+	w.p.attempt(t, w.try, &w.counts)
+	w.current.Store(nil)
+	w.p.tellWaiters()
+}
+
+// runBare runs a job without a task.
+func (w *worker) runBare(job Job) {
+	w.job = job
+	err := w.try(w.p.wrap(job), w.bareContext())
+	w.job = nil
+	if err != nil {
+		w.p.bareFailed(w, job, err)
+	}
+	w.counts.finished.Add(1)
+	w.p.tellWaiters()
+}
+
+func (w *worker) bareContext() context.Context {
+	if w.hold == nil {
+		return &w.ctx
+	}
+	return w.hold.workerContext(w)
+}
+
+// try runs a job and returns what it returned, or how else it ended.
+func (w *worker) try(job Job, ctx context.Context) error {
+	w.runJob, w.runCtx = job, ctx
+	w.catch.Try(w.tryJob)
+	err := w.result
+	w.runJob, w.runCtx, w.result = nil, nil, nil
+	if recovered := w.catch.Recovered(); recovered != nil {
+		w.catch = panics.Catcher{} // it remembers its first panic
+		return newPanicError(recovered)
+	}
+	return err
+}
+
+// afterGoexit gives its result to a job that called runtime.Goexit.
+func (w *worker) afterGoexit() {
+	w.runJob, w.runCtx, w.result = nil, nil, nil
+	if t := w.current.Swap(nil); t != nil {
+		w.p.settle(t, t.attemptContext(), ErrGoexit, &w.counts)
+	} else if w.job != nil {
+		w.job = nil
+		w.p.report(ErrGoexit)
+		w.counts.failed.Add(1)
+		w.counts.finished.Add(1)
+	}
+	w.p.tellWaiters()
+}
+
+// bareFailed deals with the error of a job without a task.
+func (p *Pool) bareFailed(w *worker, job Job, err error) {
+	if _, _, again := AsRetry(err); again {
+		// It needs a task from now on, to be counted and to wait.
+		t := &Task{pool: p, job: job, parent: p.base, quiet: true}
+		t.hold.Store(w.hold)
+		t.extra().firstStart = time.Now()
+		t.more.attempt = 1
+		t.state.Store(uint32(StateRunning))
+		p.submittedMore(1)
+		p.settle(t, &w.ctx, err, &w.counts)
+		return
+	}
+	p.countFailure(err, &w.counts)
+	p.report(joinCause(err, w.bareContext()))
+}
