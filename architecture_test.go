@@ -43,6 +43,8 @@ var outside = map[string][]string{
 	// Conformance suites are test code that is shipped for others to run.
 	"github.com/stretchr/testify": {"slot/slottest"},
 	"go.uber.org/goleak":          {"slot/slottest"},
+	// Nobody outside this module can import internal/stacktest.
+	"github.com/anishathalye/porcupine": {"internal/stacktest"},
 }
 
 // forTests lists what tests may import besides.
