@@ -39,6 +39,7 @@ const (
 type conn struct {
 	srv  *Server
 	nc   net.Conn
+	raw  net.Conn       // what is below TLS; else nc
 	ip   string         // "": in memory
 	lc   locktable.Conn // guarded by hub.mu
 	gone bool           // guarded by hub.mu: the table has forgotten lc
@@ -66,8 +67,7 @@ func (c *conn) serve() {
 	if c.handshake() {
 		c.read()
 	}
-	c.end()
-	_ = c.nc.Close()
+	c.cut()
 	c.srv.hub.closeConn(c)
 	c.waitIdle()
 }
@@ -215,6 +215,13 @@ func (c *conn) endLocked() {
 	c.ended = true
 	c.in = nil
 	c.room.Broadcast()
+}
+
+// cut ends c at once, whatever is left to read or write. It closes what is
+// below TLS, as the farewell of TLS could block.
+func (c *conn) cut() {
+	c.end()
+	_ = c.raw.Close()
 }
 
 // waitIdle waits until nobody runs c. It is closed by then, so that no write

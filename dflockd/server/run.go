@@ -75,7 +75,7 @@ func (c *conn) hangUp() {
 		_ = c.nc.SetReadDeadline(time.Now().Add(lingerTime))
 		return
 	}
-	_ = c.nc.Close()
+	c.cut()
 }
 
 // write writes out, or cuts off a client that does not read.
@@ -85,8 +85,7 @@ func (c *conn) write(out []byte) {
 			_ = c.nc.SetWriteDeadline(time.Now().Add(t))
 		}
 		if _, err := c.nc.Write(out); err != nil {
-			c.end()
-			_ = c.nc.Close()
+			c.cut()
 		}
 	}
 	c.spare = out[:0]

@@ -190,7 +190,7 @@ func (s *Server) accept() {
 // serve starts a connection, or closes it where a limit is reached. It
 // returns false if the server is stopping.
 func (s *Server) serve(nc net.Conn) bool {
-	c := &conn{srv: s, nc: nc}
+	c := &conn{srv: s, nc: nc, raw: nc}
 	c.room.L = &c.mu
 	c.lc.Owner = c
 	if _, memory := nc.(*memConn); !memory {

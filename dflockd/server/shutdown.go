@@ -81,7 +81,7 @@ func (s *Server) cutAll() int {
 	s.cancel(ErrClosed)
 	left := s.snapshot()
 	for _, c := range left {
-		_ = c.nc.Close()
+		c.cut()
 	}
 	return len(left)
 }
