@@ -40,9 +40,6 @@ var layers = map[string][]string{
 var outside = map[string][]string{
 	"github.com/sourcegraph/conc": {"pool"},
 	"golang.org/x/sync":           {"slot"},
-	// Conformance suites are test code that is shipped for others to run.
-	"github.com/stretchr/testify": {"slot/slottest"},
-	"go.uber.org/goleak":          {"slot/slottest"},
 	// Nobody outside this module can import internal/stacktest.
 	"github.com/anishathalye/porcupine": {"internal/stacktest"},
 }

@@ -133,3 +133,73 @@ func BenchmarkPingPong(b *testing.B) {
 		p.Submit(job).Wait(ctx)
 	}
 }
+
+func BenchmarkChannel(b *testing.B) {
+	ch := make(chan func(context.Context) error, 256)
+	job := func(context.Context) error { return nil }
+	done := make(chan struct{})
+	for range 8 {
+		go func() {
+			for j := range ch {
+				j(context.Background())
+			}
+			done <- struct{}{}
+		}()
+	}
+	for b.Loop() {
+		ch <- job
+	}
+	close(ch)
+	for range 8 {
+		<-done
+	}
+}
+
+func BenchmarkChannelParallel(b *testing.B) {
+	ch := make(chan func(context.Context) error, 256)
+	job := func(context.Context) error { return nil }
+	done := make(chan struct{})
+	for range 8 {
+		go func() {
+			for j := range ch {
+				j(context.Background())
+			}
+			done <- struct{}{}
+		}()
+	}
+	b.SetParallelism(4)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			ch <- job
+		}
+	})
+	close(ch)
+	for range 8 {
+		<-done
+	}
+}
+
+func BenchmarkChannelPingPong(b *testing.B) {
+	a, c := make(chan int), make(chan int)
+	go func() {
+		for v := range a {
+			c <- v
+		}
+	}()
+	for b.Loop() {
+		a <- 1
+		<-c
+	}
+	close(a)
+}
+
+func BenchmarkReuse(b *testing.B) {
+	p, _ := New(8, WithSlots(slot.NewLocal(8)))
+	defer p.Shutdown(context.Background())
+	job := func(context.Context) error { return nil }
+	b.ReportAllocs()
+	for b.Loop() {
+		p.Go(job)
+	}
+	p.Wait(context.Background())
+}
