@@ -339,11 +339,15 @@ func (cl *claim) finish(err error) {
 	if cl.stage == stageWait || cl.stage == stageConfirm {
 		op = "wait"
 	}
-	cl.stage = stageDone
 	if cl.abandoned != nil {
 		err = cl.abandoned
 	}
-	cl.err = cl.wrap(op, err)
+	cl.end(cl.wrap(op, err))
+}
+
+// end is the last step of every claim. Caller holds endpoint.mu.
+func (cl *claim) end(err error) {
+	cl.stage, cl.err = stageDone, err
 	cl.leaveConn()
 	cl.signal()
 }
@@ -416,8 +420,7 @@ func (cl *claim) release(cause error, now time.Time) {
 	} else {
 		cl.conn.owe(cl)
 	}
-	cl.finish(cause)
-	cl.err = cause
+	cl.end(cause)
 }
 
 // lose ends a held slot. Caller holds endpoint.mu.
@@ -433,8 +436,7 @@ func (cl *claim) lose(cause error, now time.Time) {
 		cl.e.later(func() { cl.lost(token) })
 	}
 	cl.e.warn("slot lost", err, now)
-	cl.finish(cause)
-	cl.err = err
+	cl.end(err)
 }
 
 // broke takes the news that the connection is gone. Caller holds endpoint.mu.

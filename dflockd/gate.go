@@ -46,6 +46,7 @@ type gate struct {
 	probing  bool
 	failures int           // in a row
 	next     time.Time     // no dial before
+	since    time.Time     // when the ramp began
 	step     time.Duration // between two dials of the ramp
 }
 
@@ -53,7 +54,7 @@ type gate struct {
 // caller that is told dialNow dials.
 func (g *gate) ask(now time.Time, waiting int) (verdict, time.Time) {
 	if g.state == gateRamp && now.Sub(g.next) > rampTime {
-		g.state = gateOpen // nobody has waited for long
+		g.state = gateOpen // nobody has dialled for long
 	}
 	if g.state == gateOpen {
 		return dialNow, now
@@ -113,9 +114,10 @@ func (g *gate) succeeded(now time.Time, waiting int) {
 		g.state, g.probing = gateRamp, false
 		g.step = rampStep
 		g.widen(waiting)
-		g.next = now.Add(g.step)
+		g.next, g.since = now.Add(g.step), now
 	}
-	if waiting == 0 {
+	// Not sooner: those who lost their connections may be about to come back.
+	if waiting == 0 && now.Sub(g.since) > rampTime {
 		g.state = gateOpen
 	}
 }

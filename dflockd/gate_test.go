@@ -86,6 +86,8 @@ func TestAfterAnOutageDialsAreSpread(t *testing.T) {
 			require.Equal(t, dialAt, v)
 			now = at
 		}
+		v, _ = g.ask(now.Add(2*rampTime), 1)
+		require.Equal(t, dialNow, v)
 		require.Equal(t, gateOpen, g.state)
 		most := max(1, waiting/20)
 		for i := range dials {
