@@ -46,12 +46,16 @@ func (e *Env) programGroup() suite.Group {
 type visit struct {
 	// prepare makes the server hold something through c, which stays.
 	prepare func(c *plain.Conn) error
-	// connect returns the work that is timed, which claims once, and what
-	// ends it.
-	connect func(s *server) (work func() error, end func(), err error)
+	// connect returns the work of one of some visitors, which claims once, and
+	// what ends it.
+	connect func(s *server, visitor int) (work func() error, end func(), err error)
 	// check looks at the server after the work has ended.
 	check func(s *server) error
 }
+
+// visitors is how many visit at once: one by itself measures how long the
+// machine takes to wake up.
+const visitors = 8
 
 // visits measures a visit, and what it costs the server.
 func (e *Env) visits(f flavour, v visit) func(*testing.B) error {
@@ -77,11 +81,10 @@ func (e *Env) visits(f flavour, v visit) func(*testing.B) error {
 }
 
 func (s *server) timeVisits(b *testing.B, v visit) error {
-	work, end, err := v.connect(s)
+	next, finish, err := startWorkers(visitors, func(i int) (func() error, func(), error) { return v.connect(s, i) })
 	if err != nil {
 		return err
 	}
-	defer end()
 	grants, err := s.grants()
 	if err != nil {
 		return err
@@ -91,9 +94,10 @@ func (s *server) timeVisits(b *testing.B, v visit) error {
 		return err
 	}
 	for b.Loop() {
-		if err := work(); err != nil {
-			return err
-		}
+		next()
+	}
+	if err := timed(b, finish); err != nil {
+		return err
 	}
 	if err := cost(b); err != nil {
 		return err
@@ -110,7 +114,7 @@ func (s *server) timeVisits(b *testing.B, v visit) error {
 func comeAndGo(keys int) visit {
 	return visit{
 		prepare: func(c *plain.Conn) error { return c.Fill("held-", keys) },
-		connect: func(s *server) (func() error, func(), error) {
+		connect: func(s *server, visitor int) (func() error, func(), error) {
 			n := 0
 			work := func() error {
 				n++
@@ -119,7 +123,7 @@ func comeAndGo(keys int) visit {
 					return err
 				}
 				defer c.Close()
-				_, err = c.Lock(fmt.Sprint("visitor-", n))
+				_, err = c.Lock(fmt.Sprint("visitor-", visitor, "-", n))
 				return err
 			}
 			return work, func() {}, nil
@@ -163,7 +167,7 @@ func takeTurns(n int) visit {
 	const key, limit = "crowd", 1_000_000
 	return visit{
 		prepare: func(c *plain.Conn) error { return c.Hold(key, n, limit) },
-		connect: func(s *server) (func() error, func(), error) {
+		connect: func(s *server, _ int) (func() error, func(), error) {
 			c, err := s.Dial()
 			if err != nil {
 				return nil, nil, err
@@ -224,11 +228,9 @@ func (e *Env) leases(f flavour, n int) func(*testing.B) error {
 			settle, idle = 10*time.Millisecond, 50*time.Millisecond
 		}
 		time.Sleep(settle)
-		var used time.Duration
-		for b.Loop() {
-			if used, err = s.during(idle); err != nil {
-				return err
-			}
+		used, err := onlyOnce(b, func() (time.Duration, error) { return s.during(idle) })
+		if err != nil {
+			return err
 		}
 		b.ReportMetric(float64(used)/float64(time.Millisecond)/idle.Seconds(), idleCPU)
 		return s.refuses("held-0") // or there were no leases to keep
