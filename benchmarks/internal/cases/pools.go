@@ -1,6 +1,8 @@
 package cases
 
 import (
+	"fmt"
+	"runtime"
 	"testing"
 
 	"github.com/berth-go/berth/benchmarks/internal/meter"
@@ -84,26 +86,112 @@ func startProducers(n int, submit func()) (produce, stop func()) {
 	return produce, func() { close(turns) }
 }
 
-func fireAndForgetGroup(title, file string, producers int, extra ...suite.Side) suite.Group {
+func poolGroups() []suite.Group {
+	return []suite.Group{
+		fireAndForgetGroup(1, 80),
+		fireAndForgetGroup(8, 90),
+		awaitedGroup(),
+		backAndForthGroup(),
+		queuedGroup(),
+		lanesGroup(),
+	}
+}
+
+func fireAndForgetGroup(producers int, nanoseconds float64) suite.Group {
 	const workers = 8
+	who := "1 producer"
+	if producers > 1 {
+		who = fmt.Sprint(producers, " producers")
+	}
 	g := suite.Group{
-		Name:  title,
-		Area:  suite.Pools,
-		Time:  poolTime,
-		Sides: extra,
+		Name: "Pools, fire and forget, " + who,
+		Area: suite.Pools,
+		Time: poolTime,
+		Rows: []suite.Row{
+			{What: "pool without slots, fire and forget, " + who, Of: suite.Value(berthGo.Name, suite.PerJob), Target: suite.AtMost(nanoseconds, "ns")},
+			{What: "the same, allocations a job", Of: suite.Value(berthGo.Name, suite.Allocs), Target: suite.AtMost(0.01, "")},
+			{What: "the same / a buffered channel, " + who, Of: suite.Cost(berthGo.Name, peer.Pools[0].Name, suite.PerJob), Target: suite.AtMost(1, "×")},
+		},
 		Charts: []suite.Chart{{
-			File: file, Title: title, Y: "nanoseconds a job", Metric: suite.PerJob,
+			File: fmt.Sprintf("pools-%d", producers), Title: "A job in a pool of 8 workers, " + who, Y: "nanoseconds", Metric: suite.PerJob,
 		}},
 	}
-	for _, p := range peer.Pools {
-		g.Sides = append(g.Sides, suite.Side{Name: p.Name, Jobs: producers * burst, Run: fireAndForget(p, workers, producers)})
+	for _, p := range append([]peer.Pool{berthGo}, peer.Pools...) {
+		g.Sides = append(g.Sides, suite.Side{
+			Name: p.Name, Ours: p.Name == berthGo.Name, Jobs: producers * burst, Run: fireAndForget(p, workers, producers),
+		})
 	}
 	return g
 }
 
-func poolGroups() []suite.Group {
-	return []suite.Group{
-		fireAndForgetGroup("Fire and forget, 1 producer", "pool-1-producer", 1),
-		fireAndForgetGroup("Fire and forget, 8 producers", "pool-8-producers", 8),
+func awaitedGroup() suite.Group {
+	const ours = "berth, Submit and Wait"
+	g := suite.Group{
+		Name:  "Pools, jobs waited for after each 512",
+		Area:  suite.Pools,
+		Time:  poolTime,
+		Sides: []suite.Side{{Name: ours, Ours: true, Jobs: burst, Run: awaited}},
+		Rows: []suite.Row{
+			{What: "Submit, tasks waited for after each 512", Of: suite.Value(ours, suite.PerJob), Target: suite.AtMost(250, "ns")},
+			{What: "the same, allocations a task", Of: suite.Value(ours, suite.Allocs), Target: suite.AtMost(1.01, "")},
+			{What: "the same, memory a task", Of: suite.Value(ours, suite.Bytes), Target: suite.AtMost(128, "B")},
+			{What: "the same / conc with context and errors", Of: suite.Cost(ours, peer.Batches[0].Name, suite.PerJob), Target: suite.AtMost(0.35, "×")},
+		},
 	}
+	for _, p := range peer.Batches {
+		g.Sides = append(g.Sides, suite.Side{Name: p.Name, Jobs: burst, Run: awaitedPeer(p)})
+	}
+	return g
+}
+
+func backAndForthGroup() suite.Group {
+	const ours, bare = "berth, Submit and Wait one by one", "two channels, there and back"
+	return suite.Group{
+		Name:  "Pools, one job at a time",
+		Area:  suite.Pools,
+		Time:  poolTime,
+		Sides: []suite.Side{{Name: ours, Ours: true, Run: backAndForth}, {Name: bare, Run: channelBackAndForth}},
+		Rows: []suite.Row{
+			{What: "Submit and Wait one by one / a bare channel there and back", Of: suite.Cost(ours, bare, suite.PerJob), Target: suite.AtMost(2, "×")},
+		},
+	}
+}
+
+func queuedGroup() suite.Group {
+	const n = 1_000_000
+	return suite.Group{
+		Name: "Pools, a million queued jobs",
+		Area: suite.Pools,
+		Sides: []suite.Side{
+			{Name: "berth, Submit", Ours: true, Once: true, Run: queued(n, submitOne)},
+			{Name: "berth, Go", Ours: true, Once: true, Run: queued(n, goOne)},
+		},
+		Rows: []suite.Row{
+			{What: "a million queued jobs: memory each beyond the closure", Of: suite.Value("berth, Submit", queuedBytes), Target: suite.AtMost(150, "B")},
+		},
+	}
+}
+
+func lanesGroup() suite.Group {
+	const file = "growth-lanes"
+	g := suite.Group{Name: "Growth, lanes of a pool, jobs in bursts of 32", Area: suite.Growth, Time: poolTime}
+	line := suite.Line{Name: "berth, 8 workers"}
+	for n := 1; n <= 100_000; n *= 10 {
+		side := lanesSide(n)
+		g.Sides = append(g.Sides, side)
+		line.X, line.Sides = append(line.X, float64(n)), append(line.Sides, side.Name)
+	}
+	g.Rows = []suite.Row{{
+		What: "10,000 lanes / one, jobs in bursts of 32", Of: suite.Cost(lanesSide(10_000).Name, lanesSide(1).Name, suite.PerJob), Target: suite.AtMost(1.7, "×"),
+	}}
+	g.Charts = []suite.Chart{{File: file, Title: "Lanes of a pool", X: "lanes", Y: "jobs a second", Metric: suite.PerJob, Rate: true, Lines: []suite.Line{line}}}
+	return g
+}
+
+// heap returns how much memory is in use after a garbage collection.
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }

@@ -106,7 +106,7 @@ func (s *server) timeVisits(b *testing.B, v visit) error {
 	if err != nil {
 		return err
 	}
-	return s.checkGrants(way{}, counted-grants, uint64(b.N))
+	return s.checkGrants(way{}, &run{}, counted-grants, b.N)
 }
 
 // comeAndGo is the visit of clients that connect, claim a lock, and leave
