@@ -114,8 +114,12 @@ func (t *Task) Err() error {
 	return t.err
 }
 
-// A doneSignal is closed when the task is done.
-type doneSignal struct{ ch chan struct{} }
+// A doneSignal is closed when the task is done. Then then is called, unless it
+// is nil; it has to be there before the task is queued.
+type doneSignal struct {
+	ch   chan struct{}
+	then func(*Task)
+}
 
 var alreadyDone = func() *doneSignal {
 	d := &doneSignal{ch: make(chan struct{})}
@@ -183,6 +187,9 @@ func (t *Task) complete(err error) {
 	t.state.Store(uint32(StateDone))
 	if d := t.done.Swap(alreadyDone); d != nil && d != alreadyDone {
 		close(d.ch)
+		if d.then != nil {
+			defer d.then(t)
+		}
 	}
 	t.endContext()
 }
