@@ -3,6 +3,7 @@ package dflockd
 import (
 	"context"
 	"net"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -174,17 +175,21 @@ func TestShortestLeaseIsKept(t *testing.T) {
 	})
 }
 
-// orderedConn notes whether a context had ended when the socket was closed.
+// orderedConn notes whether a context had ended when the socket was closed for
+// the first time.
 type orderedConn struct {
 	net.Conn
 	ctx   func() context.Context
 	ended *atomic.Int32
+	once  sync.Once
 }
 
 func (c *orderedConn) Close() error {
-	if ctx := c.ctx(); ctx != nil && ctx.Err() != nil {
-		c.ended.Add(1)
-	}
+	c.once.Do(func() {
+		if ctx := c.ctx(); ctx != nil && ctx.Err() != nil {
+			c.ended.Add(1)
+		}
+	})
 	return c.Conn.Close()
 }
 
@@ -200,7 +205,7 @@ func TestContextEndsBeforeTheSocketCloses(t *testing.T) {
 			var ended atomic.Int32
 			src := newTestSource(t, p, Fixed("k", 1), WithDialer(func(c context.Context, network, address string) (net.Conn, error) {
 				conn, err := p.dial(c, network, address)
-				return &orderedConn{conn, func() context.Context { c, _ := ctx.Load().(context.Context); return c }, &ended}, err
+				return &orderedConn{Conn: conn, ctx: func() context.Context { c, _ := ctx.Load().(context.Context); return c }, ended: &ended}, err
 			}))
 			s := claimNow(t, src, "")
 			ctx.Store(s.Context())

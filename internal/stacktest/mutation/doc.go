@@ -1,0 +1,7 @@
+// Package mutation asks whether the tests would notice.
+//
+// Its one test breaks one rule of the shipped code at a time, each in a copy
+// that only that build sees (go test -overlay), and asks that the test which
+// is named for the rule fails. The table of rules is in rules_test.go: whoever
+// changes code that is quoted there changes the quotation with it.
+package mutation
