@@ -156,6 +156,10 @@ func (h *hub) drain() {
 // closeConn ends what c owned. No request of c reaches the table after it.
 func (h *hub) closeConn(c *conn) {
 	h.mu.Lock()
+	if c.gone {
+		h.mu.Unlock()
+		return
+	}
 	now := h.now()
 	c.gone = true
 	h.table.CloseConn(now, &c.lc)

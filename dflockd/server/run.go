@@ -28,6 +28,7 @@ func (c *conn) run() {
 		}
 		c.write(next.out)
 		if next.hangUp {
+			c.srv.hub.closeConn(c)
 			c.hangUp()
 		}
 	}
@@ -68,7 +69,8 @@ func (c *conn) idleLocked() {
 	c.room.Broadcast()
 }
 
-// hangUp closes the direction that c writes and lets the reader linger.
+// hangUp closes the direction that c writes and lets the reader linger. What
+// c owned is free by then.
 func (c *conn) hangUp() {
 	if h, ok := c.nc.(interface{ CloseWrite() error }); ok {
 		_ = h.CloseWrite()
@@ -157,7 +159,19 @@ func (c *conn) request(now time.Duration, out []byte, lines [3][]byte) (_ []byte
 	if res.Status == 0 {
 		return out, r.Tag != 0
 	}
+	if r.Command == wire.Leave {
+		out = c.moveAnswers(out) // the wait's timeout comes before the ok that frees its tag
+	}
 	return appendResult(out, r.Command, r.Tag, res), true
+}
+
+// moveAnswers appends to out what others have answered c so far.
+func (c *conn) moveAnswers(out []byte) []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out = append(out, c.out...)
+	c.out = c.out[:0]
+	return out
 }
 
 func appendResult(dst []byte, cmd wire.Command, tag uint64, r locktable.Result) []byte {
