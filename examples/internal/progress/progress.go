@@ -50,18 +50,26 @@ type Bar struct {
 
 // Bar adds a bar. What it counts has a unit, such as "pages". The total may be
 // a guess: a bar that passes it grows.
-func (d *Display) Bar(name, unit string, total int) *Bar {
+func (d *Display) Bar(name, unit string, total int) *Bar { return d.bar(name, unit, total) }
+
+// TimedBar adds a bar that also shows how much time is left, for a total that
+// is no guess.
+func (d *Display) TimedBar(name, unit string, total int) *Bar {
+	return d.bar(name, unit, total, decor.Name("  "), decor.AverageETA(decor.ET_STYLE_MMSS), decor.Name(" left"))
+}
+
+func (d *Display) bar(name, unit string, total int, more ...decor.Decorator) *Bar {
 	b := &Bar{name: name, total: int64(max(total, 1))}
 	b.Note("")
 	if d.mpb != nil {
 		// A total of 0 at first, since mpb ends a bar that reaches any other.
 		b.bar = d.mpb.AddBar(0,
 			mpb.PrependDecorators(decor.Name(name, decor.WCSyncSpaceR)),
-			mpb.AppendDecorators(
+			mpb.AppendDecorators(append([]decor.Decorator{
 				decor.CurrentNoUnit("%d "+unit, decor.WCSyncWidth),
 				decor.AverageSpeed(0, " %5.0f/s", decor.WCSyncWidth),
 				decor.Any(func(decor.Statistics) string { return *b.note.Load() }),
-			))
+			}, more...)...))
 		b.bar.SetTotal(b.total, false)
 	}
 	d.bars = append(d.bars, b)
@@ -97,7 +105,8 @@ func (d *Display) Line(line func() string) {
 	}
 }
 
-// Printf prints whole lines, above the bars.
+// Printf prints whole lines, above the bars. Unlike the other methods it may be
+// called from anywhere.
 func (d *Display) Printf(format string, args ...any) {
 	w := d.out
 	if d.mpb != nil {

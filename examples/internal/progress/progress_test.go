@@ -22,10 +22,13 @@ func TestBarsShowNameCountUnitAndNote(t *testing.T) {
 	one.Set(25) // and may grow
 	two.Set(3)
 	two.Note("killed")
+	timed := d.TimedBar("timed", "files", 10)
+	timed.Set(5)
 	d.Line(func() string { t.Error("a plain line between bars"); return "" })
 	d.Close()
 	require.Contains(t, out.String(), "a line of text\n")
 	require.Contains(t, out.String(), "25 pages")
+	require.Regexp(t, `timed .* 5 files.* left`, out.String())
 	require.Regexp(t, `two .* 3 pages.*  killed`, out.String())
 }
 

@@ -41,6 +41,7 @@ type Config struct {
 	Pages   int                     // fetch exactly so many, or all there are
 	Slots   int                     // so many at once
 	PerHost int                     // so many at once on a host
+	Hosts   int                     // work on so many hosts at a time, if there are as many
 	Host    func(url string) string // the host that a URL belongs to
 }
 
@@ -49,9 +50,8 @@ type Frontier struct {
 	cfg   Config
 	urls  map[string]*page
 	hosts map[string]*host
-	// line has the hosts with waiting URLs, the longest known first. Only its
-	// first few are worked on: all slots are busy then, and some hosts reach
-	// their own limit, which they would not if every host got a URL in turn.
+	// line has the hosts with waiting URLs, the longest known first. Only the
+	// first Hosts of it are worked on.
 	line []*host
 	// back has the URLs that were given back. They go out before all others:
 	// else the pages wanted might be fetched without them, and they be lost.
@@ -111,13 +111,19 @@ func (f *Frontier) Add(url string) bool {
 	return true
 }
 
-// Take hands out a URL to worker, if there is one and the pages wanted are not
-// all fetched or on their way.
+// ahead is how many URLs of a host are out at most for each of its slots:
+// enough that none is idle, and not so many that a slow host's fill all workers.
+const ahead = 4
+
+// Take hands out a URL to worker, if one may go out now: hosts have room for
+// more, and the pages wanted are not all fetched or on their way.
 func (f *Frontier) Take(worker int) (url, hostName string, ok bool) {
-	if f.counts.Fetched+f.counts.Out >= f.cfg.Pages || f.counts.Waiting == 0 {
+	if f.counts.Fetched+f.counts.Out >= f.cfg.Pages {
 		return "", "", false
 	}
-	url = f.next()
+	if url, ok = f.next(); !ok {
+		return "", "", false
+	}
 	f.counts.Waiting--
 	p, h := f.urls[url], f.host(url)
 	p.state, p.worker, p.given = Out, worker, true
@@ -125,28 +131,28 @@ func (f *Frontier) Take(worker int) (url, hostName string, ok bool) {
 	return url, h.name, true
 }
 
-// next takes a URL from those that wait, of which there is one.
-func (f *Frontier) next() (url string) {
+// next takes a URL from those that wait.
+func (f *Frontier) next() (url string, ok bool) {
 	if len(f.back) > 0 {
 		url, f.back = f.back[0], f.back[1:]
-		return url
+		return url, true
 	}
 	h := f.pick()
+	if h == nil || h.out >= ahead*f.cfg.PerHost {
+		return "", false
+	}
 	url, h.waiting = h.waiting[0], h.waiting[1:]
 	if len(h.waiting) == 0 {
 		f.leaveLine(h)
 	}
-	return url
+	return url, true
 }
 
-// pick returns the host at the front of the line that has the least out.
-func (f *Frontier) pick() *host {
-	// Twice as many hosts as fill the slots, since those at their own limit
-	// leave some for the others only while there are others.
-	wide := 2 * ((f.cfg.Slots + f.cfg.PerHost - 1) / f.cfg.PerHost)
-	best := f.line[0]
-	for _, h := range f.line[:min(wide, len(f.line))] {
-		if h.out < best.out {
+// pick returns the host at the front of the line that has the least out, or
+// nil if no host is in line.
+func (f *Frontier) pick() (best *host) {
+	for _, h := range f.line[:min(f.cfg.Hosts, len(f.line))] {
+		if best == nil || h.out < best.out {
 			best = h
 		}
 	}

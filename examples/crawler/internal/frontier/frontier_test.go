@@ -12,7 +12,7 @@ import (
 
 // A URL in these tests is host/name.
 func config(pages int) Config {
-	return Config{Pages: pages, Slots: 12, PerHost: 4, Host: func(url string) string {
+	return Config{Pages: pages, Slots: 12, PerHost: 4, Hosts: 6, Host: func(url string) string {
 		name, _, _ := strings.Cut(url, "/")
 		return name
 	}}
@@ -107,6 +107,26 @@ func TestGivenBackURLsAreFetchedEvenIfFewPagesAreWanted(t *testing.T) {
 	require.Equal(t, 3, f.Counts().Again)
 }
 
+func TestSlowHostDoesNotTakeAllWorkers(t *testing.T) {
+	f := New(config(1000))
+	for i := range 100 {
+		f.Add(fmt.Sprint("slow/", i))
+	}
+	var out []string
+	for url, _, ok := f.Take(1); ok; url, _, ok = f.Take(1) {
+		out = append(out, url)
+	}
+	require.Len(t, out, 16, "four for each of its slots")
+	f.Add("other/1")
+	url, _, ok := f.Take(1)
+	require.True(t, ok)
+	require.Equal(t, "other/1", url)
+	require.NoError(t, f.Fetched(out[0]))
+	_, host, ok := f.Take(1)
+	require.True(t, ok)
+	require.Equal(t, "slow", host)
+}
+
 func TestResultThatNobodyOwesIsAnError(t *testing.T) {
 	f := New(config(10))
 	require.ErrorContains(t, f.Fetched("a/1"), "unknown")
@@ -149,7 +169,9 @@ func TestBooksAgreeWithAModel(t *testing.T) {
 	r := rand.New(rand.NewPCG(seed, 0))
 	for range 200 {
 		pages := 1 + r.IntN(40)
-		f := New(config(pages))
+		cfg := config(pages)
+		cfg.PerHost = pages // no host is ever full, which the model does not know
+		f := New(cfg)
 		model := map[string]State{}
 		owner := map[string]int{}
 		for range 300 {

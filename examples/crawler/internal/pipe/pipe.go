@@ -30,13 +30,17 @@ type Command struct {
 
 // Setup tells a worker what it is.
 type Setup struct {
-	Worker    int           `json:"worker"`   // its number, from 1
-	Workers   int           `json:"workers"`  // goroutines of its pool
-	Window    int           `json:"window"`   // URLs that it has at a time, at most
-	Server    string        `json:"server"`   // address of the dflockd server; none: no slots
-	Lease     time.Duration `json:"lease"`    // of each slot
-	Slots     int           `json:"slots"`    // in all
-	PerHost   int           `json:"per_host"` // on a host
+	Worker  int           `json:"worker"`   // its number, from 1
+	Workers int           `json:"workers"`  // goroutines of its pool
+	Window  int           `json:"window"`   // URLs that it has at a time, at most
+	Server  string        `json:"server"`   // address of the dflockd server; none: no slots
+	Lease   time.Duration `json:"lease"`    // of each slot
+	Slots   int           `json:"slots"`    // in all
+	PerHost int           `json:"per_host"` // on a host
+	// Pace and HostPace are the times between the starts of two requests, in
+	// all and on a host; 0: no limit.
+	Pace      time.Duration `json:"pace,omitempty"`
+	HostPace  time.Duration `json:"host_pace,omitempty"`
 	UserAgent string        `json:"user_agent"`
 }
 

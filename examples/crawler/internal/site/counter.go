@@ -112,12 +112,13 @@ func (c *Counter) Seen() Seen {
 	if passed := now.Sub(c.began); passed > 0 {
 		s.Mean = float64(c.area) / float64(passed)
 	}
+	most := 0
 	for name, h := range c.hosts {
-		// Names decide between equals, so that the same run says the same.
-		if h.peak > s.PeakHost || h.peak == s.PeakHost && name < s.Busiest {
-			s.PeakHost, s.Busiest = h.peak, name
+		// Of hosts with the same peak, the one that was asked most.
+		if h.peak > s.PeakHost || h.peak == s.PeakHost && len(h.starts) > most {
+			s.PeakHost, s.Busiest, most = h.peak, name, len(h.starts)
 		}
-		if b := burst(h.starts); b > s.BurstHost || b == s.BurstHost && name < s.Bursting {
+		if b := burst(h.starts); b > s.BurstHost {
 			s.BurstHost, s.Bursting = b, name
 		}
 	}

@@ -1,0 +1,225 @@
+package main
+
+import (
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/berth-go/berth/dflockd"
+	"github.com/berth-go/berth/dflockd/server"
+	"github.com/berth-go/berth/examples/internal/programtest"
+	"github.com/berth-go/berth/slot"
+)
+
+// number returns the number that follows the pattern's only group in text.
+func number(t *testing.T, text, pattern string) int {
+	t.Helper()
+	found := regexp.MustCompile(pattern).FindStringSubmatch(text)
+	require.Len(t, found, 2, pattern)
+	n, err := strconv.Atoi(strings.ReplaceAll(found[1], ",", ""))
+	require.NoError(t, err)
+	return n
+}
+
+const (
+	pagesFetched = `all +([\d,]+) `
+	peakInAll    = `at most (\d+) in all`
+	peakOnHost   = `at most (\d+) on one host`
+)
+
+func TestCrawlReachesItsLimitsAndNeverPassesThem(t *testing.T) {
+	r, status := built.Run(t, "-pages", "600")
+	require.Equal(t, exitOK, status)
+	require.Equal(t, 600, number(t, r.Out, pagesFetched))
+	require.Equal(t, 12, number(t, r.Out, peakInAll))
+	require.Equal(t, 4, number(t, r.Out, peakOnHost))
+	require.Contains(t, r.Out, "0 lost\n")
+	require.Empty(t, r.Err)
+}
+
+func TestCrawlSurvivesTheDeathOfAWorker(t *testing.T) {
+	r, status := built.Run(t, "-kill", "-pages", "600")
+	require.Equal(t, exitOK, status)
+	require.Equal(t, 600, number(t, r.Out, pagesFetched))
+	require.LessOrEqual(t, number(t, r.Out, peakInAll), 12)
+	require.LessOrEqual(t, number(t, r.Out, peakOnHost), 4)
+	require.Contains(t, r.Out, "worker 2 is dead (signal: killed)")
+	left := number(t, r.Out, `got the (\d+) URLs that it had not finished`)
+	require.Positive(t, left)
+	require.Equal(t, left, number(t, r.Out, `fetched again: (\d+)`))
+	require.Contains(t, r.Out, "0 lost\n")
+}
+
+func TestCrawlWithoutSlotsIsCaught(t *testing.T) {
+	r, status := built.Run(t, "-unlimited", "-pages", "600")
+	require.Equal(t, exitFailed, status)
+	require.Greater(t, number(t, r.Out, peakInAll), 12)
+	require.Contains(t, r.Out, "FAILED: the limit in all was passed")
+	require.Contains(t, r.Out, "FAILED: the limit per host was passed")
+	require.NotContains(t, r.Out, "ok:")
+}
+
+func TestRatesHoldOverAllProcesses(t *testing.T) {
+	r, status := built.Run(t, "-rate", "40", "-host-rate", "8", "-pages", "80")
+	require.Equal(t, exitOK, status)
+	require.Equal(t, 80, number(t, r.Out, pagesFetched))
+	require.LessOrEqual(t, number(t, r.Out, `begun in any second: at most (\d+) in all`), 41)
+	require.LessOrEqual(t, number(t, r.Out, `begun in any second on a host: at most (\d+)`), 9)
+	require.Positive(t, number(t, r.Out, `begun in any second: at most (\d+) in all`))
+}
+
+func TestBadInputEndsWithOneLine(t *testing.T) {
+	for _, args := range []string{"-pages 0", "-frobnicate", "-server nowhere", "-url nothing", "extra"} {
+		r, status := built.Run(t, strings.Fields(args)...)
+		require.Equal(t, exitUsage, status, args)
+		require.Equal(t, 1, strings.Count(r.Err, "\n"), args)
+		require.True(t, strings.HasPrefix(r.Err, "crawler: "), args)
+		require.Empty(t, r.Out, args)
+	}
+}
+
+func TestHelpIsNoError(t *testing.T) {
+	r, status := built.Run(t, "-h")
+	require.Equal(t, exitOK, status)
+	require.Contains(t, r.Out, "Usage: crawler")
+	require.Empty(t, r.Err)
+}
+
+// unused returns an address where nothing listens.
+func unused(t *testing.T) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func TestMissingServerIsNamedWithTheWayToStartOne(t *testing.T) {
+	address := unused(t)
+	r, status := built.Run(t, "-server", address)
+	require.Equal(t, exitFailed, status)
+	require.Contains(t, r.Err, address)
+	_, port, _ := net.SplitHostPort(address)
+	require.Contains(t, r.Err, "go run ./dflockd/cmd/dflockd --port "+port)
+	require.Equal(t, 1, strings.Count(r.Err, "\n"))
+}
+
+// A server that takes connections and says nothing must not keep anybody
+// waiting either: the test's own deadline would be the one to end this.
+func TestSilentServerIsNotWaitedFor(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	r, status := built.Run(t, "-server", l.Addr().String())
+	require.Equal(t, exitFailed, status)
+	require.Contains(t, r.Err, l.Addr().String())
+}
+
+// startServer starts a strict dflockd server and returns its address.
+func startServer(t *testing.T) string {
+	srv, err := server.Start(t.Context(), server.WithAddress("127.0.0.1:0"), server.WithAutoRelease(false))
+	require.NoError(t, err)
+	t.Cleanup(func() { srv.Shutdown(t.Context()) })
+	return srv.Addr().String()
+}
+
+func TestCrawlersWithOneServerShareItsLimits(t *testing.T) {
+	address := startServer(t)
+	var runs []*programtest.Run
+	for range 2 {
+		runs = append(runs, built.Start(t, "-pages", "200", "-procs", "2", "-server", address))
+	}
+	for _, r := range runs {
+		require.Equal(t, exitOK, r.Wait())
+		require.Equal(t, 200, number(t, r.Out, pagesFetched))
+		require.LessOrEqual(t, number(t, r.Out, peakInAll), 12)
+	}
+}
+
+func TestServerWhoseLimitsAreOthersIsReportedAtOnce(t *testing.T) {
+	address := startServer(t)
+	src, err := dflockd.NewSource(inAll(5), dflockd.WithServers(address))
+	require.NoError(t, err)
+	defer src.Close(t.Context())
+	held, ok, err := slot.Try(t.Context(), src, "")
+	require.NoError(t, err)
+	require.True(t, ok)
+	defer held.Release()
+
+	r, status := built.Run(t, "-server", address)
+	require.Equal(t, exitFailed, status)
+	require.Contains(t, r.Err, dflockd.ErrLimitMismatch.Error())
+	require.Equal(t, 1, strings.Count(r.Err, "\n"))
+}
+
+// atWork waits until the run has printed that it is under way.
+func atWork(t *testing.T, r *programtest.Run) {
+	require.Eventually(t, func() bool { return strings.Contains(r.Printed(), " pages:") }, 20*time.Second, 20*time.Millisecond)
+}
+
+func TestInterruptLetsTheWorkersFinishAndReports(t *testing.T) {
+	r := built.Start(t)
+	atWork(t, r)
+	r.SignalAll(syscall.SIGINT) // as a terminal does: to the workers as well
+	require.Equal(t, exitInterrupted, r.Wait())
+	require.Contains(t, r.Out, "interrupted: waiting")
+	require.NotContains(t, r.Out, "is dead", "the workers must ignore it")
+	require.Contains(t, r.Out, " 0 left unfinished\n")
+	require.False(t, r.Alive())
+}
+
+func TestWorkersEndWhenTheParentDies(t *testing.T) {
+	r := built.Start(t)
+	atWork(t, r)
+	r.Signal(syscall.SIGKILL)
+	require.Equal(t, -1, r.Wait())
+	require.Eventually(t, func() bool { return !r.Alive() }, hangUpTime+5*time.Second, 20*time.Millisecond)
+}
+
+// realSite serves pages that link to each other, to another site, and to what
+// robots.txt forbids. It returns its address and what it was asked for.
+func realSite(t *testing.T) (address string, asked func() []string) {
+	var mu sync.Mutex
+	var paths []string
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		paths = append(paths, r.URL.Path)
+		mu.Unlock()
+		if r.URL.Path == "/robots.txt" {
+			w.Write([]byte("User-agent: *\nDisallow: /private\n"))
+			return
+		}
+		w.Header().Set("Content-Type", "text/html")
+		w.Write([]byte(`<a href="/one">1</a><a href="/two/">2</a><a href="/private/three">3</a><a href="http://localhost:1/four">4</a>`))
+	}))
+	t.Cleanup(s.Close)
+	return s.URL, func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return paths
+	}
+}
+
+func TestRealSiteIsCrawledAsItsRobotsAllow(t *testing.T) {
+	address, asked := realSite(t)
+	r, status := built.Run(t, "-url", address)
+	require.Equal(t, exitOK, status)
+	require.Equal(t, 3, number(t, r.Out, pagesFetched), "all there are")
+	require.ElementsMatch(t, []string{"/robots.txt", "/", "/one", "/two/"}, asked())
+}
+
+func TestForbiddenStartIsRefused(t *testing.T) {
+	address, asked := realSite(t)
+	r, status := built.Run(t, "-url", address+"/private/")
+	require.Equal(t, exitFailed, status)
+	require.Contains(t, r.Err, "robots.txt")
+	require.Equal(t, []string{"/robots.txt"}, asked())
+}

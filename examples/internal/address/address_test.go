@@ -1,0 +1,60 @@
+package address
+
+import (
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/berth-go/berth/dflockd"
+	"github.com/berth-go/berth/dflockd/server"
+	"github.com/berth-go/berth/slot"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestAddressNeedsAHostAndAPort(t *testing.T) {
+	for _, good := range []string{"localhost:1", "127.0.0.1:6388", "[::1]:65535"} {
+		require.NoError(t, Check(good))
+	}
+	for _, bad := range []string{"", "localhost", ":6388", "localhost:", "localhost:0", "localhost:65536", "localhost:-1", "localhost:http", "a b:1", "::1:6388"} {
+		require.ErrorContains(t, Check(bad), "want host:port", bad)
+	}
+}
+
+func TestMissingServerIsNamedWithTheWayToStartOne(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
+	address := l.Addr().String()
+	err = Reach(address, dflockd.Fixed("k", 1))
+	require.ErrorContains(t, err, "no dflockd server answers at "+address)
+	require.ErrorContains(t, err, "go run ./dflockd/cmd/dflockd --port "+address[strings.LastIndex(address, ":")+1:])
+	require.ErrorContains(t, err, "refused")
+}
+
+func TestServerElsewhereIsToldItsHost(t *testing.T) {
+	require.Equal(t, " --port 1", flags("localhost:1"))
+	require.Equal(t, " --port 1", flags("[::1]:1"))
+	require.Equal(t, " --host 10.0.0.7 --port 1", flags("10.0.0.7:1"))
+}
+
+func TestServerThatGrantsIsReachedAndOneWithOtherLimitsIsNot(t *testing.T) {
+	srv, err := server.Start(t.Context(), server.WithAddress("127.0.0.1:0"))
+	require.NoError(t, err)
+	defer srv.Shutdown(t.Context())
+	address := srv.Addr().String()
+	require.NoError(t, Reach(address, dflockd.Fixed("k", 1)))
+
+	src, err := dflockd.NewSource(dflockd.Fixed("k", 1), dflockd.WithServers(address))
+	require.NoError(t, err)
+	defer src.Close(t.Context())
+	held, ok, err := slot.Try(t.Context(), src, "")
+	require.NoError(t, err)
+	require.True(t, ok, "Reach has given back what it claimed")
+	require.NoError(t, Reach(address, dflockd.Fixed("k", 1)), "all taken is no fault")
+	require.ErrorIs(t, Reach(address, dflockd.Fixed("k", 2)), dflockd.ErrLimitMismatch)
+	require.NoError(t, held.Release())
+}
