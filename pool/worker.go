@@ -23,6 +23,9 @@ type worker struct {
 	batch [largestBatch]item
 	next  int // the first item of the batch that has not been started
 	end   int
+	// batched is false if the batch is empty; its own. Others, who may have
+	// taken the last item, do not tell.
+	batched bool
 
 	hold    *hold // the slot that it has; its own
 	ctx     workerCtx
@@ -117,7 +120,7 @@ func (w *worker) loop() {
 // pop takes the next job of the worker's batch, unless the queue has one that
 // may go first.
 func (w *worker) pop() (item, bool) {
-	if w.end == 0 || w.p.attention.Load() {
+	if !w.batched || w.p.attention.Load() {
 		return item{}, false
 	}
 	return w.popBatch()
@@ -131,7 +134,7 @@ func (w *worker) popBatch() (it item, ok bool) {
 		w.next++
 	}
 	if w.next == w.end {
-		w.next, w.end = 0, 0
+		w.next, w.end, w.batched = 0, 0, false
 	}
 	w.mu.Unlock()
 	return it, ok
@@ -173,13 +176,13 @@ func (p *Pool) takeBatch(w *worker) (item, bool) {
 	from := p.all.head
 	it := p.takeFrom(&p.all)
 	k := min(p.all.n/(2*p.target), largestBatch-1)
-	if k > 0 && w.end == 0 {
+	if k > 0 && !w.batched {
 		single := p.all.head == from && from.next == from
 		w.mu.Lock()
 		for i := range k {
 			w.batch[i] = p.takeFrom(&p.all)
 		}
-		w.next, w.end = 0, k
+		w.next, w.end, w.batched = 0, k, true
 		w.mu.Unlock()
 		p.batchLane = nil
 		if single {
