@@ -40,6 +40,7 @@ var layers = map[string][]string{
 var outside = map[string][]string{
 	"github.com/sourcegraph/conc": {"pool"},
 	"golang.org/x/sync":           {"slot"},
+	"go.opentelemetry.io/otel":    {"tracing"}, // the API; see TestTracingShipsNoSDK
 	// Nobody outside this module can import internal/stacktest.
 	"github.com/anishathalye/porcupine": {"internal/stacktest"},
 }
@@ -103,6 +104,15 @@ func TestGoModRequiresDirectlyWhatIsImported(t *testing.T) {
 	}
 	for mod := range direct {
 		require.True(t, withinAny(mod, append(forTests, keys(outside)...)), "go.mod requires %s, which nothing may import", mod)
+	}
+}
+
+// A program that does not want traces pays for the API of OpenTelemetry alone.
+func TestTracingShipsNoSDK(t *testing.T) {
+	for _, f := range rootSources(t) {
+		for _, imp := range f.imports {
+			require.True(t, f.test || !within(imp, "go.opentelemetry.io/otel/sdk"), "%s imports %s", f.name, imp)
+		}
 	}
 }
 

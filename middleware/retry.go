@@ -4,9 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
-
-	"github.com/sourcegraph/conc/panics"
 
 	"github.com/berth-go/berth/pool"
 	"github.com/berth-go/berth/slot"
@@ -83,13 +82,14 @@ type retrier struct {
 // run makes the attempt. The pool catches panics outside the middleware, so one
 // that may be retried is caught here.
 func (r *retrier) run(ctx context.Context, next pool.Job) (err error) {
-	if !r.panics {
-		return next(ctx)
+	if r.panics {
+		defer func() {
+			if v := recover(); v != nil {
+				err = &pool.PanicError{Value: v, Stack: debug.Stack()}
+			}
+		}()
 	}
-	if caught := panics.Try(func() { err = next(ctx) }); caught != nil {
-		return &pool.PanicError{Value: caught.Value, Stack: caught.Stack}
-	}
-	return err
+	return next(ctx)
 }
 
 // decide turns the error of an attempt into what the pool is to do.

@@ -1,0 +1,61 @@
+package tracing
+
+// ScopeName is the name of the instrumentation scope of every span and metric.
+const ScopeName = "github.com/berth-go/berth/tracing"
+
+// Version is the version of the instrumentation scope.
+const Version = "0.1.0"
+
+// The names of the spans. There are no others.
+const (
+	SpanJob     = "job"
+	SpanQueue   = "queue"
+	SpanAcquire = "slot acquire"
+	SpanRun     = "run"
+	SpanBackoff = "backoff"
+	SpanHold    = "slot hold"
+)
+
+// The names of the events on spans.
+const (
+	EventQueued    = "queued"
+	EventGranted   = "granted"
+	EventConfirmed = "confirmed"
+	EventLost      = "lost"
+)
+
+// The keys of the attributes.
+const (
+	AttrKey        = "berth.key"
+	AttrJobName    = "berth.job.name"
+	AttrAttempt    = "berth.job.attempt"
+	AttrAttempts   = "berth.job.attempts"
+	AttrSlotReused = "berth.slot.reused"
+	AttrSlotQueued = "berth.slot.queued"
+	AttrSlotRuns   = "berth.slot.runs"
+	AttrSlotLost   = "berth.slot.lost"
+	AttrErrorType  = "error.type"
+	AttrState      = "state" // of berth.slot.count: StateIdle or StateUsed
+)
+
+// The values of the attribute "state" of berth.slot.count.
+const (
+	StateIdle = "idle" // held, and no job runs under it
+	StateUsed = "used" // a job runs under it
+)
+
+// The names of the metrics.
+const (
+	MetricSlotWaitTime        = "berth.slot.wait_time"
+	MetricSlotUseTime         = "berth.slot.use_time"
+	MetricSlotPendingRequests = "berth.slot.pending_requests"
+	MetricSlotTimeouts        = "berth.slot.timeouts"
+	MetricSlotLost            = "berth.slot.lost"
+	MetricSlotCount           = "berth.slot.count"
+	MetricSlotMax             = "berth.slot.max"
+	MetricSlotRenewDuration   = "berth.slot.renew.duration"
+	MetricJobDuration         = "berth.job.duration"
+	MetricJobQueueTime        = "berth.job.queue_time"
+	MetricJobRetries          = "berth.job.retries"
+	MetricJobQueued           = "berth.job.queued"
+)

@@ -1,0 +1,154 @@
+package tracing_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/berth-go/berth/slot"
+	"github.com/berth-go/berth/slot/slottest"
+	"github.com/berth-go/berth/tracing"
+)
+
+func TestSourceKeepsThePromisesOfTheOneInside(t *testing.T) {
+	slottest.RunSynctest(t, func(t *testing.T) slottest.Harness {
+		inner := slottest.NewBreakable(slot.NewLocalKeyed(2))
+		return slottest.Harness{
+			Source: record(t).Source(inner),
+			FIFO:   true, Expire: inner.Expire, Break: inner.Break, Heal: inner.Heal,
+		}
+	})
+	slottest.RunSynctest(t, func(t *testing.T) slottest.Harness {
+		return slottest.Harness{Source: record(t).Source(slot.NewLocal(3)), FIFO: true, Strict: true}
+	})
+}
+
+func TestClaimWithoutAPoolBelongsToTheCallersSpan(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := record(t)
+		src := r.Source(slot.NewLocal(1))
+		ctx, span := r.user("caller")
+		first, err := src.Enqueue(context.Background(), "a")
+		require.NoError(t, err)
+		s, ok := first.Slot()
+		require.True(t, ok)
+		go func() {
+			time.Sleep(2 * time.Second)
+			require.NoError(t, s.Release())
+		}()
+		failed := errors.New("no concern of the slot")
+		require.ErrorIs(t, slot.Do(ctx, src, "b", func(context.Context) error {
+			time.Sleep(time.Second)
+			return failed
+		}), failed)
+		span.End()
+		require.Equal(t, lines(`
+		caller 1 0s 3s
+		  slot acquire 2 0s 2s client key=b slot.queued=true !queued 0s !granted 2s !confirmed 2s
+		  slot hold 2 2s 3s key=b slot.queued=true
+		slot acquire 1 0s 0s client key=a slot.queued=false !granted 0s !confirmed 0s
+		slot hold 1 0s 2s key=a slot.queued=false
+		`), r.trees())
+		require.Equal(t, []string{"2 × 2s"}, r.points(tracing.MetricSlotWaitTime))
+		require.Equal(t, []string{"2 × 3s"}, r.points(tracing.MetricSlotUseTime))
+	})
+}
+
+func TestLostSlotIsCountedAndMarked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := record(t)
+		inner := slottest.NewBreakable(slot.NewLocalKeyed(1))
+		src := r.Source(inner)
+		s, ok, err := slot.Try(context.Background(), src, "a")
+		require.NoError(t, err)
+		require.True(t, ok)
+		time.Sleep(3 * time.Second)
+		inner.Expire("a")
+		synctest.Wait()
+		require.Equal(t, lines(`
+		slot acquire 1 0s 0s client key=a slot.queued=false !granted 0s !confirmed 0s
+		slot hold 1 0s 3s key=a slot.queued=false error.type=slot_lost "slot: lost" !lost 3s
+		`), r.trees())
+		require.Equal(t, []string{"1"}, r.points(tracing.MetricSlotLost))
+		time.Sleep(time.Second)
+		require.ErrorIs(t, s.Release(), slot.ErrLost)
+		require.Equal(t, []string{"1 × 3s"}, r.points(tracing.MetricSlotUseTime))
+	})
+}
+
+func TestClaimThatIsGivenUpAtItsDeadlineIsATimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := record(t)
+		src := r.Source(slot.NewLocal(1))
+		_, ok, err := slot.Try(context.Background(), src, "")
+		require.NoError(t, err)
+		require.True(t, ok)
+
+		ticket, err := src.Enqueue(context.Background(), "")
+		require.NoError(t, err)
+		require.Equal(t, []string{"1"}, r.points(tracing.MetricSlotPendingRequests))
+		ctx, cancel := context.WithTimeoutCause(context.Background(), time.Second, errors.New("enough"))
+		defer cancel()
+		_, err = ticket.Wait(ctx)
+		require.ErrorContains(t, err, "enough")
+		require.Equal(t, []string{"1"}, r.points(tracing.MetricSlotTimeouts))
+
+		ticket, err = src.Enqueue(context.Background(), "")
+		require.NoError(t, err)
+		require.NoError(t, ticket.Close())
+		require.Equal(t, []string{"1"}, r.points(tracing.MetricSlotTimeouts), "nobody waited for that one")
+		require.Equal(t, []string{"0"}, r.points(tracing.MetricSlotPendingRequests))
+		require.NoError(t, src.Close(context.Background()))
+	})
+}
+
+func TestCountsFollowTheSlotsUntilTheSourceIsClosed(t *testing.T) {
+	r := record(t)
+	one, two := r.Source(slot.NewLocal(2)), r.Source(slot.NewLocalKeyed(5))
+	require.Equal(t, []string{"state=idle 0", "state=used 0"}, r.points(tracing.MetricSlotCount))
+	s, _, err := slot.Try(context.Background(), one, "a")
+	require.NoError(t, err)
+	_, _, err = slot.Try(context.Background(), two, "b")
+	require.NoError(t, err)
+	require.Equal(t, []string{"state=idle 0", "state=used 2"}, r.points(tracing.MetricSlotCount), "sources of one tracer add up")
+	require.Equal(t, []string{"5"}, r.points(tracing.MetricSlotMax), "the highest limit")
+
+	require.NoError(t, two.Close(context.Background()))
+	require.Equal(t, []string{"state=idle 0", "state=used 1"}, r.points(tracing.MetricSlotCount))
+	require.Equal(t, []string{"2"}, r.points(tracing.MetricSlotMax))
+	require.Equal(t, []string{"1"}, r.points(tracing.MetricSlotLost), "it was held when its source was closed")
+	require.NoError(t, s.Release())
+	require.NoError(t, one.Close(context.Background()))
+	require.Empty(t, r.points(tracing.MetricSlotCount), "nobody is there to count")
+	require.NoError(t, one.Close(context.Background()))
+}
+
+func TestKeyIsOnMetricsOnlyAsTheUserMapsIt(t *testing.T) {
+	r := record(t, tracing.WithKeyAttribute(func(key string) string { return key[:1] }))
+	src := r.Source(slot.NewLocalKeyed(3))
+	for _, key := range []string{"a1", "a2", "b1"} {
+		_, _, err := slot.Try(context.Background(), src, key)
+		require.NoError(t, err)
+	}
+	require.Equal(t, []string{
+		"key=a state=idle 0", "key=a state=used 2", "key=b state=idle 0", "key=b state=used 1",
+	}, r.points(tracing.MetricSlotCount))
+	require.Equal(t, []string{"key=a 2", "key=b 1"}, trimTimes(r.points(tracing.MetricSlotWaitTime)))
+	require.NoError(t, src.Close(context.Background()))
+}
+
+func TestBadSourceIsSeenThroughTheTracer(t *testing.T) {
+	r := record(t)
+	require.ErrorContains(t, slot.Check(r.Source(slot.NewLocal(0))), "at least 1")
+	src := r.Source(nil)
+	require.Error(t, slot.Check(src))
+	_, err := src.Enqueue(context.Background(), "")
+	require.Error(t, err)
+	_, _, err = slot.Try(context.Background(), src, "")
+	require.Error(t, err)
+	require.NoError(t, src.Close(context.Background()))
+}

@@ -1,0 +1,91 @@
+package tracing
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/berth-go/berth/pool"
+)
+
+// A Tracer instruments pools and slot sources. It is safe for concurrent use,
+// and one may serve many of each.
+type Tracer struct {
+	cfg    *config
+	tracer trace.Tracer
+	*instruments
+	labels  *labelCache
+	sources sourceSet
+}
+
+// New returns a Tracer that reports to the global OpenTelemetry providers, or to
+// those given. It starts nothing and needs no closing.
+func New(opts ...Option) (*Tracer, error) {
+	cfg, err := newConfig(opts)
+	if err != nil {
+		return nil, err
+	}
+	t := &Tracer{
+		cfg:    cfg,
+		tracer: cfg.tracers.Tracer(ScopeName, trace.WithInstrumentationVersion(Version)),
+		labels: newLabelCache(cfg),
+	}
+	meter := cfg.meters.Meter(ScopeName, metric.WithInstrumentationVersion(Version))
+	if t.instruments, err = newInstruments(meter); err != nil {
+		return nil, fmt.Errorf("tracing: the meter provider refused an instrument: %w", err)
+	}
+	t.sources.meter = meter
+	t.sources.instruments = t.instruments
+	return t, nil
+}
+
+// Hooks returns the functions that make the spans and metrics of a pool's jobs,
+// for [pool.WithHooks].
+func (t *Tracer) Hooks() pool.Hooks {
+	return pool.Hooks{
+		Submitted: t.submitted,
+		Start:     t.start,
+		Retry:     t.retry,
+		Finish:    t.finish,
+		Enqueue:   t.enqueue,
+	}
+}
+
+// Inject writes the span of ctx into carrier, such as the header of a message,
+// for a process that will submit a job for it.
+func (t *Tracer) Inject(ctx context.Context, carrier propagation.TextMapCarrier) {
+	t.cfg.propagator.Inject(ctx, carrier)
+}
+
+// Extract returns ctx with the span that Inject wrote into carrier. A job that is
+// submitted with it belongs to that span's trace:
+//
+//	p.SubmitContext(tracer.Extract(ctx, carrier), job)
+func (t *Tracer) Extract(ctx context.Context, carrier propagation.TextMapCarrier) context.Context {
+	return t.cfg.propagator.Extract(ctx, carrier)
+}
+
+// begin starts a span at a time of the past or present.
+func (t *Tracer) begin(ctx context.Context, span string, job Job, at time.Time, opts ...trace.SpanStartOption) (context.Context, trace.Span) {
+	name := span
+	if t.cfg.spanName != nil {
+		name = t.cfg.spanName(span, job)
+	}
+	ctx, s := t.tracer.Start(ctx, name, append(opts, trace.WithTimestamp(at))...)
+	if len(t.cfg.attrs) > 0 {
+		s.SetAttributes(t.cfg.attrs...)
+	}
+	return ctx, s
+}
+
+// part makes a span whose begin and end are both known.
+func (t *Tracer) part(ctx context.Context, span string, job Job, from, to time.Time, attrs ...attribute.KeyValue) {
+	_, s := t.begin(ctx, span, job, from)
+	s.SetAttributes(attrs...)
+	s.End(trace.WithTimestamp(to))
+}
