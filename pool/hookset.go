@@ -52,7 +52,7 @@ func (s *hookSet) start(ctx context.Context, t *Task) context.Context {
 		}
 		e := StartEvent{JobEvent: s.event(t, i, now)}
 		if h := t.hold.Load(); h != nil {
-			e.Slot, e.Claimed, e.SingleUse, e.Reused = h.slot, h.claimed, h.single, h.jobs > 0
+			e.Slot, e.Claimed, e.SingleUse, e.Reused = h.slot, h.claimed, h.single, h.jobs > 0 || t.more.nested
 		}
 		s.safely(func() {
 			if next := f(ctx, e); next != nil {

@@ -22,7 +22,8 @@ type Info struct {
 	FirstStart time.Time
 	// SlotWait is how long the claim of its slot took, from enqueue to grant.
 	SlotWait time.Duration
-	// Reused says that the slot has served another job before.
+	// Reused says that the slot has served another job before, or serves the
+	// job that waits for this one.
 	Reused bool
 	// HasSlot says that the job runs under a slot, described by Slot.
 	HasSlot bool
@@ -70,6 +71,7 @@ func (t *Task) info() Info {
 		i.Attempt, i.FirstStart = max(m.attempt, 1), m.firstStart
 	}
 	i.addHold(t.hold.Load())
+	i.Reused = i.Reused || t.more != nil && t.more.nested
 	return i
 }
 

@@ -34,6 +34,7 @@ func (t *Task) waitInside(ctx context.Context, waiter any) error {
 	if sameSlot && p.takeQueued(t) {
 		if h != nil {
 			t.hold.Store(h)
+			t.extra().nested = true
 		}
 		t.runInline()
 		return t.await(ctx)

@@ -78,6 +78,7 @@ type taskMore struct {
 	states     []any     // a word for each Hooks
 	lastErr    error     // of the attempt before; read when a shutdown ends the backoff
 	ctx        context.Context
+	nested     bool     // it runs under the slot of a job that waits for it
 	delay      *delayed // its place among those that wait; guarded by the pool's mu
 
 	mu     sync.Mutex // guards cancel, which ends the context of attempts after the first

@@ -290,6 +290,9 @@ func (w *worker) run(it item) {
 	}
 	if w.hold != nil {
 		t.hold.Store(w.hold)
+		if t.more != nil {
+			t.more.nested = false
+		}
 	}
 	w.current.Store(t)
 	w.p.attempt(t, w.try, &w.counts)

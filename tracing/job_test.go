@@ -318,7 +318,7 @@ func TestNestedJobRunsUnderTheSlotOfTheOneThatWaits(t *testing.T) {
 		  run 1 0s 4s job.attempt=1 → slot hold 1
 		    job 2 1s 4s job.attempts=1 key=a
 		      queue 2 1s 2s
-		      slot acquire 2 1s 1s client key=a slot.queued=false slot.reused=false !granted 1s !confirmed 1s
+		      slot acquire 2 2s 2s client key=a slot.queued=false slot.reused=true
 		      run 2 2s 4s job.attempt=1 → slot hold 1
 		slot hold 1 0s 4s key=a slot.queued=false slot.runs=2 → run 1 → run 2
 		`), r.end(p))
