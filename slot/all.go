@@ -13,6 +13,8 @@ var (
 	_ Source  = (*all)(nil)
 	_ Trier   = (*all)(nil)
 	_ Limiter = (*all)(nil)
+
+	_ Abandoner = (*allSlot)(nil)
 )
 
 // all claims a slot of each of its sources.
@@ -185,6 +187,14 @@ func (s *allSlot) Release() error {
 		}
 	})
 	return s.err
+}
+
+// Abandon leaves every part to its lease. The first that ends takes the others
+// with it.
+func (s *allSlot) Abandon() {
+	for _, part := range s.parts {
+		abandon(part)
+	}
 }
 
 func (s *allSlot) stopWatching() {

@@ -27,7 +27,7 @@ func TestAllKeepsThePromisesOfASource(t *testing.T) {
 			first := slottest.NewBreakable(slot.NewLocalKeyed(limits[0]))
 			last := slottest.NewBreakable(slot.NewLocal(limits[1]))
 			return slottest.Harness{
-				Source: slot.All(first, last), FIFO: limits[0] < limits[1],
+				Source: slot.All(first, last), Abandon: true, FIFO: limits[0] < limits[1],
 				Expire: last.Expire, Break: first.Break, Heal: first.Heal,
 			}
 		})

@@ -82,6 +82,9 @@ func (t *fallbackTicket) Close() error {
 // the source keeps.
 type localShare struct{ Slot }
 
+// Abandon leaves the slot to its lease, which few local sources have.
+func (s localShare) Abandon() { abandon(s.Slot) }
+
 func (s localShare) Info() Info {
 	in := s.Slot.Info()
 	in.Strict, in.Fence = false, 0

@@ -12,6 +12,8 @@ var (
 	_ Source  = (*minHold)(nil)
 	_ Trier   = (*minHold)(nil)
 	_ Limiter = (*minHold)(nil)
+
+	_ Abandoner = (*keptSlot)(nil)
 )
 
 // minHold keeps each slot of its source for a time.
@@ -205,6 +207,9 @@ type keptSlot struct {
 func (s *keptSlot) Context() context.Context { return s.ctx }
 
 func (s *keptSlot) Release() error { return s.end(ErrReleased) }
+
+// Abandon leaves the slot to its lease, however long it was to be held.
+func (s *keptSlot) Abandon() { abandon(s.Slot) }
 
 func (s *keptSlot) Info() Info {
 	in := s.Slot.Info()

@@ -151,5 +151,14 @@ func Try(ctx context.Context, src Source, key string) (Slot, bool, error) {
 // is granted it before the lease ends. A pool does this to the slot of a job that
 // ignores its context.
 type Abandoner interface {
+	// Abandon is idempotent and does not block. Release can still follow, and
+	// gives back what is left.
 	Abandon()
+}
+
+// abandon leaves s to its lease, if it has one.
+func abandon(s Slot) {
+	if a, ok := s.(Abandoner); ok {
+		a.Abandon()
+	}
 }

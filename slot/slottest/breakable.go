@@ -7,11 +7,15 @@ import (
 	"github.com/berth-go/berth/slot"
 )
 
-var _ slot.Source = (*Breakable)(nil)
+var (
+	_ slot.Source    = (*Breakable)(nil)
+	_ slot.Abandoner = (*brittleSlot)(nil)
+)
 
 // Breakable is a source whose slots can be lost and whose engine can go away
-// whenever a test says so. The slots are those of another source. It hides what
-// that can do beside slot.Source, but for its limit.
+// whenever a test says so. The slots are those of another source, and a slot that
+// is abandoned is lost at once. It hides what the other source can do beside
+// slot.Source, but for its limit.
 type Breakable struct {
 	src slot.Source
 
@@ -153,6 +157,9 @@ type brittleSlot struct {
 	once   sync.Once
 	err    error // what Release returns; written inside once
 }
+
+// Abandon loses the slot: its lease is over at once.
+func (s *brittleSlot) Abandon() { _ = s.end(slot.ErrLost, slot.ErrLost) }
 
 func (s *brittleSlot) Context() context.Context { return s.ctx }
 

@@ -214,6 +214,31 @@ func checkLossOrder(r *run) {
 	r.allFree()
 }
 
+// checkAbandon lets others wait for slots that their holders will not release.
+func checkAbandon(r *run) {
+	if !r.Abandon {
+		r.Skip("no abandoned slots are claimed")
+	}
+	held := r.fill()
+	w := r.waiting(context.Background(), r.queue())
+	for _, s := range held {
+		a, ok := s.(slot.Abandoner)
+		if !ok {
+			r.Fatalf("a slot of type %T is no slot.Abandoner", s)
+		}
+		if _, ok := await(r, func() bool { a.Abandon(); a.Abandon(); return true }); !ok {
+			r.Fatalf("Abandon did not return within %v", r.Within)
+		}
+	}
+	next := r.grantOf(w) // grantOf counts the contexts
+	for _, s := range held {
+		r.lost(s)
+		_ = s.Release()
+	}
+	r.release(next)
+	r.allFree()
+}
+
 func checkBreak(r *run) {
 	if r.Break == nil {
 		r.Skip("the harness cannot break a connection")

@@ -63,7 +63,7 @@ func toyHarness(limit int, f fault) func(*testing.T) Harness {
 		src := newToy(t, limit, f)
 		return Harness{
 			Source: src, Limit: limit, FIFO: true, Fence: true, BadKeys: []string{"bad"},
-			Expire: src.Expire, Break: src.Break, Within: 2 * time.Second,
+			Abandon: true, Expire: src.Expire, Break: src.Break, Within: 2 * time.Second,
 		}
 	}
 }
@@ -181,6 +181,18 @@ func TestALossWithoutACauseIsFound(t *testing.T) {
 	requireFound(t, losesWithoutACause, "ALostSlotEndsItsContext", "not ErrLost")
 }
 
+func TestAnAbandonedSlotThatIsKeptIsFound(t *testing.T) {
+	requireFound(t, ignoresAbandon, "AnAbandonedSlotEndsWithItsLease", "a slot is lost")
+}
+
+func TestASlotThatCannotBeAbandonedIsFound(t *testing.T) {
+	found := failures(t, func(*testing.T) Harness {
+		return Harness{Source: slot.NewLocal(1), Strict: true, Abandon: true}
+	})
+	require.Len(t, found, 1)
+	require.Contains(t, found, "AnAbandonedSlotEndsWithItsLease")
+}
+
 func TestWaitingForEverAfterABreakIsFound(t *testing.T) {
 	requireFound(t, waitsForEverAfterABreak, "ABrokenConnectionIsSurvived", "Wait did not return")
 }
@@ -233,5 +245,5 @@ func TestWhatIsNotClaimedIsNotCheckedAndIsSaid(t *testing.T) {
 	}
 	require.Empty(t, failures(t, newHarness))
 	require.Equal(t, "limit 1; claimed: nothing; not claimed and not checked: "+
-		"order, strict, fence, loss, broken connections, a peer, bad keys", newHarness(t).String())
+		"order, strict, fence, abandoned slots, loss, broken connections, a peer, bad keys", newHarness(t).String())
 }

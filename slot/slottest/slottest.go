@@ -33,6 +33,10 @@ type Harness struct {
 	// is 1.
 	Fence bool
 
+	// Abandon claims that slots are slot.Abandoners, with a lease that ends
+	// within the time of Within.
+	Abandon bool
+
 	// Expire makes the engine take away every slot of key, as when their leases
 	// end. Nil: slots cannot be lost in this way.
 	Expire func(key string)
@@ -87,7 +91,7 @@ func (h Harness) String() string {
 		name string
 		is   bool
 	}{
-		{"order", h.FIFO}, {"strict", h.Strict}, {"fence", h.Fence}, {"loss", h.Expire != nil},
+		{"order", h.FIFO}, {"strict", h.Strict}, {"fence", h.Fence}, {"abandoned slots", h.Abandon}, {"loss", h.Expire != nil},
 		{"broken connections", h.Break != nil}, {"a peer", h.Peer != nil}, {"bad keys", len(h.BadKeys) > 0},
 	} {
 		if c.is {
@@ -150,6 +154,7 @@ var checks = []check{
 	{"ReleaseIsIdempotent", checkReleaseTwice},
 	{"ALostSlotEndsItsContext", checkLoss},
 	{"ALostSlotIsGrantedOnlyAfterItsContextEnded", checkLossOrder},
+	{"AnAbandonedSlotEndsWithItsLease", checkAbandon},
 	{"ABrokenConnectionIsSurvived", checkBreak},
 	{"CloseGivesBackWhatIsHeld", checkCloseHeld},
 	{"CloseEndsEveryWait", checkCloseWaits},

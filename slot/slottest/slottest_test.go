@@ -19,7 +19,7 @@ func TestBreakable(t *testing.T) {
 	newHarness := func(*testing.T) slottest.Harness {
 		src := slottest.NewBreakable(slot.NewLocalKeyed(2))
 		return slottest.Harness{
-			Source: src, FIFO: true, Expire: src.Expire, Break: src.Break, Heal: src.Heal,
+			Source: src, FIFO: true, Abandon: true, Expire: src.Expire, Break: src.Break, Heal: src.Heal,
 		}
 	}
 	slottest.Run(t, newHarness)

@@ -38,6 +38,7 @@ const (
 	endsTheContextAfterTheNextGrant
 	hidesALossFromRelease
 	losesWithoutACause
+	ignoresAbandon
 	waitsForEverAfterABreak
 	closeKeepsWhatIsHeld
 	closeLeavesWaits
@@ -288,6 +289,20 @@ func (s *toySlot) end(cause, err error) {
 		return
 	}
 	s.src.grant()
+}
+
+// Abandon lets the lease end after a while.
+func (s *toySlot) Abandon() {
+	if s.src.fault == ignoresAbandon {
+		return
+	}
+	time.AfterFunc(100*time.Millisecond, func() {
+		s.src.mu.Lock()
+		defer s.src.mu.Unlock()
+		if !s.gone {
+			s.end(slot.ErrLost, slot.ErrLost)
+		}
+	})
 }
 
 // Expire takes away every slot.
