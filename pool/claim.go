@@ -163,9 +163,13 @@ func (p *Pool) wantClaim(g *group) {
 }
 
 // needsClaim reports whether a group has a job that no claim is under way for.
-// More claims than workers would be granted in vain.
+// More claims than workers would be granted in vain, and while claims fail one
+// at a time tells whether they still do.
 func (p *Pool) needsClaim(g *group) bool {
-	return g.pause == nil && g.n > g.claims && g.claims < p.target
+	if g.pause != nil || g.down.failures > 0 && g.asking > 0 {
+		return false
+	}
+	return g.n > g.claims && g.claims < p.target
 }
 
 // nextGroup returns the group to claim for whose turn it is, or nil; the caller
@@ -186,6 +190,7 @@ func (p *Pool) nextGroup() *group {
 // granted at once. It is called with mu held, and unlocks it if it returns true.
 func (p *Pool) claimFor(w *worker, g *group) (item, bool) {
 	g.claims++
+	g.asking++
 	p.claims++
 	queue := p.inLine < p.cfg.maxClaims
 	if queue {
@@ -201,6 +206,7 @@ func (p *Pool) claimFor(w *worker, g *group) (item, bool) {
 	call.call()
 	c := p.ask(g, queue)
 	p.mu.Lock()
+	g.asking--
 	if queue && c.ticket == nil {
 		p.inLine--
 	}
@@ -208,7 +214,9 @@ func (p *Pool) claimFor(w *worker, g *group) (item, bool) {
 	case c.err != nil:
 		p.claimFailed(g, c)
 	case c.ticket != nil:
+		g.down = outage{} // a place in line is an answer
 		p.park(g, c)
+		p.wantClaim(g)
 	case c.slot == nil:
 		g.claims--
 		p.pauseClaims(g) // none free, and no place in line to be had

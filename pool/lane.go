@@ -101,6 +101,7 @@ type group struct {
 	// claims counts those that are asked for, in line, or granted and not yet
 	// serving a job.
 	claims  int
+	asking  int       // those of them that are asked for right now
 	parked  []*parked // those in line
 	listed  bool      // it is on the pool's list of groups to claim for
 	lingers bool      // places in line that no job needs are given up soon

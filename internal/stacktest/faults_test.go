@@ -13,6 +13,7 @@ import (
 
 	"github.com/berth-go/berth/internal/stacktest/check"
 	"github.com/berth-go/berth/internal/stacktest/faultnet"
+	"github.com/berth-go/berth/pool"
 )
 
 const day = 24 * time.Hour
@@ -87,17 +88,32 @@ func simulate(t *testing.T, m mode, kinds []faultnet.Kind, judge func(w *world))
 func (w *world) live(plan faultnet.Plan, machines []string, rng *rand.Rand) {
 	ctx, cancel := context.WithCancelCause(w.t.Context())
 	var workers sync.WaitGroup
-	for _, machine := range machines {
+	var crews []*crew
+	for i, machine := range machines {
 		src := w.source(machine)
 		defer func() { require.NoError(w.t, src.Close(context.Background())) }()
-		workers.Go(func() { w.beat(ctx, src, machine) })
-		for i := range 4 {
-			mine := rand.New(rand.NewPCG(rng.Uint64(), rng.Uint64()))
-			workers.Go(func() { w.work(ctx, src, machine, fmt.Sprint(machine, i), mine) })
+		mine := func() *rand.Rand { return rand.New(rand.NewPCG(rng.Uint64(), rng.Uint64())) }
+		if i == 0 { // one machine claims by itself, the others have pools
+			workers.Go(func() { w.beat(ctx, src, machine) })
+			for i := range 4 {
+				mine := mine()
+				workers.Go(func() { w.work(ctx, src, machine, fmt.Sprint(machine, i), mine) })
+			}
+			continue
 		}
+		c := newCrew(w, machine, src, pool.WithReuse(time.Duration(rng.IntN(2))*100*time.Millisecond))
+		crews = append(crews, c)
+		submitter := mine()
+		workers.Go(func() { c.submit(ctx, submitter) })
+		workers.Go(func() { c.beat(ctx) })
 	}
-	defer workers.Wait()
-	defer cancel(errOver)
+	defer func() {
+		cancel(errOver)
+		workers.Wait()
+		for _, c := range crews {
+			c.finish()
+		}
+	}()
 	for _, f := range plan.Faults {
 		require.NoError(w.t, f.Run(ctx, w.net, w.restart))
 		if rng.IntN(3) == 0 {
