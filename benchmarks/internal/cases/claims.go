@@ -285,10 +285,11 @@ func startWorkers(n int, worker func(i int) (work func() error, end func(), err 
 
 // Sides of the claims groups.
 const (
-	plainOnOriginal  = "plain client, original server"
+	berthOnOurs      = "berth, pool, client and server"
+	berthOnOriginal  = "berth, pool and client, original server"
+	sourceOnOriginal = "berth, client alone, original server"
 	keptOnOriginal   = "kept connections, original server"
-	sourceOnOriginal = "berth's client, original server"
-	sourceOnOurs     = "berth's client and server"
+	plainOnOriginal  = "plain client, original server"
 )
 
 // besides are the engines that a group of claims is compared with.
@@ -300,20 +301,22 @@ func (e *Env) besides(l load) []suite.Side {
 	return sides
 }
 
+// claimsGroup compares ways of claiming a slot for each job.
 func (e *Env) claimsGroup(name, file string, l load, target float64) suite.Group {
 	g := suite.Group{
 		Name: name,
 		Area: suite.Claims,
 		Time: claimTime,
 		Sides: []suite.Side{
-			{Name: sourceOnOurs, Ours: true, Run: e.claims(ours, l, sourcing)},
+			{Name: berthOnOurs, Ours: true, Run: e.claims(ours, l, oneEach)},
+			{Name: berthOnOriginal, Ours: true, Run: e.claims(original, l, oneEach)},
 			{Name: sourceOnOriginal, Ours: true, Run: e.claims(original, l, sourcing)},
 			{Name: keptOnOriginal, Run: e.claims(original, l, keeping)},
 			{Name: plainOnOriginal, Run: e.claims(original, l, dialing)},
 		},
 		Rows: []suite.Row{{
-			What:   strings.ToLower(name[:1]) + name[1:] + ": berth on the original server / plain client",
-			Of:     suite.Speed(sourceOnOriginal, plainOnOriginal),
+			What:   lower(name) + ": berth on the original server / plain client",
+			Of:     suite.Speed(berthOnOriginal, plainOnOriginal),
 			Target: suite.AtLeast(target, "×"),
 			Plain:  true,
 		}},
@@ -323,11 +326,71 @@ func (e *Env) claimsGroup(name, file string, l load, target float64) suite.Group
 	return g
 }
 
+func lower(name string) string { return strings.ToLower(name[:1]) + name[1:] }
+
 func (e *Env) claimGroups() []suite.Group {
+	many := e.claimsGroup("Claims, 64 workers, a key each", "claims-64", load{workers: 64, keys: 64, limit: 64}, 4)
+	many.Rows = append(many.Rows, suite.Row{
+		What:   "claims, 64 workers, a key each: berth on its own server / plain client on the original",
+		Of:     suite.Speed(berthOnOurs, plainOnOriginal),
+		Target: suite.AtLeast(8, "×"),
+		Plain:  true,
+	})
 	return []suite.Group{
 		e.claimsGroup("Claims, 8 workers, a key each", "claims-8", load{workers: 8, keys: 8, limit: 8}, 4),
-		e.claimsGroup("Claims, 64 workers, a key each", "claims-64", load{workers: 64, keys: 64, limit: 64}, 4),
+		many,
 		e.claimsGroup("Claims, 8 workers, one key, limit 2", "claims-8-contended", load{workers: 8, keys: 1, limit: 2}, 2.2),
 		e.claimsGroup("Claims, 64 workers, one key, limit 16", "claims-64-contended", load{workers: 64, keys: 1, limit: 16}, 2.2),
+		e.secureGroup(8),
+		e.secureGroup(64),
+		e.shortJobsGroup(),
+	}
+}
+
+// secureGroup compares claims over TLS with a secret.
+func (e *Env) secureGroup(workers int) suite.Group {
+	l := load{workers: workers, keys: workers, limit: workers}
+	name := fmt.Sprintf("Claims, %d workers, a key each, TLS and secret", workers)
+	return suite.Group{
+		Name: name,
+		Area: suite.Claims,
+		Time: claimTime,
+		Sides: []suite.Side{
+			{Name: berthOnOriginal, Ours: true, Run: e.claims(originalSecure, l, oneEach)},
+			{Name: keptOnOriginal, Run: e.claims(originalSecure, l, keeping)},
+			{Name: plainOnOriginal, Run: e.claims(originalSecure, l, dialing)},
+		},
+		Rows: []suite.Row{{
+			What:   lower(name) + ": berth on the original server / plain client",
+			Of:     suite.Speed(berthOnOriginal, plainOnOriginal),
+			Target: suite.AtLeast(13, "×"),
+			Plain:  true,
+		}},
+	}
+}
+
+// shortJobsGroup compares jobs that take about a microsecond, for which a
+// claim each would be most of the work.
+func (e *Env) shortJobsGroup() suite.Group {
+	l := load{workers: 8, keys: 1, limit: 8, job: time.Microsecond}
+	const (
+		slotted = "berth, slots reused, its own server"
+		foreign = "berth, slots reused, original server"
+		bare    = "berth, no slots"
+	)
+	return suite.Group{
+		Name: "Jobs of 1 µs, 8 workers, one key, limit 8",
+		Area: suite.Claims,
+		Time: claimTime,
+		Sides: []suite.Side{
+			{Name: bare, Ours: true, Run: unslotted(l)},
+			{Name: slotted, Ours: true, Run: e.claims(ours, l, reusing)},
+			{Name: foreign, Ours: true, Run: e.claims(original, l, reusing)},
+			{Name: plainOnOriginal, Run: e.claims(original, l, dialing)},
+		},
+		Rows: []suite.Row{
+			{What: "jobs of 1 µs with slot reuse, 8 workers / plain client", Of: suite.Speed(slotted, plainOnOriginal), Target: suite.AtLeast(100, "×"), Plain: true},
+			{What: "the same / the same pool without slots", Of: suite.Cost(slotted, bare, suite.PerJob), Target: suite.AtMost(3, "×")},
+		},
 	}
 }
