@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"net"
+	"runtime"
 	"slices"
 	"time"
 
@@ -118,6 +119,9 @@ func (c *conn) writeLoop() {
 			return
 		case <-c.wake:
 		}
+		// Whoever was answered by the same read as the sender is about to send
+		// its next request: let it, so that one write takes both.
+		runtime.Gosched()
 		if err := c.flush(); err != nil {
 			c.e.lock()
 			c.fail(err, time.Now())
