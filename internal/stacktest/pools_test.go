@@ -115,7 +115,8 @@ func (c *crew) job(id, key string, rng *rand.Rand) pool.Job {
 func (c *crew) beat(ctx context.Context) {
 	for ctx.Err() == nil {
 		t := c.pool.SubmitContext(ctx, func(ctx context.Context) error {
-			c.w.granted(c.machine, pulse, time.Now(), 0)
+			info, _ := pool.FromContext(ctx)
+			c.w.granted(c.machine, pulse, info.Slot.ConfirmedAt, info.Slot.Fence)
 			defer c.w.rec.Begin(ctx, pulse, c.machine)()
 			rest(ctx, 50*time.Millisecond)
 			return nil
