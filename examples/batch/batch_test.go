@@ -1,0 +1,264 @@
+package main
+
+import (
+	"compress/gzip"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/berth-go/berth/dflockd"
+	"github.com/berth-go/berth/dflockd/server"
+	"github.com/berth-go/berth/examples/internal/programtest"
+	"github.com/berth-go/berth/slot"
+)
+
+// folder makes an input folder of n files, some in folders of their own, one
+// empty and one large, and returns it with an output folder that is not there.
+func folder(t *testing.T, n int) (in, out string) {
+	const seed = 7
+	r := rand.NewChaCha8([32]byte{seed})
+	in = t.TempDir()
+	for i := range n {
+		size := i * 37
+		if i == n/2 {
+			size = 3 << 20
+		}
+		text := make([]byte, size)
+		r.Read(text)
+		path := filepath.Join(in, fmt.Sprintf("folder %d", i%4), fmt.Sprintf("file%03d", i))
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(t, os.WriteFile(path, text, 0o644))
+	}
+	return in, filepath.Join(t.TempDir(), "new", "out")
+}
+
+// check requires that every recorded output has the checksum of its line and
+// the text of its file, and returns the names in the order of the lines.
+func check(t *testing.T, in, out string) (names []string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(out, manifestName))
+	require.NoError(t, err)
+	for line := range strings.Lines(string(text)) {
+		sum, name, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "  ")
+		require.True(t, ok, line)
+		names = append(names, name)
+		compressed, err := os.ReadFile(filepath.Join(out, name))
+		require.NoError(t, err)
+		got := sha256.Sum256(compressed)
+		require.Equal(t, sum, hex.EncodeToString(got[:]), name)
+		want, err := os.ReadFile(filepath.Join(in, strings.TrimSuffix(name, ".gz")))
+		require.NoError(t, err)
+		z, err := gzip.NewReader(strings.NewReader(string(compressed)))
+		require.NoError(t, err)
+		text, err := io.ReadAll(z)
+		require.NoError(t, err)
+		require.Equal(t, string(want), string(text), name)
+	}
+	return names
+}
+
+// leftovers returns what is in the folder and is no complete output.
+func leftovers(t *testing.T, out string) (names []string) {
+	require.NoError(t, filepath.WalkDir(out, func(path string, d os.DirEntry, err error) error {
+		if !d.IsDir() && !strings.HasSuffix(path, ".gz") && d.Name() != manifestName {
+			names = append(names, path)
+		}
+		return err
+	}))
+	return names
+}
+
+func number(t *testing.T, text, pattern string) int {
+	t.Helper()
+	found := regexp.MustCompile(pattern).FindStringSubmatch(text)
+	require.Len(t, found, 2, pattern)
+	n, err := strconv.Atoi(found[1])
+	require.NoError(t, err)
+	return n
+}
+
+func TestEveryFileIsCompressedAndRecordedInOrder(t *testing.T) {
+	in, out := folder(t, 120)
+	r, status := built.Run(t, "-in", in, "-out", out, "-window", "10")
+	require.Equal(t, exitOK, status)
+	names := check(t, in, out)
+	require.Len(t, names, 120)
+	require.True(t, slices.IsSorted(names), "results come in the order of the files, large ones too")
+	require.Empty(t, leftovers(t, out))
+	require.Contains(t, r.Out, "120 files compressed")
+}
+
+func TestSecondRunDoesOnlyWhatIsMissingOrHasChanged(t *testing.T) {
+	in, out := folder(t, 20)
+	_, status := built.Run(t, "-in", in, "-out", out)
+	require.Equal(t, exitOK, status)
+
+	r, status := built.Run(t, "-in", in, "-out", out)
+	require.Equal(t, exitOK, status)
+	require.Contains(t, r.Out, "20 files, 20 of them done already")
+
+	changed := filepath.Join(in, "folder 1", "file001")
+	require.NoError(t, os.WriteFile(changed, []byte("other text"), 0o644))
+	later := time.Now().Add(time.Hour)
+	require.NoError(t, os.Chtimes(changed, later, later))
+	require.NoError(t, os.Remove(filepath.Join(out, "folder 2", "file002.gz")))
+	r, status = built.Run(t, "-in", in, "-out", out)
+	require.Equal(t, exitOK, status)
+	require.Contains(t, r.Out, "18 of them done already")
+	require.Contains(t, r.Out, "2 files compressed")
+	require.Len(t, check(t, in, out), 20, "one line each, and that of the new text")
+}
+
+func TestAttemptsThatFailAreRetried(t *testing.T) {
+	in, out := folder(t, 60)
+	r, status := built.Run(t, "-in", in, "-out", out, "-flaky", "0.2")
+	require.Equal(t, exitOK, status)
+	require.Positive(t, number(t, r.Out, `(\d+) attempts were retried`))
+	require.Len(t, check(t, in, out), 60)
+}
+
+func TestFileThatCannotBeDoneIsReportedAndTheOthersAreDone(t *testing.T) {
+	in, out := folder(t, 10)
+	// A folder where the output should go.
+	require.NoError(t, os.MkdirAll(filepath.Join(out, "folder 1", "file001.gz", "x"), 0o755))
+	r, status := built.Run(t, "-in", in, "-out", out)
+	require.Equal(t, exitFailed, status)
+	require.Contains(t, r.Out, "file001.gz")
+	require.Contains(t, r.Out, "1 files are missing")
+	require.Len(t, check(t, in, out), 9)
+}
+
+func TestInterruptFinishesWhatHasBegunAndTheNextRunGoesOnFromThere(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "out")
+	r := built.Start(t, "-out", out, "-window", "64")
+	require.Eventually(t, func() bool { return strings.Contains(r.Printed(), " left\n") }, 30*time.Second, 20*time.Millisecond)
+	r.SignalAll(syscall.SIGINT)
+	require.Equal(t, exitInterrupted, r.Wait())
+	require.Contains(t, r.Out, "interrupted: finishing")
+	require.Empty(t, leftovers(t, out))
+	from := regexp.MustCompile(`from +(.*): \d+ files`).FindStringSubmatch(r.Out)[1]
+	done := len(check(t, from, out))
+	require.Equal(t, number(t, r.Out, `(\d+) files compressed`), done)
+
+	again := built.Start(t, "-out", out)
+	require.Eventually(t, func() bool { return strings.Contains(again.Printed(), fmt.Sprintf(" %d of them done already", done)) },
+		30*time.Second, 20*time.Millisecond)
+	again.SignalAll(syscall.SIGKILL)
+	again.Wait()
+}
+
+func TestFileThatWasCutOffIsNotTakenForDone(t *testing.T) {
+	in, out := folder(t, 5)
+	_, status := built.Run(t, "-in", in, "-out", out)
+	require.Equal(t, exitOK, status)
+	record := filepath.Join(out, manifestName)
+	text, err := os.ReadFile(record)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(record, text[:len(text)-5], 0o644)) // as a crash may leave it
+	require.NoError(t, os.WriteFile(filepath.Join(out, "folder 0", "file000.gz.part"), []byte("half"), 0o644))
+
+	r, status := built.Run(t, "-in", in, "-out", out)
+	require.Equal(t, exitOK, status)
+	require.Contains(t, r.Out, "4 of them done already")
+	require.Len(t, check(t, in, out), 5)
+}
+
+func TestInstancesShareTheSlotsOfAServer(t *testing.T) {
+	srv, err := server.Start(t.Context(), server.WithAddress("127.0.0.1:0"))
+	require.NoError(t, err)
+	defer srv.Shutdown(context.Background())
+	address := srv.Addr().String()
+	src, err := dflockd.NewSource(limits(1), dflockd.WithServers(address))
+	require.NoError(t, err)
+	defer src.Close(context.Background())
+	held, ok, err := slot.Try(t.Context(), src, "")
+	require.NoError(t, err)
+	require.True(t, ok)
+
+	in, out := folder(t, 8)
+	var runs []*programtest.Run
+	for i := range 2 {
+		runs = append(runs, built.Start(t, "-in", in, "-out", out+fmt.Sprint(i), "-server", address, "-slots", "1"))
+	}
+	require.Eventually(t, func() bool {
+		stats, err := dflockd.Stats(t.Context(), dflockd.WithServers(address))
+		return err == nil && len(stats[0].Locks) == 1 && stats[0].Locks[0].Waiters >= 2
+	}, 20*time.Second, 10*time.Millisecond, "both wait in line")
+	for i := range runs {
+		names, err := filepath.Glob(filepath.Join(out+fmt.Sprint(i), "*", "*"))
+		require.NoError(t, err)
+		require.Empty(t, names, "nobody compresses without a slot")
+	}
+	require.NoError(t, held.Release())
+	for i, r := range runs {
+		require.Equal(t, exitOK, r.Wait())
+		require.Len(t, check(t, in, out+fmt.Sprint(i)), 8)
+	}
+}
+
+func TestBadInputEndsWithOneLine(t *testing.T) {
+	for args, want := range map[string]string{
+		"-workers 0":             "-workers 0",
+		"-window -1":             "-window -1",
+		"-slots 0":               "-slots 0",
+		"-slots 2":               "-slots needs -server",
+		"-flaky 2":               "-flaky 2",
+		"-flaky NaN":             "-flaky NaN",
+		"-seed 3":                "-seed needs -flaky",
+		"-server nowhere":        "want host:port",
+		"-frobnicate":            "-frobnicate",
+		"extra":                  `"extra"`,
+		"-in /no/such/folder":    "/no/such/folder",
+		"-in= -out x":            "-in",
+		"-out=":                  "-out",
+		"-in go.mod -out /dev/x": "go.mod",
+	} {
+		r, status := built.Run(t, strings.Fields(args)...)
+		require.Contains(t, []int{exitUsage, exitFailed}, status, args)
+		require.Contains(t, r.Err, want, args)
+		require.Equal(t, 1, strings.Count(r.Err, "\n"), args)
+		require.Empty(t, r.Out, args)
+	}
+}
+
+func TestMissingServerIsNamed(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
+	in, out := folder(t, 1)
+	r, status := built.Run(t, "-in", in, "-out", out, "-server", l.Addr().String())
+	require.Equal(t, exitFailed, status)
+	require.Contains(t, r.Err, l.Addr().String())
+	require.Contains(t, r.Err, "start one with")
+}
+
+func TestHelpIsNoError(t *testing.T) {
+	r, status := built.Run(t, "-h")
+	require.Equal(t, exitOK, status)
+	require.Contains(t, r.Out, "Usage: batch")
+}
+
+func TestOutputFolderInsideTheInputIsNotCompressed(t *testing.T) {
+	in, _ := folder(t, 4)
+	out := filepath.Join(in, "out")
+	for range 2 {
+		_, status := built.Run(t, "-in", in, "-out", out)
+		require.Equal(t, exitOK, status)
+		require.Len(t, check(t, in, out), 4)
+	}
+}
