@@ -38,7 +38,7 @@ type config struct {
 	strict         bool
 	fence          bool
 	tls            *tls.Config
-	secret         wire.Secret
+	secret         *wire.Secret // behind a pointer, which no verb of fmt follows; nil: none
 	insecureAuth   bool
 	connectTimeout time.Duration
 	socketTimeout  time.Duration
@@ -85,7 +85,7 @@ func newConfig(opts []Option) (*config, error) {
 // check validates what no single option can see.
 func (c *config) check() error {
 	for _, server := range c.servers {
-		if c.secret != "" && c.tls == nil && !c.insecureAuth && !loopback(server) {
+		if c.secret != nil && c.tls == nil && !c.insecureAuth && !loopback(server) {
 			return fmt.Errorf("the secret would go to %s in the clear: use WithTLS, or WithPlaintextAuth if the network is trusted", server)
 		}
 	}

@@ -60,6 +60,8 @@ type conn struct {
 
 	// Guarded by endpoint.mu.
 	broken  error
+	born    time.Time
+	settled bool       // it has answered after flapTime
 	out     []byte     // gathered for the next write
 	spare   []byte     // the buffer of the last write
 	pending []exchange // untagged, in the order of the answers
@@ -78,7 +80,7 @@ type conn struct {
 
 // start makes c ready for requests. Caller holds endpoint.mu.
 func (c *conn) start(now time.Time) {
-	c.heard = now
+	c.heard, c.born = now, now
 	c.wake = make(chan struct{}, 1)
 	c.dead = make(chan struct{})
 	c.e.tasks.Add(2)
@@ -242,7 +244,14 @@ func (c *conn) handle(x exchange, line []byte, now time.Time) error {
 		return errLate
 	}
 	c.heard = now
-	return x.claim.answered(c, x, r, now)
+	if err := x.claim.answered(c, x, r, now); err != nil {
+		return err
+	}
+	if !c.settled && now.Sub(c.born) >= flapTime {
+		c.settled = true
+		c.e.gate.answered()
+	}
+	return nil
 }
 
 // quiet takes note that nothing is under way. Caller holds endpoint.mu.

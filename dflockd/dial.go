@@ -14,6 +14,10 @@ import (
 	"github.com/berth-go/berth/slot"
 )
 
+// leastReadTimeout is the shortest read timeout that the heartbeat adapts to,
+// so that no server can make this client spin.
+const leastReadTimeout = time.Second
+
 // needed returns how many more connections the claims that wait could use.
 // Caller holds mu.
 func (e *endpoint) needed() int {
@@ -195,7 +199,10 @@ func (e *endpoint) handshake(ctx context.Context, raw net.Conn, server string) (
 	if err != nil {
 		return nil, err
 	}
-	f := c.features
+	f := &c.features
+	if f.ReadTimeout > 0 {
+		f.ReadTimeout = max(f.ReadTimeout, leastReadTimeout)
+	}
 	c.strict = f.Strict || e.cfg.strict
 	c.pace = pace{ratio: e.cfg.renewRatio, readTimeout: f.ReadTimeout}
 	c.idle = longestIdle
@@ -223,8 +230,8 @@ func (e *endpoint) startTLS(ctx context.Context, raw net.Conn, server string) (n
 // original server answers the question with an error, and goes on.
 func (e *endpoint) greet(c *conn) (original bool, err error) {
 	var out []byte
-	if e.cfg.secret != "" {
-		if out, err = wire.AppendRequest(out, &wire.Request{Command: wire.Auth, Secret: e.cfg.secret}); err != nil {
+	if e.cfg.secret != nil {
+		if out, err = wire.AppendRequest(out, &wire.Request{Command: wire.Auth, Secret: *e.cfg.secret}); err != nil {
 			return false, err
 		}
 	}
@@ -234,7 +241,7 @@ func (e *endpoint) greet(c *conn) (original bool, err error) {
 	if _, err := c.rw.Write(out); err != nil {
 		return false, err
 	}
-	if e.cfg.secret != "" {
+	if e.cfg.secret != nil {
 		if r, err := readReply(c.reader, wire.Auth); err != nil {
 			return false, err
 		} else if r.Status == wire.Error {

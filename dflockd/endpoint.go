@@ -17,6 +17,9 @@ const (
 	// maxMissed is how many keys are remembered as contended. It is a hint:
 	// forgetting one costs a round trip.
 	maxMissed = 4096
+	// flapTime is how long a connection lives at least that does not count as
+	// a failed dial.
+	flapTime = time.Second
 	// cutTimeout is how long close waits for goroutines whose sockets are closed.
 	cutTimeout = 50 * time.Millisecond
 )
@@ -263,7 +266,14 @@ func (e *endpoint) forget(c *conn) {
 
 // broke takes note that an established connection broke. Caller holds mu.
 func (e *endpoint) broke(c *conn, err error, now time.Time) {
-	e.gate.broke(now, rand.Float64())
+	if now.Sub(c.born) >= flapTime {
+		e.gate.broke(now, rand.Float64())
+	} else {
+		// As good as a dial that failed: else a server that greets everybody
+		// and then hangs up would be dialled again and again.
+		e.lastErr = err
+		e.gate.failed(now, rand.Float64())
+	}
 	e.warn("connection lost", &Error{Op: "connection", Server: e.address(), Err: err}, now)
 }
 

@@ -86,6 +86,7 @@ func (g *gate) widen(waiting int) {
 // broke says that an established connection broke: perhaps the server is gone.
 // chance is in [0, 1).
 func (g *gate) broke(now time.Time, chance float64) {
+	g.failures = 0
 	if g.state == gateOpen || g.state == gateRamp {
 		g.state = gateSuspect
 		g.next = now.Add(time.Duration(chance * float64(shortestBackoff)))
@@ -107,9 +108,12 @@ func (g *gate) failed(now time.Time, chance float64) {
 	g.next = now.Add(time.Duration(chance * float64(pause)))
 }
 
+// answered says that the server does what it should: the next outage is a new
+// one.
+func (g *gate) answered() { g.failures = 0 }
+
 // succeeded says that a dial succeeded while so many more are waited for.
 func (g *gate) succeeded(now time.Time, waiting int) {
-	g.failures = 0
 	if g.state == gateSuspect || g.state == gateDown {
 		g.state, g.probing = gateRamp, false
 		g.step = rampStep

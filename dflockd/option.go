@@ -142,7 +142,8 @@ func WithTLS(t *tls.Config) Option {
 // plaintext to this machine only, see [WithPlaintextAuth].
 func WithAuth(secret string) Option {
 	return func(c *config) error {
-		c.secret = wire.Secret(secret)
+		hidden := wire.Secret(secret)
+		c.secret = &hidden
 		if err := wire.CheckSecret(secret); err != nil {
 			return fmt.Errorf("WithAuth: %w", err)
 		}

@@ -2,6 +2,7 @@ package dflockd
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/berth-go/berth/slot"
@@ -17,6 +18,12 @@ var (
 	_ slot.Ticket = (*ticket)(nil)
 	_ slot.Slot   = (*grant)(nil)
 )
+
+// Format hides the token, whatever the verb.
+func (t *ticket) Format(w fmt.State, _ rune) { fmt.Fprintf(w, "dflockd ticket of %q", t.name) }
+
+// Format hides the token, whatever the verb.
+func (g *grant) Format(w fmt.State, _ rune) { fmt.Fprintf(w, "dflockd slot of %q", g.name) }
 
 // Slot returns the slot if it is granted.
 func (t *ticket) Slot() (slot.Slot, bool) {

@@ -1,0 +1,182 @@
+package dflockd
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/berth-go/berth/slot"
+	"github.com/berth-go/berth/slot/slottest"
+)
+
+// buildDir is where buildServer puts the program; TestMain removes it.
+var buildDir string
+
+// buildServer builds our server as a program, once for all tests.
+var buildServer = sync.OnceValues(func() (string, error) {
+	var err error
+	if buildDir, err = os.MkdirTemp("", "dflockd"); err != nil {
+		return "", err
+	}
+	path := filepath.Join(buildDir, "dflockd")
+	out, err := exec.Command("go", "build", "-o", path, "./cmd/dflockd").CombinedOutput()
+	if err != nil {
+		return "", errors.New(string(out))
+	}
+	return path, nil
+})
+
+// programs runs f against our server as a program, and against the original
+// one if it is here.
+func programs(t *testing.T, f func(t *testing.T, path string)) {
+	t.Run("ours", func(t *testing.T) {
+		path, err := buildServer()
+		require.NoError(t, err)
+		f(t, path)
+	})
+	t.Run("original", func(t *testing.T) { f(t, originalServer(t)) })
+}
+
+func TestFrozenServerEndsTheContextBeforeTheLease(t *testing.T) {
+	programs(t, func(t *testing.T, path string) {
+		addr, cmd := startProgram(t, path)
+		src, err := NewSource(Fixed("k", 1), WithServers(addr), WithLease(2*time.Second))
+		require.NoError(t, err)
+		s := claimNow(t, src, "")
+		start := time.Now() // after the lease began: the bound below is on the safe side of it
+		require.NoError(t, cmd.Process.Signal(syscall.SIGSTOP))
+		<-s.Context().Done()
+		require.Less(t, time.Since(start), 2*time.Second)
+		lostBecause(t, s, slot.ErrLost)
+		closing := time.Now()
+		_ = src.Close(context.Background())
+		require.Less(t, time.Since(closing), 2*time.Second)
+		require.NoError(t, cmd.Process.Signal(syscall.SIGCONT))
+	})
+}
+
+func TestServerThatIsKilledAndRestartedLosesNoClaimant(t *testing.T) {
+	programs(t, func(t *testing.T, path string) {
+		const limit, workers, kills = 3, 12, 3
+		addr := freeAddress(t)
+		cmd := startProgramAt(t, path, addr)
+		src, err := NewSource(Fixed("k", limit), WithServers(addr), WithLease(2*time.Second))
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		var holding, passed, claims atomic.Int64
+		var wg sync.WaitGroup
+		for range workers {
+			wg.Go(func() {
+				for ctx.Err() == nil {
+					s, err := acquire(ctx, src)
+					if err != nil {
+						if ctx.Err() == nil && !errors.Is(err, slot.ErrUnavailable) {
+							t.Errorf("%v", err)
+						}
+						pause(ctx, 50*time.Millisecond)
+						continue
+					}
+					if holding.Add(1) > limit && s.Context().Err() == nil {
+						passed.Add(1)
+					}
+					claims.Add(1)
+					pause(s.Context(), time.Millisecond)
+					holding.Add(-1)
+					_ = s.Release()
+				}
+			})
+		}
+		for range kills {
+			seen := claims.Load()
+			require.Eventually(t, func() bool { return claims.Load() > seen+100 }, 10*time.Second, time.Millisecond, "work goes on")
+			require.NoError(t, cmd.Process.Kill())
+			_ = cmd.Wait()
+			cmd = startProgramAt(t, path, addr)
+		}
+		seen := claims.Load()
+		require.Eventually(t, func() bool { return claims.Load() > seen+100 }, 10*time.Second, time.Millisecond, "work goes on")
+		cancel()
+		wg.Wait()
+		require.NoError(t, src.Close(context.Background()))
+		require.Zero(t, passed.Load())
+	})
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+func TestKilledServerEndsContextsWithTheEOF(t *testing.T) {
+	programs(t, func(t *testing.T, path string) {
+		addr, cmd := startProgram(t, path)
+		src, err := NewSource(Fixed("k", 100), WithServers(addr), WithLease(time.Minute))
+		require.NoError(t, err)
+		var slots []slot.Slot
+		for range 40 {
+			slots = append(slots, claimNow(t, src, ""))
+		}
+		require.NoError(t, cmd.Process.Kill())
+		for _, s := range slots {
+			<-s.Context().Done() // the first heartbeat would come in 7 s
+			require.ErrorIs(t, context.Cause(s.Context()), slot.ErrLost)
+			require.NotErrorIs(t, context.Cause(s.Context()), errNoAnswer)
+		}
+		require.NoError(t, src.Close(context.Background()))
+	})
+}
+
+func TestSourceKeepsItsPromisesWithTheOriginalServer(t *testing.T) {
+	addr, _ := startProgram(t, originalServer(t))
+	slottest.Run(t, func(t *testing.T) slottest.Harness {
+		source := func() *Source {
+			src, err := NewSource(Fixed(name(t), 2), WithServers(addr), WithLease(2*time.Second))
+			require.NoError(t, err)
+			return src
+		}
+		return slottest.Harness{Source: source(), Peer: source(), FIFO: true}
+	})
+}
+
+func TestStatsAreRead(t *testing.T) {
+	programs(t, func(t *testing.T, path string) {
+		addr, _ := startProgram(t, path)
+		src, err := NewSource(Fixed("crawl", 5), WithServers(addr))
+		require.NoError(t, err)
+		for range 3 {
+			claimNow(t, src, "")
+		}
+		l, err := NewLock("report", WithServers(addr), WithLease(20*time.Second))
+		require.NoError(t, err)
+		mustAcquire(t, l.holder)
+		all, err := Stats(t.Context(), WithServers(addr))
+		require.NoError(t, err)
+		require.Len(t, all, 1)
+		st := all[0]
+		require.Equal(t, addr, st.Server)
+		require.Equal(t, 3, st.Connections)
+		require.Equal(t, []SemaphoreStats{{Key: "crawl", Limit: 5, Holders: 3}}, st.Semaphores)
+		require.Len(t, st.Locks, 1)
+		require.Equal(t, "report", st.Locks[0].Key)
+		require.InDelta(t, 19, st.Locks[0].LeaseExpiresIn, 2)
+		require.NoError(t, l.Release())
+		require.NoError(t, src.Close(context.Background()))
+		all, err = Stats(t.Context(), WithServers(addr, "127.0.0.1:1"))
+		require.ErrorIs(t, err, slot.ErrUnavailable)
+		require.ErrorContains(t, err, "127.0.0.1:1")
+		require.Len(t, all, 1, "what answered is returned")
+	})
+}
