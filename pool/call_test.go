@@ -40,9 +40,12 @@ func TestCallReturnsWhatItsFunctionReturns(t *testing.T) {
 
 func TestAWaitForACallThatEndsEarlyHasNoValue(t *testing.T) {
 	withPool(t, 1, func(t *testing.T, p *Pool) {
+		attempts := 0
 		r := Call(t.Context(), p, func(context.Context) (int, error) {
-			time.Sleep(time.Minute)
-			return 7, nil
+			if attempts++; attempts == 1 {
+				return 1, RetryAfter(time.Minute, errBad)
+			}
+			return 2, nil
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -51,7 +54,7 @@ func TestAWaitForACallThatEndsEarlyHasNoValue(t *testing.T) {
 		require.Zero(t, n)
 		n, err = r.Wait(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, 7, n)
+		require.Equal(t, 2, n)
 	})
 }
 

@@ -129,7 +129,8 @@ func (m *mapping[T, R]) run(seq iter.Seq[T], yield func(R, error) bool) {
 	defer m.cancelRest()
 	more := true
 	for {
-		if more && m.n < len(m.items) && m.ctx.Err() == nil {
+		// Invariant: there is room for an item.
+		if more && m.ctx.Err() == nil {
 			var in T
 			if in, more = next(); more {
 				more = m.start(in)

@@ -46,19 +46,43 @@ func TestMapYieldsResultsInTheOrderOfTheItems(t *testing.T) {
 	})
 }
 
-func TestMapYieldsEachResultAsSoonAsItIsThere(t *testing.T) {
+// The sequence has an item a second, and each takes half of one.
+func TestMapYieldsAResultBeforeItTakesAnotherItem(t *testing.T) {
 	withPool(t, 2, func(t *testing.T, p *Pool) {
-		begin, taken := time.Now(), 0
-		next := 0
-		for n := range Map(t.Context(), p, numbers(10, &taken), func(_ context.Context, n int) (int, error) {
-			time.Sleep(time.Second)
-			return n, nil
-		}, Window(2)) {
-			require.Equal(t, next, n)
-			require.Equal(t, time.Duration(next/2+1)*time.Second, time.Since(begin))
-			next++
+		begin := time.Now()
+		ticks := func(yield func(time.Duration) bool) {
+			for yield(time.Since(begin)) {
+				time.Sleep(time.Second)
+			}
 		}
-		require.Equal(t, 10, next)
+		next := time.Duration(0)
+		for tick := range Map(t.Context(), p, ticks, func(_ context.Context, tick time.Duration) (time.Duration, error) {
+			time.Sleep(time.Second / 2)
+			return tick, nil
+		}, Window(8)) {
+			require.Equal(t, next, tick)
+			next += time.Second
+			require.Equal(t, next, time.Since(begin), "when the sequence has its next item")
+			if next == 10*time.Second {
+				break
+			}
+		}
+	})
+}
+
+func TestMapForgetsTheValueOfAnAttemptThatWasRetried(t *testing.T) {
+	withPool(t, 1, func(t *testing.T, p *Pool) {
+		taken, attempts := 0, 0
+		for n, err := range Map(t.Context(), p, numbers(1, &taken), func(context.Context, int) (int, error) {
+			if attempts++; attempts == 1 {
+				return 7, RetryAfter(time.Second, errBad)
+			}
+			panic("boom")
+		}) {
+			require.Error(t, err)
+			require.Zero(t, n)
+		}
+		require.Equal(t, 2, attempts)
 	})
 }
 
