@@ -22,10 +22,13 @@ const day = 24 * time.Hour
 // in runs that each have a seed of their own.
 func span(t *testing.T) (runs int, each time.Duration) {
 	days := faultnet.Count(t, "BERTH_SOAK_DAYS", 0)
-	if days == 0 {
-		return 2, time.Hour
+	switch {
+	case days > 0:
+		return 8 * days, day / 8
+	case raceEnabled:
+		return 1, 10 * time.Minute
 	}
-	return 8 * days, day / 8
+	return 2, 45 * time.Minute
 }
 
 // TestLimitHoldsUnderAnyFaultOfAStrictServer has machines work under a limit
