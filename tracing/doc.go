@@ -27,7 +27,7 @@
 //	Span           From                            To                           Attributes
 //	job            submitted                       result                       berth.key, berth.job.name, berth.job.attempts, error.type
 //	queue          ready to run                    claim, or start              -
-//	slot acquire   claim, or when the job was ready  slot held                  berth.key, berth.slot.reused, berth.slot.queued
+//	slot acquire   claim, or ready to run          slot held                    berth.key, berth.slot.reused, berth.slot.queued, error.type
 //	run            start of an attempt             its end                      berth.job.attempt, berth.slot.lost, error.type
 //	backoff        end of an attempt               ready to run                 -
 //	slot hold      grant                           release or loss              berth.key, berth.slot.queued, berth.slot.runs, error.type
@@ -80,9 +80,9 @@
 //	berth.job.queued              up-down         {job}      berth.key               1 a key
 //
 // The "key" of a row is what WithKeyAttribute made of it; without that there is
-// one. berth.slot.max is the limit of one key: with keys that share a series it
-// is the highest of their limits, not the sum, as several keys may stand for one
-// semaphore. Measurements are made with the span that they belong to, so that
+// one. berth.slot.max is the limit of one key: for the keys that share a series
+// it is the highest limit that one of them had, not their sum, as several keys may
+// stand for one semaphore. Measurements are made with the span that they belong to, so that
 // exemplars lead from a bucket to a trace.
 //
 // # Not guaranteed

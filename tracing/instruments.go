@@ -42,7 +42,7 @@ func newInstruments(m metric.Meter) (*instruments, error) {
 	}
 	i.pending = b.observedUpDown(MetricSlotPendingRequests, "{request}", "Claims that wait for their slot.")
 	i.slotCount = b.observedUpDown(MetricSlotCount, "{slot}", "Slots that are held, by whether a job runs under them.")
-	i.slotMax = b.observedGauge(MetricSlotMax, "{slot}", "The limit of a key: the highest among the keys in use.")
+	i.slotMax = b.observedGauge(MetricSlotMax, "{slot}", "The limit of a key: the highest among the keys of the series.")
 	return i, errors.Join(b.errs...)
 }
 

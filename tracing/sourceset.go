@@ -27,9 +27,8 @@ func (s *source) use(key string) *keyUse {
 	if u == nil {
 		u = &keyUse{key: key, labels: s.t.labels.of(key)}
 		s.keys[key] = u
-		if _, known := s.seen[u.labels]; !known {
-			s.seen[u.labels] = 0
-		}
+		limit, _ := s.Limit(key)
+		s.seen[u.labels] = max(s.seen[u.labels], int64(limit))
 	}
 	u.refs++
 	return u
@@ -147,8 +146,8 @@ func (ss *sourceSet) list() []*source {
 	return all
 }
 
-// addTo adds what the source holds to sums. Labels whose keys are all idle are
-// reported as zeros, with the limit they last had.
+// addTo adds what the source holds to sums. Labels whose keys are out of use are
+// reported as zeros, with their limit.
 func (s *source) addTo(sums map[*labels]counts) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -158,9 +157,6 @@ func (s *source) addTo(sums map[*labels]counts) {
 		c.idle += u.idle.Load()
 		c.used += u.used.Load()
 		sums[u.labels] = c
-		if n, ok := s.Limit(u.key); ok {
-			s.seen[u.labels] = max(s.seen[u.labels], int64(n))
-		}
 	}
 	for l, limit := range s.seen {
 		c := sums[l]
