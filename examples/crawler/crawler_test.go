@@ -176,6 +176,28 @@ func TestInterruptLetsTheWorkersFinishAndReports(t *testing.T) {
 	require.False(t, r.Alive())
 }
 
+func TestSecondInterruptEndsAtOnce(t *testing.T) {
+	asked, release := make(chan bool, 100), make(chan bool)
+	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/robots.txt" {
+			http.NotFound(w, r)
+			return
+		}
+		asked <- true
+		<-release
+	}))
+	defer site.Close()
+	defer close(release)
+	r := built.Start(t, "-url", site.URL)
+	<-asked // a worker has a page that will not come
+	r.SignalAll(syscall.SIGINT)
+	require.Eventually(t, func() bool { return strings.Contains(r.Printed(), "interrupted: waiting") }, 20*time.Second, 10*time.Millisecond)
+	r.SignalAll(syscall.SIGINT)
+	require.Equal(t, exitInterrupted, r.Wait())
+	require.NotContains(t, r.Out, "URLs: ", "no summary")
+	require.Eventually(t, func() bool { return !r.Alive() }, hangUpTime+5*time.Second, 10*time.Millisecond, "nor workers")
+}
+
 func TestWorkersEndWhenTheParentDies(t *testing.T) {
 	r := built.Start(t)
 	atWork(t, r)

@@ -62,7 +62,7 @@ func parse(args []string, out io.Writer) (settings, error) {
 	f.Uint64Var(&s.seed, "seed", 1, "draw the delays of the local site's pages from seed `N`")
 	f.StringVar(&s.server, "server", "", "claim the slots from the dflockd server at `host:port` instead of\nstarting one; crawlers with the same server share the limits")
 	f.StringVar(&site, "url", "", "crawl the real site at this `URL` instead of the local one:\nits pages only, and as its robots.txt allows")
-	f.BoolVar(&s.kill, "kill", false, "kill one worker process (SIGKILL) after a third of the pages")
+	f.BoolVar(&s.kill, "kill", false, "kill one worker process (SIGKILL) after a third of the pages; with\n-server, only one that runs with --no-auto-release-on-disconnect keeps\nthe limits then, since the site goes on with the dead worker's requests")
 	f.BoolVar(&s.unlimited, "unlimited", false, "claim no slots, to see that the site notices: exits with status 1")
 
 	err := f.Parse(args)

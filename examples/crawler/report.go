@@ -110,6 +110,11 @@ func (r *report) faults() (faults []string) {
 	return faults
 }
 
+// passed reports whether a limit on requests at once was passed.
+func (r *report) passed() bool {
+	return r.local && (r.seen.Peak > r.slots || r.seen.PeakHost > r.perHost)
+}
+
 // couldFill reports whether all slots ought to have been in use at some time:
 // there were workers enough, nobody else had slots of the same server, no rate
 // slowed the crawl, and for a good while there were pages on hosts enough.
@@ -144,6 +149,10 @@ func (r *report) String() string {
 	r.accounts(&b)
 	for _, f := range r.faults() {
 		fmt.Fprintf(&b, "FAILED: %s\n", f)
+	}
+	if r.passed() && len(r.dead) > 0 && !r.strict {
+		fmt.Fprintln(&b, "A server that gives the slots of a dead process to others at once cannot know that the site is still at work")
+		fmt.Fprintln(&b, "for it. One started with --no-auto-release-on-disconnect lets the leases of those slots end first.")
 	}
 	switch {
 	case r.interrupted:

@@ -62,6 +62,17 @@ func TestVerdict(t *testing.T) {
 	}
 }
 
+func TestExcessAfterADeathIsExplainedWhereTheServerIsNotStrict(t *testing.T) {
+	const hint = "--no-auto-release-on-disconnect"
+	r := good()
+	r.seen.Peak, r.ownServer, r.dead = 13, false, []death{{2, 30}}
+	require.Contains(t, r.String(), hint)
+	r.dead = nil
+	require.NotContains(t, r.String(), hint)
+	r.seen.Peak, r.dead = 12, []death{{2, 30}}
+	require.NotContains(t, r.String(), hint)
+}
+
 func TestInterruptedRunIsNeitherGoodNorBad(t *testing.T) {
 	r := good()
 	r.interrupted, r.lost = true, 5
