@@ -10,7 +10,6 @@ import (
 	"github.com/berth-go/berth/benchmarks/internal/meter"
 	"github.com/berth-go/berth/benchmarks/internal/peer"
 	"github.com/berth-go/berth/benchmarks/internal/plain"
-	"github.com/berth-go/berth/benchmarks/internal/suite"
 	"github.com/berth-go/berth/pool"
 )
 
@@ -276,13 +275,8 @@ func inLanes(n int) func(*testing.B) error {
 
 // submitOne and goOne are the two ways to queue a job, for queued.
 func submitOne(p *pool.Pool, job pool.Job) error {
-	t, err := p.TrySubmit(job)
-	_ = t
+	_, err := p.TrySubmit(job)
 	return err
 }
 
 func goOne(p *pool.Pool, job pool.Job) error { return p.Go(job) }
-
-func lanesSide(n int) suite.Side {
-	return suite.Side{Name: fmt.Sprintf("%s lanes", suite.Figure(float64(n))), Ours: true, Jobs: laneBurst, Run: inLanes(n)}
-}

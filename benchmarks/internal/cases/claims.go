@@ -187,9 +187,9 @@ func (s *server) countOnTheWire(l load, w way) error {
 	return checkGrants(w, r, int64(granted), int64(jobs))
 }
 
-// eventually reports whether ok comes true within a few seconds.
+// eventually reports whether ok comes true within two seconds.
 func eventually(ok func() bool) bool {
-	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		if ok() {
 			return true
 		}

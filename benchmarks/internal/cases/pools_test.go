@@ -2,6 +2,7 @@ package cases
 
 import (
 	"context"
+	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -12,9 +13,17 @@ import (
 	"github.com/berth-go/berth/benchmarks/internal/suite"
 )
 
+// scratch is where the server under test is compiled to.
+var scratch string
+
 func TestMain(m *testing.M) {
 	proc.RunRole(Roles)
-	goleak.VerifyTestMain(m, goleak.IgnoreCurrent()) // ants starts a pool of its own when it is loaded
+	var err error
+	if scratch, err = os.MkdirTemp("", "berth-benchmarks"); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m, goleak.IgnoreCurrent(), // ants starts a pool of its own when it is loaded
+		goleak.Cleanup(func(code int) { _ = os.RemoveAll(scratch); os.Exit(code) }))
 }
 
 func measure(t *testing.T, run func(*testing.B) error) error {

@@ -20,8 +20,10 @@ type Run struct {
 }
 
 // PlainRatio says how the plain client compares with the official one, whose
-// place it takes.
-const PlainRatio = "not measured yet"
+// place it takes. It was measured once by hand, with the source of release
+// 1.10 and a server of that release: seven rounds of a second each.
+const PlainRatio = "it does 1.1 times as many jobs a second (8 workers 1.15, 64 workers 1.06, contended 1.09 to 1.11; " +
+	"with TLS and a secret 1.0), so against the official client berth is ahead by a little more than shown"
 
 const targetHeading = "## Target and measured"
 
@@ -72,12 +74,12 @@ func figures(m suite.Measured) []string {
 	}
 	beside := ""
 	if _, base := m.Sides(); base != "" {
-		beside = amount(m.Base, m.Metric())
+		beside = m.Of.Amount(m.Base)
 	}
 	return []string{
 		"**" + m.Target.Format(m.Summary.Median) + "**",
 		spread(m.Summary),
-		amount(m.Side, m.Metric()),
+		m.Of.Amount(m.Side),
 		beside,
 		met,
 	}
@@ -118,9 +120,7 @@ func extras(o suite.Outcome, side suite.Side) string {
 	return strings.Join(all, ", ")
 }
 
-func amount(s stat.Summary, metric string) string {
-	return suite.Figure(s.Median) + " " + strings.ReplaceAll(metric, "-", " ")
-}
+func amount(s stat.Summary, metric string) string { return suite.Value("", metric).Amount(s) }
 
 func spread(s stat.Summary) string {
 	return suite.Figure(s.Low) + " to " + suite.Figure(s.High)

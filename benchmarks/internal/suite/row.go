@@ -3,6 +3,7 @@ package suite
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/berth-go/berth/benchmarks/internal/stat"
 )
@@ -68,6 +69,15 @@ func (of Of) value(round map[string]Result) float64 {
 	default:
 		return get(of.base) / get(of.side)
 	}
+}
+
+// Amount writes what one side measured: where speeds are compared, as jobs a
+// second.
+func (of Of) Amount(s stat.Summary) string {
+	if of.kind == speed {
+		return Figure(1e9/s.Median) + " jobs/s"
+	}
+	return Figure(s.Median) + " " + strings.ReplaceAll(of.metric, "-", " ")
 }
 
 // A Target is what a figure should be.
@@ -178,9 +188,6 @@ func (o Outcome) Measured() []Measured {
 	}
 	return rows
 }
-
-// Metric is the metric that the row's figure is made of.
-func (r Row) Metric() string { return r.Of.metric }
 
 // Sides returns the side that is measured, and its base or "".
 func (r Row) Sides() (side, base string) { return r.Of.side, r.Of.base }

@@ -112,6 +112,7 @@ type Group struct {
 	Name   string
 	Area   Area
 	Time   time.Duration // of one measurement of one side
+	Rounds int           // at most so many; 0: as many as asked for
 	Sides  []Side
 	Rows   []Row
 	Charts []Chart
@@ -164,6 +165,9 @@ func (g Group) Run(ctx context.Context, rounds int, short bool, say func(string)
 	d := g.Time
 	if short {
 		d = 0
+	}
+	if g.Rounds > 0 {
+		rounds = min(rounds, g.Rounds)
 	}
 	out := Outcome{Group: g, Absent: map[string]string{}}
 	for n := range rounds {
