@@ -43,10 +43,9 @@ func (t *Tracer) start(ctx context.Context, e pool.StartEvent) context.Context {
 	t.jobsQueued.Add(ctx, -1, l.add...)
 	j, _ := (*e.State).(*jobTrace)
 	if j == nil {
-		j = t.open(ctx, e.JobEvent)
+		ctx, j = t.open(ctx, e.JobEvent)
 		*e.State = j
-	}
-	if j.span != nil {
+	} else if j.span != nil {
 		ctx = trace.ContextWithSpan(ctx, j.span)
 	}
 	w := waitsOf(e, e.Attempt == 1)
@@ -64,12 +63,12 @@ func (t *Tracer) start(ctx context.Context, e pool.StartEvent) context.Context {
 }
 
 // open begins the span of a job at the time when it was submitted.
-func (t *Tracer) open(ctx context.Context, e pool.JobEvent) *jobTrace {
+func (t *Tracer) open(ctx context.Context, e pool.JobEvent) (context.Context, *jobTrace) {
 	j := &jobTrace{}
 	if t.cfg.filter != nil && !t.cfg.filter(about(e)) {
-		return j
+		return ctx, j
 	}
-	_, j.span = t.begin(ctx, SpanJob, about(e), e.Submitted)
+	ctx, j.span = t.begin(ctx, SpanJob, about(e), e.Submitted)
 	j.recording = j.span.IsRecording()
 	if j.recording {
 		j.span.SetAttributes(keyAttr(e.Key))
@@ -77,7 +76,7 @@ func (t *Tracer) open(ctx context.Context, e pool.JobEvent) *jobTrace {
 			j.span.SetAttributes(attribute.String(AttrJobName, e.Name))
 		}
 	}
-	return j
+	return ctx, j
 }
 
 // run begins the span of an attempt, linked both ways with that of its slot.
@@ -144,21 +143,21 @@ func (t *Tracer) finish(ctx context.Context, e pool.FinishEvent) {
 			t.jobsQueued.Add(ctx, -1, l.add...)
 			return
 		}
-		j = t.open(ctx, e.JobEvent)
+		_, j = t.open(ctx, e.JobEvent)
 	}
 	if e.Running {
 		j.endRun(e.At, e.Err, e.Lost)
 	} else {
 		t.jobsQueued.Add(ctx, -1, l.add...)
 	}
-	if j.span == nil {
-		t.jobTime.Record(ctx, e.At.Sub(e.Submitted).Seconds(), l.failed(e.Err)...)
-		return
+	if j.recording {
+		ctx = trace.ContextWithSpan(ctx, j.span) // for the exemplar; not the run's
 	}
-	ctx = trace.ContextWithSpan(ctx, j.span)
 	t.jobTime.Record(ctx, e.At.Sub(e.Submitted).Seconds(), l.failed(e.Err)...)
 	if !j.recording {
-		j.span.End()
+		if j.span != nil {
+			j.span.End()
+		}
 		return
 	}
 	if !e.Running {
