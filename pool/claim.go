@@ -79,7 +79,7 @@ func (p *Pool) nextUnderSlot(w *worker) (item, bool) {
 			}
 		}
 		if p.mustEnd(w) {
-			p.mu.Unlock()
+			p.leave()
 			return item{}, false
 		}
 		p.rest(w)

@@ -14,6 +14,10 @@ type lane struct {
 	next, prev *lane // in the circle of the group's lanes that have jobs
 	blocked    ring[*submitter]
 	starved    bool // it is on the pool's list of lanes that wait for total room
+
+	// batches is how many workers have taken jobs of this lane that they may
+	// not have started, of priority batchPriority.
+	batches, batchPriority int
 }
 
 // A level holds the jobs of one priority. Some of its items may be dead: their
@@ -30,6 +34,29 @@ func (l *lane) push(it item, priority int) {
 	if it.task != nil {
 		it.task.inLane = true
 	}
+}
+
+// putBack puts a job that was taken before all others of its priority.
+func (p *Pool) putBack(l *lane, it item) {
+	l.level(l.batchPriority).jobs.pushFront(it)
+	if it.task != nil {
+		it.task.inLane = true
+	}
+	if l.n++; l.n == 1 {
+		l.group.link(l)
+	}
+	l.group.n++
+	p.queued++
+}
+
+// mostUrgent returns the first level that has a live job.
+func (l *lane) mostUrgent() *level {
+	for i := range l.levels {
+		if lv := &l.levels[i]; lv.jobs.n > lv.dead {
+			return lv
+		}
+	}
+	panic("bug: a lane that counts a job has none")
 }
 
 // level returns the level of a priority, making it if there is none.
@@ -94,6 +121,7 @@ func (l *lane) reset() {
 type group struct {
 	key  string
 	head *lane // whose turn it is; nil if no lane has a job
+	last *lane // whose turn it was last
 	n    int   // live jobs
 	// lanes is how many lanes exist that belong to the group.
 	lanes int
@@ -109,15 +137,23 @@ type group struct {
 	down    outage    // since when its claims have been failing
 }
 
-// link puts a lane that has got its first job at the end of the circle.
+// link puts a lane that has got its first job at the end of the circle, but
+// before the lane that has just had its turn: a new lane waits for one job and
+// not for two.
 func (g *group) link(l *lane) {
 	if g.head == nil {
 		g.head, l.next, l.prev = l, l, l
 		return
 	}
-	last := g.head.prev
-	last.next, l.prev = l, last
-	l.next, g.head.prev = g.head, l
+	after := g.head
+	if after.prev == g.last {
+		after = g.last
+	}
+	l.next, l.prev = after, after.prev
+	after.prev.next, after.prev = l, l
+	if after == g.head && after == g.last {
+		g.head = l // the only lane has just had its turn
+	}
 }
 
 func (g *group) unlink(l *lane) {
@@ -128,6 +164,9 @@ func (g *group) unlink(l *lane) {
 		if g.head == l {
 			g.head = l.next
 		}
+	}
+	if g.last == l {
+		g.last = nil
 	}
 	l.next, l.prev = nil, nil
 }
@@ -146,7 +185,7 @@ func (p *Pool) add(l *lane, it item, priority int) {
 // it is, the most urgent.
 func (p *Pool) takeFrom(g *group) item {
 	l := g.head
-	g.head = l.next
+	g.head, g.last = l.next, l
 	it := l.pop()
 	p.left(l)
 	return it
@@ -197,15 +236,12 @@ const spareLanes = 1024
 
 // retireLane forgets a lane that has nothing left.
 func (p *Pool) retireLane(l *lane) {
-	if l.n > 0 || l.blocked.n > 0 || l.key == "" {
+	if l.n > 0 || l.blocked.n > 0 || l.batches > 0 || l.key == "" {
 		return // the lane of jobs without a key is used too often to be made anew
 	}
 	delete(p.lanes, l.key)
 	if p.lastLane == l {
 		p.lastLane = nil
-	}
-	if p.batchLane == l {
-		p.batchLane = nil
 	}
 	g := l.group
 	g.lanes--

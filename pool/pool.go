@@ -38,11 +38,12 @@ type Pool struct {
 	submitted  int64
 	starved    ring[*lane] // lanes that wait for room in all
 
-	workers   []*worker
-	idle      []*worker // the one that rests since last is called first
-	target    int       // how many workers there should be
-	calling   bool      // a worker is on its way to look for jobs
-	batchLane *lane     // the only lane that batches were taken from lately
+	workers []*worker
+	idle    []*worker // the one that rests since last is called first
+	target  int       // how many workers there should be
+	calling bool      // a worker is on its way to look for jobs
+	batches int       // workers that may have jobs which they have not started
+	look    int       // whose batch was looked at last
 
 	wanting ring[*group] // groups to claim for
 	grants  ring[*hold]  // slots that wait for a worker

@@ -169,7 +169,7 @@ func (p *Pool) accept(l *lane, it item, priority int) {
 func (p *Pool) attend(l *lane, priority int) {
 	if p.src != nil {
 		p.wantClaim(l.group)
-	} else if l != p.batchLane || priority > 0 {
+	} else if p.batches > 0 && (l.batches == 0 && l.n == 1 || l.batches > 0 && priority > l.batchPriority) {
 		p.attention.Store(true)
 	}
 }

@@ -27,6 +27,9 @@ type worker struct {
 	// taken the last item, do not tell.
 	batched bool
 
+	from *lane // that the batch was taken from; guarded by the pool's mu
+	seen int64 // how many jobs it had finished at the last look; likewise
+
 	hold    *hold // the slot that it has; its own
 	ctx     workerCtx
 	job     Job                  // the job without a task that runs; its own
@@ -151,43 +154,35 @@ func (p *Pool) next(w *worker) (item, bool) {
 			return it, true // takeBatch has unlocked
 		}
 		if p.mustEnd(w) {
-			p.mu.Unlock()
+			p.leave()
 			return item{}, false
 		}
 		p.rest(w)
 	}
 }
 
-// takeBatch takes jobs for w, of each lane in turn, and returns the first. It
-// is called with mu held, and unlocks it if it returns true.
+// leave is called with mu held by a worker that ends, and unlocks it: if it has
+// left jobs behind, another one must come.
+func (p *Pool) leave() {
+	var call *worker
+	if p.queued > 0 || p.grants.n > 0 {
+		call = p.callAnother()
+	}
+	p.mu.Unlock()
+	call.call()
+}
+
+// takeBatch takes a job for w, and more of them to be run after it if only one
+// lane has any. It is called with mu held, and unlocks it if it returns true.
 func (p *Pool) takeBatch(w *worker) (item, bool) {
 	p.noteIdle()
-	// Before the queue: attention is lowered only by one who then looks.
-	p.attention.Store(false)
-	if p.all.n == 0 || len(p.workers) > p.target {
-		if it, ok := w.popBatch(); ok {
-			p.mu.Unlock()
-			return it, true
-		}
-	}
+	p.settleBatches(w)
 	if p.all.n == 0 {
 		return p.steal(w)
 	}
-	from := p.all.head
 	it := p.takeFrom(&p.all)
-	k := min(p.all.n/(2*p.target), largestBatch-1)
-	if k > 0 && !w.batched {
-		single := p.all.head == from && from.next == from
-		w.mu.Lock()
-		for i := range k {
-			w.batch[i] = p.takeFrom(&p.all)
-		}
-		w.next, w.end, w.batched = 0, k, true
-		w.mu.Unlock()
-		p.batchLane = nil
-		if single {
-			p.batchLane = from
-		}
+	if l := p.all.head; l != nil && l.next == l {
+		p.fillBatch(w, l)
 	}
 	p.calling = false
 	var call *worker
@@ -197,6 +192,70 @@ func (p *Pool) takeBatch(w *worker) (item, bool) {
 	p.mu.Unlock()
 	call.call()
 	return it, true
+}
+
+// settleBatches puts back what workers have taken and must not keep; the caller
+// holds mu. Everything goes back when something was queued that may go first.
+// Otherwise it is what w itself has left, and what another worker cannot start
+// because of a slow job: one is looked at each time, in turn.
+func (p *Pool) settleBatches(w *worker) {
+	if p.attention.Load() {
+		p.attention.Store(false)
+		for _, other := range p.workers {
+			p.unbatch(other)
+		}
+		return
+	}
+	p.unbatch(w)
+	if p.batches == 0 {
+		return
+	}
+	p.look++
+	other := p.workers[p.look%len(p.workers)]
+	finished := other.counts.finished.Load()
+	if finished == other.seen {
+		p.unbatch(other)
+	}
+	other.seen = finished
+}
+
+// fillBatch moves jobs of one priority from the only lane that has any to w:
+// few enough that the other workers have as many.
+func (p *Pool) fillBatch(w *worker, l *lane) {
+	k := min(p.all.n/(2*p.target), largestBatch)
+	lv := l.mostUrgent()
+	k = min(k, lv.jobs.n-lv.dead)
+	if k == 0 {
+		return
+	}
+	l.batches++ // before the last job can leave the lane
+	l.batchPriority = lv.priority
+	p.batches++
+	w.from = l
+	w.mu.Lock()
+	for i := range k {
+		w.batch[i] = p.takeFrom(&p.all)
+	}
+	w.next, w.end, w.batched = 0, k, true
+	w.mu.Unlock()
+}
+
+// unbatch puts back into its lane, before all others, what w has taken and not
+// started; the caller holds mu.
+func (p *Pool) unbatch(w *worker) {
+	l := w.from
+	if l == nil {
+		return
+	}
+	for it, ok := w.rob(); ok; it, ok = w.rob() {
+		if it.task == nil || it.task.State() == StateQueued {
+			p.putBack(l, it)
+		}
+	}
+	w.from = nil
+	p.batches--
+	l.batches--
+	p.retireLane(l)
 }
 
 // steal takes a job out of another worker's batch. It is called with mu held,
@@ -248,6 +307,7 @@ func (p *Pool) mustEnd(w *worker) bool {
 	if !surplus && !finished {
 		return false
 	}
+	p.unbatch(w)
 	p.calling = false
 	for i, other := range p.workers {
 		if other == w {
