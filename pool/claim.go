@@ -31,15 +31,16 @@ type hold struct {
 	patience *time.Timer     // runs while it waits for a worker; guarded by the pool's mu
 
 	busy     atomic.Bool // a job runs under it
-	gone     atomic.Bool // it was lost
 	reported atomic.Bool // as overrun
+
+	losing sync.Once // tells of the loss
 
 	mu  sync.Mutex // guards own
 	own *workerCtx // the context of jobs without a task, made when one needs it
 	end context.CancelCauseFunc
 }
 
-func (h *hold) lost() bool { return h.gone.Load() || errors.Is(context.Cause(h.ctx), slot.ErrLost) }
+func (h *hold) lost() bool { return errors.Is(context.Cause(h.ctx), slot.ErrLost) }
 
 // A parked claim is in line. A goroutine waits with it, and no worker.
 type parked struct {
@@ -354,6 +355,7 @@ func (p *Pool) unpark(g *group) {
 			for _, pk := range g.parked {
 				pk.cancel(errUnneeded)
 			}
+			p.retireGroup(g)
 		}
 	}})
 }
@@ -391,6 +393,7 @@ func (p *Pool) withdraw(h *hold) {
 		g.listed = true
 		p.wanting.pushFront(g)
 	}
+	p.retireGroup(g)
 	p.held--
 	p.unneeded++
 	p.mu.Unlock()
@@ -408,25 +411,29 @@ func (p *Pool) newHold(g *group, c claimed) *hold {
 
 // ended is called when the slot's context has ended while the pool has it.
 func (h *hold) ended() {
-	if !errors.Is(context.Cause(h.ctx), slot.ErrLost) {
-		return
+	if errors.Is(context.Cause(h.ctx), slot.ErrLost) {
+		h.noteLoss()
 	}
-	h.gone.Store(true)
-	h.p.lost.Add(1)
-	if h.p.hooks != nil {
-		h.p.hooks.lost(SlotEvent{Key: h.group.key, Claimed: h.claimed, Slot: h.slot, Err: context.Cause(h.ctx)})
-	}
-	if h.busy.Load() {
-		h.p.watchHold(h)
-	}
+}
+
+// noteLoss tells of the loss once, and before the release is told of.
+func (h *hold) noteLoss() {
+	h.losing.Do(func() {
+		h.p.lost.Add(1)
+		if h.p.hooks != nil {
+			h.p.hooks.lost(SlotEvent{Key: h.group.key, Claimed: h.claimed, Slot: h.slot, Err: context.Cause(h.ctx)})
+		}
+		if h.busy.Load() {
+			h.p.watchHold(h)
+		}
+	})
 }
 
 // release gives the slot back. It is called without mu.
 func (h *hold) release() {
 	h.busy.Store(false)
-	if !h.stop() && !h.gone.Load() && errors.Is(context.Cause(h.ctx), slot.ErrLost) {
-		// The watch has begun but not told yet; ErrLost below says the same.
-		h.gone.Store(true)
+	if !h.stop() {
+		h.ended()
 	}
 	var err error
 	caught := panics.Try(func() { err = h.slot.Release() })
