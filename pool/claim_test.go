@@ -429,9 +429,9 @@ func TestAClaimThatCannotSucceedFailsTheJob(t *testing.T) {
 func TestAJobThatIgnoresItsContextIsReportedAndItsSlotLeftToItsLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := newFake(1)
-		var reported []JobEvent
+		reported := make(chan JobEvent, 9)
 		p := newPool(t, 1, WithSlots(src), WithGrace(30*time.Second), WithHooks(Hooks{
-			Overrun: func(_ context.Context, e JobEvent) { reported = append(reported, e) },
+			Overrun: func(_ context.Context, e JobEvent) { reported <- e },
 		}))
 		start := time.Now()
 		task := p.Submit(func(context.Context) error { time.Sleep(time.Minute); return nil }, Name("deaf"))
@@ -443,8 +443,9 @@ func TestAJobThatIgnoresItsContextIsReportedAndItsSlotLeftToItsLease(t *testing.
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
 		require.Len(t, reported, 1)
-		require.Equal(t, "deaf", reported[0].Name)
-		require.Equal(t, start.Add(30*time.Second), reported[0].At)
+		e := <-reported
+		require.Equal(t, "deaf", e.Name)
+		require.Equal(t, start.Add(30*time.Second), e.At)
 		require.Equal(t, 1, src.abandoned)
 		require.Equal(t, 1, p.Stats().Held, "it is not released while the job runs")
 		require.NoError(t, task.Wait(t.Context()))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -100,10 +101,10 @@ func TestHooksTellOfALoss(t *testing.T) {
 
 func TestEveryAcceptedTaskIsFinishedForTheHooks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		submitted, finished := 0, 0
+		var submitted, finished atomic.Int64
 		p := newPool(t, 1, WithQueue(2), WithHooks(Hooks{
-			Submitted: func(context.Context, JobEvent) { submitted++ },
-			Finish:    func(context.Context, FinishEvent) { finished++ },
+			Submitted: func(context.Context, JobEvent) { submitted.Add(1) },
+			Finish:    func(context.Context, FinishEvent) { finished.Add(1) },
 		}))
 		p.Submit(sleeps(time.Second))
 		synctest.Wait()
@@ -116,8 +117,8 @@ func TestEveryAcceptedTaskIsFinishedForTheHooks(t *testing.T) {
 		p.Submit(func(context.Context) error { return RetryAfter(time.Hour, errTest) })
 		finish(t, p)
 		p.Submit(nothing)
-		require.Equal(t, 8, submitted)
-		require.Equal(t, submitted, finished)
+		require.EqualValues(t, 8, submitted.Load())
+		require.Equal(t, submitted.Load(), finished.Load())
 	})
 }
 

@@ -168,13 +168,6 @@ func (p *Pool) pending() int64 {
 	return n
 }
 
-// submittedMore counts jobs that turned into tasks of their own.
-func (p *Pool) submittedMore(n int64) {
-	p.mu.Lock()
-	p.submitted += n
-	p.mu.Unlock()
-}
-
 // tellWaiters lets Wait look, if anybody waits.
 func (p *Pool) tellWaiters() {
 	if p.watchers.Load() > 0 {

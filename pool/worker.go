@@ -365,10 +365,9 @@ func (w *worker) runBare(job Job) {
 	w.job = job
 	err := w.try(w.p.wrap(job), w.bareContext())
 	w.job = nil
-	if err != nil {
-		w.p.bareFailed(w, job, err)
+	if err == nil || w.p.bareFailed(w, job, err) {
+		w.counts.finished.Add(1)
 	}
-	w.counts.finished.Add(1)
 	w.p.tellWaiters()
 }
 
@@ -406,8 +405,9 @@ func (w *worker) afterGoexit() {
 	w.p.tellWaiters()
 }
 
-// bareFailed deals with the error of a job without a task.
-func (p *Pool) bareFailed(w *worker, job Job, err error) {
+// bareFailed deals with the error of a job without a task. It returns false if
+// the job has a task from now on, which counts for it.
+func (p *Pool) bareFailed(w *worker, job Job, err error) bool {
 	if _, _, again := AsRetry(err); again {
 		// It needs a task from now on, to be counted and to wait.
 		t := &Task{pool: p, job: job, parent: p.base, quiet: true}
@@ -415,10 +415,10 @@ func (p *Pool) bareFailed(w *worker, job Job, err error) {
 		t.extra().firstStart = time.Now()
 		t.more.attempt = 1
 		t.state.Store(uint32(StateRunning))
-		p.submittedMore(1)
 		p.settle(t, &w.ctx, err, &w.counts)
-		return
+		return false
 	}
 	p.countFailure(err, &w.counts)
 	p.report(joinCause(err, w.bareContext()))
+	return true
 }

@@ -1,0 +1,84 @@
+package pool
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/berth-go/berth/slot"
+)
+
+func TestGoAllocatesNothing(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector allocates")
+	}
+	for name, opts := range map[string][]Option{"plain": nil, "slots": {WithSlots(slot.NewLocal(4)), WithReuse(1 << 40)}} {
+		t.Run(name, func(t *testing.T) {
+			p := newPool(t, 2, opts...)
+			for range 1000 { // workers, rings and lanes exist
+				_ = p.Go(nothing, Key("k"))
+			}
+			require.NoError(t, p.Wait(t.Context()))
+			require.Zero(t, testing.AllocsPerRun(2000, func() { _ = p.Go(nothing, Key("k")) }))
+			finish(t, p)
+		})
+	}
+}
+
+func TestSubmitAllocatesTheTaskAlone(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector allocates")
+	}
+	p := newPool(t, 2)
+	tasks := make([]*Task, 0, 512)
+	perBurst := testing.AllocsPerRun(20, func() {
+		tasks = tasks[:0]
+		for range 512 {
+			tasks = append(tasks, p.Submit(nothing, Key("k")))
+		}
+		require.NoError(t, p.Wait(context.Background()))
+	})
+	require.LessOrEqual(t, perBurst/512, 1.05)
+	finish(t, p)
+}
+
+func TestATaskFitsInto128Bytes(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector allocates")
+	}
+	const n = 100_000
+	p := newPool(t, 1, WithQueue(n+1), WithQueueTotal(n+1))
+	block := make(chan struct{})
+	p.Submit(func(context.Context) error { <-block; return nil })
+	before := liveHeap()
+	for range n {
+		p.Submit(nothing)
+	}
+	perJob := float64(liveHeap()-before) / n
+	t.Logf("%.0f bytes for each queued task", perJob)
+	require.LessOrEqual(t, perJob, 150.0)
+	close(block)
+	finish(t, p)
+}
+
+func liveHeap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+func TestLanesAreRecycled(t *testing.T) {
+	p := newPool(t, 2)
+	for round := range 20 {
+		for i := range 1000 {
+			require.NoError(t, p.Go(nothing, Key(fmt.Sprint(round, "-", i))))
+		}
+		require.NoError(t, p.Wait(t.Context()))
+	}
+	require.Zero(t, p.Stats().Lanes)
+	finish(t, p)
+}
