@@ -14,9 +14,11 @@ import (
 )
 
 const (
-	// readSize is what is read at once. It is small because every connection
-	// has one such buffer for as long as it lives.
-	readSize = 1 << 10
+	// readSize is what a connection reads at once at first. It is small, as
+	// most connections wait most of the time; one that fills it gets a larger
+	// one, up to maxReadSize.
+	readSize    = 512
+	maxReadSize = 8 << 10
 	// maxBacklog is how many bytes of requests a connection may send ahead
 	// while an earlier one waits or is worked on. Then it is read no further.
 	maxBacklog = 64 << 10
@@ -97,6 +99,9 @@ func (c *conn) read() {
 		n, err := c.nc.Read(buf)
 		if n > 0 && c.push(buf[:n]) {
 			c.run()
+		}
+		if n == len(buf) && n < maxReadSize {
+			buf = make([]byte, 2*n)
 		}
 		if err != nil && !(errors.Is(err, os.ErrDeadlineExceeded) && c.overdue()) {
 			return

@@ -343,7 +343,7 @@ func TestTranscriptsAgreeWithTheOriginal(t *testing.T) {
 				t.Skip(tr.onlyOurs)
 			}
 			t.Parallel()
-			address := startOriginal(t, program, tr.flags)
+			address, _ := startOriginal(t, program, tr.flags)
 			p := &player{t: t, tr: tr, original: true}
 			p.write = func(w io.Writer, text string) { _, _ = io.WriteString(w, text) }
 			p.settle = func() { time.Sleep(100 * time.Millisecond) } // another program: nothing tells when it is done
@@ -358,7 +358,7 @@ func TestTranscriptsAgreeWithTheOriginal(t *testing.T) {
 	}
 }
 
-func startOriginal(t *testing.T, program string, flags []string) (address string) {
+func startOriginal(t testing.TB, program string, flags []string) (address string, pid int) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	address = ln.Addr().String()
@@ -375,5 +375,5 @@ func startOriginal(t *testing.T, program string, flags []string) (address string
 		return err == nil
 	}, 5*time.Second, 10*time.Millisecond)
 	time.Sleep(200 * time.Millisecond) // it still counts that connection
-	return address
+	return address, cmd.Process.Pid
 }

@@ -1,0 +1,106 @@
+package server
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// childEnv makes the test binary a server of its own, for what must not share
+// a process with its clients.
+const childEnv = "DFLOCKD_TEST_CHILD"
+
+// serveAsChild serves on a free loopback port until its input ends.
+func serveAsChild() int {
+	s, err := Start(context.Background(), WithAddress("127.0.0.1:0"), WithMaxLocks(0), WithReadTimeout(time.Hour))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	fmt.Println(s.Addr())
+	_, _ = io.Copy(io.Discard, os.Stdin)
+	s.Close()
+	return 0
+}
+
+// process is a server in a process of its own.
+type process struct {
+	name    string
+	address string
+	pid     int
+	began   time.Duration // what cpu was when begin was called
+}
+
+// begin notes the processor time used so far.
+func (p *process) begin(t testing.TB) { p.began = p.cpu(t) }
+
+// startOurs starts this server in a process of its own.
+func startOurs(t testing.TB) *process {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), childEnv+"=1")
+	cmd.Stderr = os.Stderr
+	stdin, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	stdout, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { _ = stdin.Close(); _ = cmd.Wait() })
+	address, err := bufio.NewReader(stdout).ReadString('\n')
+	require.NoError(t, err)
+	return &process{name: "ours", address: strings.TrimSpace(address), pid: cmd.Process.Pid}
+}
+
+// targets are the servers that a benchmark compares: ours, and the original if
+// DFLOCKD_REFERENCE names it.
+func targets(b *testing.B) []func(testing.TB) *process {
+	all := []func(testing.TB) *process{startOurs}
+	if program := os.Getenv("DFLOCKD_REFERENCE"); program != "" {
+		all = append(all, func(t testing.TB) *process {
+			address, pid := startOriginal(t, program, []string{"--max-locks", "1000000", "--read-timeout", "3600"})
+			return &process{name: "original", address: address, pid: pid}
+		})
+	}
+	return all
+}
+
+// cpu returns the processor time that the process has used, in steps of 10 ms.
+func (p *process) cpu(t testing.TB) time.Duration {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.pid))
+	if err != nil {
+		t.Skip("no /proc")
+	}
+	f := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+2:]))
+	user, err := strconv.Atoi(f[11])
+	require.NoError(t, err)
+	system, err := strconv.Atoi(f[12])
+	require.NoError(t, err)
+	return time.Duration(user+system) * 10 * time.Millisecond
+}
+
+// memory returns the resident memory of the process, in bytes.
+func (p *process) memory(t testing.TB) int {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", p.pid))
+	if err != nil {
+		t.Skip("no /proc")
+	}
+	pages, err := strconv.Atoi(strings.Fields(string(b))[1])
+	require.NoError(t, err)
+	return pages * os.Getpagesize()
+}
+
+func (p *process) dial(t testing.TB) *client {
+	nc, err := net.Dial("tcp", p.address)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = nc.Close() })
+	return newClient(t, nc)
+}
