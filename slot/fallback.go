@@ -14,9 +14,12 @@ var (
 	_ Limiter = (*fallback)(nil)
 )
 
-// probeEvery is how often a claim asks a source that was not available whether
-// it is back, while the others use the local share.
+// probeEvery is how often a source that is not available is asked whether it is
+// back, while claims use the local share.
 const probeEvery = time.Second
+
+// errBack ends waits in the line of the local share.
+var errBack = errors.New("slot: the source is available again")
 
 // fallback claims from its source, or from a local share during an outage.
 type fallback struct {
@@ -24,23 +27,26 @@ type fallback struct {
 	after      time.Duration
 	invalid    error // why every claim is refused, or nil
 
-	mu     sync.Mutex // guards outage; nothing blocks while it is held
+	mu     sync.Mutex // guards what follows; nothing blocks while it is held
 	outage outage
+	// away ends when the source is back; nil while nobody waits for that.
+	away context.Context
+	back context.CancelCauseFunc // ends away
 }
 
 // Fallback returns a source that claims from src, and from local while src is
 // not available: once claims have failed with [ErrUnavailable] for the time
 // after. Until then they fail with that error, and a pool tries them again; with
-// 0 none does. During the outage one claim a second asks src whether it is back,
-// and from the first that is not refused all go there again.
+// 0 none does. During the outage src is asked once a second whether it is back, by
+// a claim or, while claims wait in the line of local, by a Try of one of them.
+// When it is, all claims go there again, also those that wait.
 //
 // The limit is a weaker promise then: each process that falls back has the
 // slots of its own local share, so their sum is what can run at once, beside
 // what still holds a slot of src. Slots of local that are held when src comes
-// back stay held until they are released, and claims that wait in the line of
-// local stay there. Choose local as this process's part of the limit, or decide
-// to wait and do not fall back. Slots of local are never Strict and have no
-// Fence. Limit is that of src.
+// back stay held until they are released. Choose local as this process's part
+// of the limit, or decide to wait and do not fall back. Slots of local are never
+// Strict and have no Fence. Limit is that of src.
 //
 // Close closes both. A negative after and a nil source refuse every claim, and
 // [Check] says so.
@@ -62,25 +68,23 @@ func (f *fallback) Enqueue(ctx context.Context, key string) (Ticket, error) {
 	if f.invalid != nil {
 		return nil, f.invalid
 	}
-	if !f.asksSource() {
-		return f.enqueueLocal(ctx, key)
-	}
-	ticket, err := f.src.Enqueue(ctx, key)
-	if f.fallsBack(ctx, err) {
-		return f.enqueueLocal(ctx, key)
-	}
+	p, err := f.enqueue(ctx, key)
 	if err != nil {
 		return nil, err
 	}
-	return &fallbackTicket{src: f, key: key, inner: ticket}, nil
+	return &fallbackTicket{src: f, key: key, place: p}, nil
 }
 
-func (f *fallback) enqueueLocal(ctx context.Context, key string) (Ticket, error) {
-	ticket, err := f.local.Enqueue(ctx, key)
-	if err != nil {
-		return nil, err
+// enqueue takes a place where claims go now.
+func (f *fallback) enqueue(ctx context.Context, key string) (place, error) {
+	if f.asksSource() {
+		ticket, err := f.src.Enqueue(ctx, key)
+		if !f.fallsBack(ctx, err) {
+			return place{ticket: ticket}, err
+		}
 	}
-	return &fallbackTicket{src: f, key: key, inner: ticket, local: true}, nil
+	ticket, err := f.local.Enqueue(ctx, key)
+	return place{ticket: ticket, local: true}, err
 }
 
 func (f *fallback) Try(ctx context.Context, key string) (Slot, bool, error) {
@@ -124,7 +128,53 @@ func (f *fallback) fallsBack(ctx context.Context, err error) bool {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.outage.note(err, time.Now(), f.after)
+	falls := f.outage.note(err, time.Now(), f.after)
+	if f.away != nil && f.outage.isZero() {
+		f.back(errBack)
+		f.away = nil
+	}
+	return falls
+}
+
+// untilBack returns a context that ends when the source is back.
+func (f *fallback) untilBack() context.Context {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.outage.isZero() {
+		return isBack
+	}
+	if f.away == nil {
+		f.away, f.back = context.WithCancelCause(context.Background())
+	}
+	return f.away
+}
+
+// isBack has ended: the source is available.
+var isBack = func() context.Context {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	cancel(errBack)
+	return ctx
+}()
+
+// probe asks the source once in probeEvery whether it is back, until ctx ends.
+func (f *fallback) probe(ctx context.Context, key string) {
+	ticker := time.NewTicker(probeEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		if !f.asksSource() {
+			continue // somebody else did
+		}
+		s, ok, err := Try(ctx, f.src, key)
+		if ok {
+			_ = s.Release()
+		}
+		f.fallsBack(ctx, err)
+	}
 }
 
 // An outage is what is known about a source that is not available. It is zero
@@ -134,9 +184,11 @@ type outage struct {
 	asked time.Time // when the source was last asked
 }
 
+func (o *outage) isZero() bool { return o.since.IsZero() }
+
 // over reports whether claims have failed for long enough to stop asking.
 func (o *outage) over(now time.Time, after time.Duration) bool {
-	return !o.since.IsZero() && now.Sub(o.since) >= after
+	return !o.isZero() && now.Sub(o.since) >= after
 }
 
 // asks reports whether the next claim goes to the source: always, but during an
@@ -156,7 +208,7 @@ func (o *outage) note(err error, now time.Time, after time.Duration) bool {
 		*o = outage{}
 		return false
 	}
-	if o.since.IsZero() {
+	if o.isZero() {
 		o.since = now
 	}
 	return o.over(now, after)

@@ -129,6 +129,32 @@ func TestAClaimThatWaitsWhenTheSourceGoesAwayMovesToTheLocalShare(t *testing.T) 
 	})
 }
 
+func TestAClaimInTheLineOfTheLocalShareGoesBackWithTheSource(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src, local := slottest.NewBreakable(slot.NewLocal(1)), slot.NewLocal(1)
+		both := slot.Fallback(src, local, 0)
+		src.Break()
+		held := take(t, both, "k")
+		waiting, parked := queue(t, both, "k"), queue(t, both, "k")
+		begin := time.Now()
+		granted := make(chan slot.Slot)
+		go func() {
+			s, err := waiting.Wait(t.Context())
+			require.NoError(t, err)
+			granted <- s
+		}()
+		time.Sleep(5500 * time.Millisecond)
+		src.Heal()
+		s := <-granted
+		require.Equal(t, 6*time.Second, time.Since(begin), "it is asked for once a second")
+		require.Zero(t, free(t, src, "k"))
+		require.NoError(t, s.Release())
+		require.NoError(t, wait(t, parked).Release(), "a ticket that nobody waited with goes there too")
+		require.NoError(t, held.Release())
+		require.Equal(t, 1, free(t, local, ""))
+	})
+}
+
 func TestOnlyAnUnavailableSourceIsAnOutage(t *testing.T) {
 	inner := slot.NewLocal(1)
 	both := slot.Fallback(inner, slot.NewLocal(1), 0)

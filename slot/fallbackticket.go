@@ -2,80 +2,112 @@ package slot
 
 import (
 	"context"
+	"errors"
 	"sync"
 )
 
-// A fallbackTicket is a place in the line of the source, or of the local share.
+// A place is one in the line of the source, or in that of the local share.
+type place struct {
+	ticket Ticket
+	local  bool
+}
+
+// A fallbackTicket is a place that moves to the other line when the source goes
+// away and when it comes back.
 type fallbackTicket struct {
 	src *fallback
 	key string
 
-	// mu guards what follows. No source is called while it is held.
-	mu     sync.Mutex
-	inner  Ticket
-	local  bool // inner is a ticket of the local share
+	mu     sync.Mutex // guards what follows; no source is called while it is held
+	place  place
 	closed bool
 }
 
-func (t *fallbackTicket) place() (inner Ticket, local bool) {
+func (t *fallbackTicket) now() place {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.inner, t.local
+	return t.place
 }
 
 func (t *fallbackTicket) Slot() (Slot, bool) {
-	inner, local := t.place()
-	s, ok := inner.Slot()
-	if ok && local {
-		s = localShare{s}
+	p := t.now()
+	s, ok := p.ticket.Slot()
+	if !ok {
+		return nil, false
 	}
-	return s, ok
+	return p.wrap(s), true
 }
 
 func (t *fallbackTicket) Wait(ctx context.Context) (Slot, error) {
-	inner, local := t.place()
-	s, err := inner.Wait(ctx)
-	if !local && err != nil && t.src.fallsBack(ctx, err) {
-		// The source went away with our place in its line.
-		if inner, err = t.moveToLocal(ctx); err == nil {
-			local = true
-			s, err = inner.Wait(ctx)
+	for {
+		p := t.now()
+		s, err := t.waitAt(ctx, p)
+		if err == nil {
+			return p.wrap(s), nil
+		}
+		moves := errors.Is(err, errBack)
+		if !p.local {
+			moves = t.src.fallsBack(ctx, err)
+		}
+		if !moves {
+			return nil, err
+		}
+		if err := t.move(ctx); err != nil {
+			return nil, err
 		}
 	}
-	if err != nil {
-		return nil, err
-	}
-	if local {
-		return localShare{s}, nil
-	}
-	return s, nil
 }
 
-// moveToLocal takes a place in the line of the local share.
-func (t *fallbackTicket) moveToLocal(ctx context.Context) (Ticket, error) {
-	inner, err := t.src.local.Enqueue(ctx, t.key)
+// waitAt waits for the slot of a place. In the line of the local share the wait
+// ends with errBack when the source is back, and meanwhile asks for that.
+func (t *fallbackTicket) waitAt(ctx context.Context, p place) (Slot, error) {
+	if !p.local {
+		return p.ticket.Wait(ctx)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	back := t.src.untilBack()
+	stop := context.AfterFunc(back, func() { cancel(errBack) })
+	defer stop()
+	var probe sync.WaitGroup
+	probe.Go(func() { t.src.probe(ctx, t.key) })
+	defer probe.Wait()
+	defer cancel(nil)
+	return p.ticket.Wait(ctx)
+}
+
+// move takes a place where claims go now. The one before is given up already.
+func (t *fallbackTicket) move(ctx context.Context) error {
+	p, err := t.src.enqueue(ctx, t.key)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	t.mu.Lock()
 	closed := t.closed
 	if !closed {
-		t.inner, t.local = inner, true
+		t.place = p
 	}
 	t.mu.Unlock()
 	if closed {
-		_ = inner.Close()
-		return nil, ErrClosed
+		_ = p.ticket.Close()
+		return ErrClosed
 	}
-	return inner, nil
+	return nil
 }
 
 func (t *fallbackTicket) Close() error {
 	t.mu.Lock()
 	t.closed = true
-	inner := t.inner
+	p := t.place
 	t.mu.Unlock()
-	return inner.Close()
+	return p.ticket.Close()
+}
+
+// wrap marks a slot of the local share as one.
+func (p place) wrap(s Slot) Slot {
+	if p.local {
+		return localShare{s}
+	}
+	return s
 }
 
 // A localShare is a slot of the local share, which is not one of the limit that
