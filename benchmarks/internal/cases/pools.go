@@ -93,6 +93,7 @@ func poolGroups() []suite.Group {
 		awaitedGroup(),
 		backAndForthGroup(),
 		queuedGroup(),
+		tracingGroup(),
 		lanesGroup(),
 	}
 }

@@ -1,14 +1,18 @@
 package results
 
 import (
+	"errors"
 	"image/color"
 	"math"
+	"os"
 	"path/filepath"
+	"slices"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgsvg"
 
 	"github.com/berth-go/berth/benchmarks/internal/suite"
 )
@@ -86,7 +90,9 @@ func writeBars(p *plot.Plot, o suite.Outcome, c suite.Chart, path string) error 
 	p.X.Label.Text = c.Y
 	p.X.Min = 0
 	p.NominalY(names...)
-	return p.Save(chartWidth, vg.Length(len(names)+3)*barHeight, path)
+	p.X.Max = 1.05 * max(slices.Max(ours), slices.Max(others))
+	p.X.Tick.Marker = grouped{}
+	return save(p, vg.Length(len(names)+3)*barHeight, path)
 }
 
 // writeLines draws curves over logarithmic axes, with the spread of each point.
@@ -117,7 +123,7 @@ func writeLines(p *plot.Plot, o suite.Outcome, c suite.Chart, path string) error
 	}
 	p.Y.Min = math.Pow(10, math.Floor(math.Log10(low)))
 	p.Y.Max = math.Pow(10, math.Ceil(math.Log10(high*1.2)))
-	return p.Save(chartWidth, chartHeight, path)
+	return save(p, chartHeight, path)
 }
 
 // points are medians with their spread.
@@ -155,6 +161,35 @@ func addLine(p *plot.Plot, all points, name string, i int) error {
 	p.Add(line, marks, bars)
 	p.Legend.Add(name, line, marks)
 	return nil
+}
+
+// save draws a chart on white with a margin.
+func save(p *plot.Plot, height vg.Length, path string) error {
+	const margin = 0.15 * vg.Inch
+	canvas := vgsvg.New(chartWidth, height)
+	c := draw.New(canvas)
+	c.SetColor(color.White)
+	c.Fill(c.Rectangle.Path())
+	p.Draw(draw.Crop(c, margin, -2*margin, margin, -margin))
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	_, err = canvas.WriteTo(f)
+	return errors.Join(err, f.Close())
+}
+
+// grouped marks an axis like plot does, but writes 10000 as 10,000.
+type grouped struct{}
+
+func (grouped) Ticks(low, high float64) []plot.Tick {
+	ticks := plot.DefaultTicks{}.Ticks(low, high)
+	for i, t := range ticks {
+		if t.Label != "" {
+			ticks[i].Label = suite.Figure(t.Value)
+		}
+	}
+	return ticks
 }
 
 // tens marks the powers of ten.
