@@ -90,12 +90,16 @@ func (c *conn) late(now time.Time) bool {
 func (c *conn) expire(now time.Time) {
 	wall := c.e.cfg.wall(now)
 	for i := len(c.held) - 1; i >= 0; i-- {
-		if cl := c.held[i]; cl.lease.over(now, wall) {
+		if cl := c.held[i]; cl.lease.over(now, wall) || c.forgotten(now) {
 			cl.lose(errExpired, now)
 		}
 	}
 	c.owed = slices.DeleteFunc(c.owed, func(cl *claim) bool { return cl.lease.over(now, wall) })
-	if c.broken != nil && len(c.held)+len(c.owed) == 0 {
+	if c.waiting != nil && c.forgotten(now) {
+		c.waiting.finish(unavailable(errPlace))
+		c.waiting = nil
+	}
+	if c.broken != nil && !c.orphaned() {
 		c.e.orphans = slices.DeleteFunc(c.e.orphans, func(o *conn) bool { return o == c })
 	}
 }
@@ -145,6 +149,9 @@ func (c *conn) next(now time.Time) time.Time {
 	for _, cl := range c.owed {
 		sooner(cl.lease.guard())
 	}
+	if c.orphaned() {
+		sooner(c.until)
+	}
 	for _, x := range c.pending {
 		sooner(x.deadline)
 	}
@@ -170,6 +177,9 @@ func (cl *claim) renewed(x exchange, r wire.Reply, now time.Time) error {
 	cl.renewing = false
 	if cl.stage != stageHeld {
 		return nil // released meanwhile
+	}
+	if cl.e.cfg.cluster && (r.Status == wire.ErrorNotLeader || r.Status == wire.ErrorDraining) {
+		return cl.e.follow(cl.conn, r) // breaks the connection; the cluster may keep the slot
 	}
 	if r.Status != wire.OK {
 		cl.traceRenewed(x, now, errNotOurs)

@@ -75,6 +75,8 @@ type claim struct {
 	missed    bool  // sl found no free slot
 	taken     bool  // the ticket's owner has the slot
 	retried   bool  // it was sent to another connection once
+	hops      int   // how often another member of the cluster was named
+	rejoins   bool  // its se was repeated: a grant can be old
 	renewing  bool  // an sn is on its way
 	tag       uint64
 	token     wire.Token
@@ -142,6 +144,8 @@ func (cl *claim) answered(c *conn, x exchange, r wire.Reply, now time.Time) erro
 		return cl.confirmedBy(x, r, now)
 	case roleRenew:
 		return cl.renewed(x, r, now)
+	case roleRejoin:
+		return cl.rejoined(x, r, now)
 	case rolePing:
 		cl.finish(nil)
 	case roleRelease:
@@ -155,6 +159,10 @@ func (cl *claim) answered(c *conn, x exchange, r wire.Reply, now time.Time) erro
 // placed takes the answer to sl or se.
 func (cl *claim) placed(x exchange, r wire.Reply, now time.Time) error {
 	switch {
+	case cl.e.cfg.cluster && (r.Status == wire.ErrorNotLeader || r.Status == wire.ErrorDraining):
+		cl.redirected(r, now)
+	case r.Status == wire.Acquired && cl.rejoins:
+		return cl.confirm(r, x.sent, now)
 	case r.Status == wire.OK || r.Status == wire.Acquired:
 		return cl.grant(r, x.sent, now)
 	case r.Status == wire.Timeout:
@@ -206,7 +214,7 @@ func (cl *claim) inLine(now time.Time) {
 	cl.queued, cl.stage, cl.waited = true, stageWait, now
 	x := exchange{role: roleWait, command: cl.verbs.wait, tag: cl.tag, claim: cl, sent: now}
 	cl.conn.send(x, &wire.Request{Key: cl.name, Timeout: longestWait})
-	if cl.trace != nil && cl.trace.Queued != nil {
+	if cl.trace != nil && cl.trace.Queued != nil && !cl.rejoins {
 		cl.e.later(func() { cl.trace.Queued(now) })
 	}
 	cl.signal()
@@ -217,6 +225,9 @@ func (cl *claim) inLine(now time.Time) {
 // run out meanwhile. So the grant is confirmed, unless it must be young.
 // Caller holds endpoint.mu.
 func (cl *claim) waitedFor(x exchange, r wire.Reply, now time.Time) error {
+	if cl.e.cfg.cluster && (r.Status == wire.ErrorNotLeader || r.Status == wire.ErrorDraining) {
+		return cl.e.follow(cl.conn, r) // breaks the connection; the cluster may keep the place
+	}
 	if r.Status != wire.OK {
 		cl.notGranted(r)
 		return nil
@@ -233,8 +244,22 @@ func (cl *claim) waitedFor(x exchange, r wire.Reply, now time.Time) error {
 		cl.giveBack(cl.abandoned, now)
 		return nil
 	}
-	if !l.spent(cl.asked, now) {
+	if !cl.rejoins && !l.spent(cl.asked, now) {
 		return cl.grant(r, x.sent, now)
+	}
+	return cl.confirm(r, x.sent, now)
+}
+
+// confirm asks whether a grant is still held before it is used. Caller holds
+// endpoint.mu.
+func (cl *claim) confirm(r wire.Reply, sent, now time.Time) error {
+	if _, err := cl.e.leaseOf(r, sent); err != nil {
+		return err
+	}
+	cl.token = r.Token
+	if cl.abandoned != nil {
+		cl.giveBack(cl.abandoned, now)
+		return nil
 	}
 	cl.traceGranted(now)
 	cl.stage = stageConfirm
@@ -396,6 +421,11 @@ func (cl *claim) abandon(err error, now time.Time) {
 		return
 	}
 	cl.abandoned = err
+	if c := cl.conn; c != nil && c.waiting == cl {
+		c.waiting = nil // the cluster will forget the place
+		cl.finish(err)
+		return
+	}
 	switch cl.stage {
 	case stageConnect:
 		cl.e.unwant(cl)

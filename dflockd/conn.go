@@ -27,6 +27,7 @@ const (
 	roleRenew               // sn, the heartbeat
 	roleRelease             // sr
 	roleLeave               // x
+	roleRejoin              // se, repeated for a slot that is held
 	rolePing                // ping, or hello where there is none
 )
 
@@ -52,6 +53,9 @@ type conn struct {
 	rw       net.Conn // raw, or TLS over it
 	features wire.Features
 	strict   bool
+	keeps    bool        // its slots outlive it on the server
+	member   int         // which of endpoint.servers it leads to
+	ref      wire.Secret // its stable reference, in a cluster
 	pace     pace
 	idle     time.Duration // how long it is kept without use
 	reader   *bufio.Reader // of the reading goroutine, after the handshake
@@ -74,6 +78,8 @@ type conn struct {
 	heard   time.Time
 	timer   *time.Timer
 	armed   time.Time // when timer fires; zero if it is not armed
+	waiting *claim    // of a broken one in a cluster: the claim whose place is kept
+	until   time.Time // of the same: how long the cluster keeps both
 	list    *[]*conn  // the endpoint's list that it is in, or nil
 	place   int       // where in list
 }
@@ -303,7 +309,7 @@ func (c *conn) unanswered() int { return len(c.pending) + len(c.tagged) }
 func (c *conn) fail(err error, now time.Time) {
 	if c.broken == nil {
 		c.e.broke(c, err, now)
-		c.drop(err, c.strict && !c.e.closing, now)
+		c.drop(err, c.keeps && !c.e.closing, now)
 	}
 }
 
@@ -333,11 +339,11 @@ func (c *conn) drop(err error, keep bool, now time.Time) {
 		}
 	}
 	for _, x := range waiting {
-		if x.claim.stage != stageHeld {
+		if x.claim.stage != stageHeld && x.claim != c.waiting {
 			x.claim.broke(err, now)
 		}
 	}
-	if len(c.held) == 0 {
+	if !c.orphaned() {
 		c.disarm()
 	}
 	close(c.dead)

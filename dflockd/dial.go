@@ -21,7 +21,7 @@ const leastReadTimeout = time.Second
 // needed returns how many more connections the claims that wait could use.
 // Caller holds mu.
 func (e *endpoint) needed() int {
-	return len(e.orphans) + len(e.own) + (len(e.shared)+maxLoad-1)/maxLoad
+	return len(e.orphans) + e.rescuing + len(e.own) + (len(e.shared)+maxLoad-1)/maxLoad
 }
 
 // dialMore dials as far as connections are needed and the gate allows. Caller
@@ -110,13 +110,15 @@ func (e *endpoint) refuseAll(err error) {
 func (e *endpoint) dial() {
 	defer e.tasks.Done()
 	e.lock()
-	server := e.address()
+	first, server := e.leader, e.address()
+	orphan, ref := e.nextOrphan()
 	e.unlock()
-	c, err := e.connect(server)
+	c, err := e.connectAny(first, ref)
 	now := time.Now()
 	e.lock()
 	defer e.unlock()
 	e.dialing--
+	e.putBack(orphan)
 	if err != nil {
 		e.dialFailed(server, err, now)
 		return
@@ -125,18 +127,63 @@ func (e *endpoint) dial() {
 		e.closeLater(c.raw)
 		return
 	}
+	if first == e.leader {
+		e.leader = c.member
+	}
 	e.gate.succeeded(now, e.needed()-1)
 	e.tags = c.features.Tags
 	e.conns[c] = struct{}{}
 	c.start(now)
-	if n := len(e.orphans); n > 0 {
-		orphan := e.orphans[n-1]
+	if n := len(e.orphans); n > 0 && (!e.cfg.cluster || e.orphans[n-1] == orphan) {
+		orphan = e.orphans[n-1]
 		e.orphans = e.orphans[:n-1]
 		c.adopt(orphan, now)
 	}
 	e.relist(c)
 	e.assignAt(now)
 	e.dialMore(now)
+}
+
+// nextOrphan returns the reference that the next connection shows in a
+// cluster, and the orphan whose reference it is, if any. Caller holds mu.
+func (e *endpoint) nextOrphan() (*conn, wire.Secret) {
+	if !e.cfg.cluster {
+		return nil, ""
+	}
+	n := len(e.orphans)
+	if n == 0 {
+		return nil, newReference()
+	}
+	orphan := e.orphans[n-1]
+	e.orphans = e.orphans[:n-1]
+	e.rescuing++
+	return orphan, orphan.ref
+}
+
+// putBack ends what nextOrphan began. Caller holds mu.
+func (e *endpoint) putBack(orphan *conn) {
+	if orphan == nil {
+		return
+	}
+	e.rescuing--
+	if orphan.orphaned() && !e.closing {
+		e.orphans = append(e.orphans, orphan)
+	} else {
+		orphan.expireAll(time.Now())
+	}
+}
+
+// connectAny connects to a server, or to the first member of a cluster that
+// answers.
+func (e *endpoint) connectAny(first int, ref wire.Secret) (c *conn, err error) {
+	for i := range e.servers {
+		member := (first + i) % len(e.servers)
+		if c, err = e.connect(e.servers[member], ref); err == nil {
+			c.member = member
+			return c, nil
+		}
+	}
+	return nil, err
 }
 
 // dialFailed takes note that the server cannot be reached. Caller holds mu.
@@ -165,7 +212,7 @@ func hint(server string, err error) error {
 
 // connect opens a connection and makes it ready: TLS, secret, hello. It takes
 // at most the connect timeout.
-func (e *endpoint) connect(server string) (*conn, error) {
+func (e *endpoint) connect(server string, ref wire.Secret) (*conn, error) {
 	ctx, cancel := context.WithTimeout(e.ctx, e.cfg.connectTimeout)
 	defer cancel()
 	raw, err := e.cfg.dial(ctx, "tcp", server)
@@ -174,7 +221,7 @@ func (e *endpoint) connect(server string) (*conn, error) {
 	}
 	// A handshake that hangs ends with ctx.
 	stop := context.AfterFunc(ctx, func() { _ = raw.SetDeadline(time.Unix(1, 0)) })
-	c, err := e.handshake(ctx, raw, server)
+	c, err := e.handshake(ctx, raw, server, ref)
 	if !stop() && err == nil {
 		err = context.Cause(ctx)
 	}
@@ -185,8 +232,8 @@ func (e *endpoint) connect(server string) (*conn, error) {
 	return c, nil
 }
 
-func (e *endpoint) handshake(ctx context.Context, raw net.Conn, server string) (*conn, error) {
-	c := &conn{e: e, raw: raw, rw: raw}
+func (e *endpoint) handshake(ctx context.Context, raw net.Conn, server string, ref wire.Secret) (*conn, error) {
+	c := &conn{e: e, raw: raw, rw: raw, ref: ref}
 	if e.cfg.tls != nil {
 		t, err := e.startTLS(ctx, raw, server)
 		if err != nil {
@@ -204,6 +251,8 @@ func (e *endpoint) handshake(ctx context.Context, raw net.Conn, server string) (
 		f.ReadTimeout = max(f.ReadTimeout, leastReadTimeout)
 	}
 	c.strict = f.Strict || e.cfg.strict
+	c.keeps = c.strict || e.cfg.orphanTime > 0
+	f.Ping = f.Ping || e.cfg.cluster
 	c.pace = pace{ratio: e.cfg.renewRatio, readTimeout: f.ReadTimeout}
 	c.idle = longestIdle
 	if !original && f.ReadTimeout > 0 {
@@ -226,42 +275,54 @@ func (e *endpoint) startTLS(ctx context.Context, raw net.Conn, server string) (n
 	return t, t.HandshakeContext(ctx)
 }
 
-// greet shows the secret and asks what the server can do, in one write. An
-// original server answers the question with an error, and goes on.
+// greet shows the secret and the reference and asks what the server can do, in
+// one write. An original server answers the question with an error, and goes on.
 func (e *endpoint) greet(c *conn) (original bool, err error) {
-	var out []byte
+	var asked []wire.Request
 	if e.cfg.secret != nil {
-		if out, err = wire.AppendRequest(out, &wire.Request{Command: wire.Auth, Secret: *e.cfg.secret}); err != nil {
+		asked = append(asked, wire.Request{Command: wire.Auth, Secret: *e.cfg.secret})
+	}
+	if c.ref != "" {
+		asked = append(asked, wire.Request{Command: wire.StableRef, Secret: c.ref})
+	}
+	asked = append(asked, wire.Request{Command: wire.Hello})
+	var out []byte
+	for i := range asked {
+		if out, err = wire.AppendRequest(out, &asked[i]); err != nil {
 			return false, err
 		}
-	}
-	if out, err = wire.AppendRequest(out, &wire.Request{Command: wire.Hello}); err != nil {
-		return false, err
 	}
 	if _, err := c.rw.Write(out); err != nil {
 		return false, err
 	}
-	if e.cfg.secret != nil {
-		if r, err := readReply(c.reader, wire.Auth); err != nil {
+	for _, a := range asked {
+		r, err := readReply(c.reader, a.Command)
+		if err != nil {
 			return false, err
-		} else if r.Status == wire.Error {
-			return false, fmt.Errorf("%w: it has none (start it with --auth-token, or do without WithAuth)", ErrAuth)
-		} else if r.Status != wire.OK {
-			return false, refusal(r)
+		}
+		if original, err = c.greeted(a.Command, r); err != nil {
+			return false, err
 		}
 	}
-	r, err := readReply(c.reader, wire.Hello)
-	if err != nil {
-		return false, err
-	}
-	if r.Status == wire.Error || r.Status == wire.ErrorOther {
+	return original, nil
+}
+
+// greeted takes the answer to one of the requests of greet.
+func (c *conn) greeted(asked wire.Command, r wire.Reply) (original bool, err error) {
+	refused := r.Status == wire.Error || r.Status == wire.ErrorOther
+	switch {
+	case asked == wire.Hello && refused:
 		return true, nil
-	}
-	if r.Status != wire.OK {
+	case asked == wire.Auth && r.Status == wire.Error:
+		return false, fmt.Errorf("%w: it has none (start it with --auth-token, or do without WithAuth)", ErrAuth)
+	case asked == wire.StableRef && refused:
+		return false, fmt.Errorf("%w: it knows no references, so it is no member of a cluster (see WithCluster)", ErrRefused)
+	case r.Status != wire.OK:
 		return false, refusal(r)
-	}
-	if c.features, err = wire.ParseFeatures(r.Text); err != nil {
-		return false, violation("its hello")
+	case asked == wire.Hello:
+		if c.features, err = wire.ParseFeatures(r.Text); err != nil {
+			return false, violation("its hello")
+		}
 	}
 	return false, nil
 }

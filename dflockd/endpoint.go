@@ -44,6 +44,7 @@ type endpoint struct {
 	idle     []*conn  // without a claim, the last used at the end
 	shared   []*claim // wait for a connection with room
 	own      []*claim // wait for a connection of their own
+	rescuing int      // orphans for which a dial is under way
 	orphans  []*conn  // broken ones whose slots wait for another connection
 	missed   map[string]struct{}
 	signals  []chan struct{} // to be used again
@@ -95,6 +96,7 @@ func (e *endpoint) claim(cl *claim) {
 	e.lock()
 	defer e.unlock()
 	cl.e = e
+	cl.alone = cl.alone || e.cfg.cluster
 	cl.changed = e.signalChan()
 	if _, ok := e.missed[cl.name]; ok && !cl.tryOnly {
 		cl.missed = true
@@ -224,7 +226,7 @@ func (e *endpoint) pick(now time.Time, shared bool) *conn {
 	}
 	for n := len(e.idle); n > 0; n = len(e.idle) {
 		c := e.idle[n-1]
-		if !c.stale(now) {
+		if !c.stale(now) && c.member == e.leader {
 			return c
 		}
 		c.end(now)

@@ -13,17 +13,33 @@ func (c *conn) keep(held []*claim, unanswered []exchange, now time.Time) {
 	for _, cl := range held {
 		cl.renewing = false
 	}
+	if c.e.cfg.cluster {
+		c.until = now.Add(c.e.cfg.orphanTime - leastMargin)
+	}
 	for _, x := range unanswered {
-		if x.role == roleRelease || x.claim.stage == stageConfirm {
+		switch {
+		case x.role == roleRelease:
+			c.owed = append(c.owed, x.claim)
+		case x.claim.stage == stageHeld || x.claim.abandoned != nil || x.claim.stage == stageDone:
+		case c.e.cfg.cluster && (x.role == roleEnqueue || x.role == roleWait || x.role == roleConfirm):
+			c.waiting = x.claim
+		case x.role == roleConfirm:
 			c.owed = append(c.owed, x.claim)
 		}
 	}
-	if len(c.held)+len(c.owed) > 0 {
+	if c.orphaned() {
 		c.e.orphans = append(c.e.orphans, c)
 		c.arm(c.next(now))
 		c.e.later(c.e.rescue)
 	}
 }
+
+// orphaned reports whether a broken connection still keeps something. Caller
+// holds endpoint.mu.
+func (c *conn) orphaned() bool { return len(c.held)+len(c.owed) > 0 || c.waiting != nil }
+
+// forgotten reports whether a cluster has forgotten the connection by now.
+func (c *conn) forgotten(now time.Time) bool { return !c.until.IsZero() && !now.Before(c.until) }
 
 // rescue dials for the orphans.
 func (e *endpoint) rescue() {
@@ -45,7 +61,17 @@ func (c *conn) adopt(orphan *conn, now time.Time) {
 		cl.conn, cl.place = c, len(c.held)
 		c.held = append(c.held, cl)
 		c.load++
-		cl.sendRenew(roleRenew, c.pace.answer(cl.lease), now)
+		if c.e.cfg.cluster {
+			cl.rejoin(roleRejoin, now)
+		} else {
+			cl.sendRenew(roleRenew, c.pace.answer(cl.lease), now)
+		}
+	}
+	if cl := orphan.waiting; cl != nil {
+		orphan.waiting = nil
+		cl.conn, c.alone, cl.stage, cl.renewing = c, true, stageEnqueue, false
+		c.load++
+		cl.rejoin(roleEnqueue, now)
 	}
 	for _, cl := range orphan.owed {
 		cl.conn = c
@@ -60,5 +86,9 @@ func (c *conn) expireAll(now time.Time) {
 		c.held[len(c.held)-1].lose(ErrClosed, now)
 	}
 	c.owed = nil
+	if c.waiting != nil {
+		c.waiting.finish(ErrClosed)
+		c.waiting = nil
+	}
 	c.disarm()
 }
