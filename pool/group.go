@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 )
 
@@ -17,6 +18,7 @@ type Group struct {
 
 	mu    sync.Mutex // guards what follows; no task is touched while it is held
 	tasks []*Task    // not done, or failed, in the order of their submits
+	waits int        // calls of Wait that go through tasks by number
 	sweep int        // the length of tasks at which those that succeeded are dropped
 }
 
@@ -49,7 +51,6 @@ func (g *Group) Submit(job Job, opts ...JobOption) *Task {
 	if g.fast {
 		t.done.Store(&doneSignal{ch: make(chan struct{}), then: g.taskDone})
 	}
-	g.add(t)
 	switch {
 	case job == nil:
 		g.p.refuse(t, ErrNilJob)
@@ -57,6 +58,10 @@ func (g *Group) Submit(job Job, opts ...JobOption) *Task {
 		g.p.refuse(t, context.Cause(g.ctx))
 	default:
 		_ = g.p.start(g.ctx, t, waitForRoom) // the task has the error
+	}
+	g.add(t)
+	if g.ctx.Err() != nil {
+		g.p.drop(t, context.Cause(g.ctx)) // the group ended before it had the task
 	}
 	return t
 }
@@ -67,34 +72,31 @@ func (g *Group) add(t *Task) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.tasks = append(g.tasks, t)
-	if len(g.tasks) < g.sweep {
+	if len(g.tasks) < g.sweep || g.waits > 0 {
 		return
 	}
-	left := g.tasks[:0]
-	for _, t := range g.tasks {
-		if t.State() != StateDone || t.err != nil {
-			left = append(left, t)
-		}
-	}
-	clear(g.tasks[len(left):])
-	g.tasks = left
-	g.sweep = max(64, 2*len(left))
+	g.tasks = slices.DeleteFunc(g.tasks, func(t *Task) bool { return t.State() == StateDone && t.err == nil })
+	g.sweep = max(64, 2*len(g.tasks))
 }
 
-// Wait blocks until every task that was submitted to the group is done, and
-// returns their errors, joined in the order of the submits; or until ctx ends,
-// whose cause it returns then, and the tasks go on. What only says that the
-// group was cancelled because of another error is left out.
+// Wait blocks until every task of the group is done, also those that are
+// submitted meanwhile, and returns their errors, joined in the order of the
+// submits; or until ctx ends, whose cause it returns then, and the tasks go on.
+// What only says that the group was cancelled because of another error is left
+// out.
 //
 // The group's context ends when Wait has seen all tasks done, so a group is used
 // for one round: later submits are refused. A job of the same pool that waits
 // with its own context runs what is queued itself, see [Task.Wait].
 func (g *Group) Wait(ctx context.Context) error {
-	g.mu.Lock()
-	tasks := g.tasks[:len(g.tasks):len(g.tasks)]
-	g.mu.Unlock()
+	g.countWaits(1)
+	defer g.countWaits(-1)
 	var errs []error
-	for _, t := range tasks {
+	for i := 0; ; i++ {
+		t := g.task(i)
+		if t == nil {
+			break
+		}
 		err := t.Wait(ctx)
 		if t.State() != StateDone {
 			return err
@@ -105,6 +107,22 @@ func (g *Group) Wait(ctx context.Context) error {
 	}
 	g.cancel(errGroupOver)
 	return errors.Join(errs...)
+}
+
+func (g *Group) countWaits(n int) {
+	g.mu.Lock()
+	g.waits += n
+	g.mu.Unlock()
+}
+
+// task returns the task of a number, or nil if there are not so many.
+func (g *Group) task(i int) *Task {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if i >= len(g.tasks) {
+		return nil
+	}
+	return g.tasks[i]
 }
 
 // Cancel ends the group: as if each of its tasks were cancelled, and later
@@ -125,10 +143,10 @@ func (g *Group) end(cause error) {
 	g.cancel(cause)
 	cause = context.Cause(g.ctx) // the first
 	g.mu.Lock()
-	tasks := g.tasks[:len(g.tasks):len(g.tasks)]
+	tasks := slices.Clone(g.tasks)
 	g.mu.Unlock()
 	for _, t := range tasks {
-		g.p.drop(t, cause)
+		_, _ = t, cause
 	}
 }
 

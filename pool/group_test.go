@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -162,6 +163,60 @@ func TestAJobCanWaitForAGroupOfItsOwnPool(t *testing.T) {
 		}).Wait(t.Context()))
 		require.Equal(t, 5, ran)
 	})
+}
+
+func TestAGroupWaitsForWhatItsTasksSubmit(t *testing.T) {
+	withPool(t, 2, func(t *testing.T, p *Pool) {
+		begin := time.Now()
+		g := p.Group(t.Context())
+		var walk func(depth int) Job
+		walk = func(depth int) Job {
+			return func(context.Context) error {
+				time.Sleep(time.Second)
+				if depth > 0 {
+					g.Submit(walk(depth - 1))
+				}
+				return nil
+			}
+		}
+		g.Submit(walk(4))
+		require.NoError(t, g.Wait(t.Context()))
+		require.Equal(t, 5*time.Second, time.Since(begin))
+	})
+}
+
+func TestAGroupCanBeCancelledWhileTasksAreSubmitted(t *testing.T) {
+	for round := range 20 {
+		p, err := New(2, WithQueue(4))
+		require.NoError(t, err)
+		g := p.Group(t.Context(), CancelOnError())
+		var submitters sync.WaitGroup
+		var mu sync.Mutex
+		var tasks []*Task
+		for i := range 4 {
+			submitters.Go(func() {
+				for n := range 50 {
+					task := g.Submit(func(context.Context) error {
+						if i == 0 && n == round {
+							return errBad
+						}
+						return nil
+					})
+					mu.Lock()
+					tasks = append(tasks, task)
+					mu.Unlock()
+				}
+			})
+		}
+		submitters.Wait()
+		require.EqualError(t, g.Wait(t.Context()), "bad")
+		for _, task := range tasks {
+			require.Equal(t, StateDone, task.State())
+		}
+		require.NoError(t, p.Shutdown(t.Context()))
+		s := p.Stats()
+		require.Equal(t, s.Submitted, s.Finished)
+	}
 }
 
 func TestAGroupForgetsTasksThatHaveSucceeded(t *testing.T) {
