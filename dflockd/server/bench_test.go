@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -179,30 +180,55 @@ func waitAndDrop(b *testing.B, p *process, n int) {
 	b.ReportMetric(float64(p.memory(b)-before)/float64(n), "B/waiter")
 
 	begin := time.Now()
+	granted := relay(waiters, n/2)
 	holder.ask("r|k|" + token)
-	for _, w := range waiters[:n/2] {
-		token, _ := w.granted(w.line())
-		w.send("r|k|" + token)
-	}
+	last := <-granted
 	b.ReportMetric(float64(time.Since(begin).Microseconds())/float64(n/2), "µs/grant")
 
-	last := waiters[n/2]
-	token, _ = last.granted(last.line())
 	begin = time.Now()
-	for _, w := range waiters[n/2+1:] {
-		_ = w.Close()
+	for _, w := range waiters {
+		if w != last.client {
+			_ = w.Close()
+		}
 	}
-	require.Equal(b, "ok 1000", last.ask("n|k|"+token+" 1000"))
+	require.Equal(b, "ok 1000", last.client.ask("n|k|"+last.token+" 1000"))
 	b.ReportMetric(float64(time.Since(begin).Microseconds())/1000, "ms-renewal-while-dropped")
 	live := p.dial(b)
 	live.send("l|k|1000")
 	begin = time.Now()
-	last.ask("r|k|" + token)
+	last.client.ask("r|k|" + last.token)
 	live.granted(live.line())
 	b.ReportMetric(float64(time.Since(begin).Microseconds())/1000, "ms-past-the-dead")
+	_ = last.client.Close()
+}
+
+// grantee is a client and the token that it was granted.
+type grantee struct {
+	client *client
+	token  string
+}
+
+// relay lets each waiter release what it is granted, up to the k-th, which it
+// sends.
+func relay(waiters []*client, k int) <-chan grantee {
+	last := make(chan grantee, 1)
+	var count atomic.Int64
 	for _, w := range waiters {
-		_ = w.Close()
+		go func() {
+			buf := make([]byte, 64)
+			n, err := w.Read(buf)
+			if err != nil {
+				return // it was dropped
+			}
+			token := strings.Fields(string(buf[:n]))[1]
+			if int(count.Add(1)) == k {
+				last <- grantee{w, token}
+				return
+			}
+			w.send("r|k|" + token)
+		}()
 	}
+	return last
 }
 
 // BenchmarkWaitersInMemory lets 50,000 wait for one key in memory; then all
@@ -231,14 +257,9 @@ func BenchmarkWaitersInMemory(b *testing.B) {
 				begin := time.Now()
 				switch end {
 				case "granted":
+					last := relay(waiters, n)
 					holder.ask("r|k|" + token)
-					for _, w := range waiters {
-						buf := make([]byte, 64)
-						k, err := w.Read(buf)
-						require.NoError(b, err)
-						token, _ := holder.granted(strings.TrimSpace(string(buf[:k])))
-						w.send("r|k|" + token)
-					}
+					<-last
 				case "timed-out":
 					require.Eventually(b, func() bool { return s.Stats().Timeouts == n }, time.Minute, time.Millisecond)
 				case "dropped":
