@@ -133,6 +133,9 @@ func (p *Pool) finish(t *Task, ctx context.Context, err error, ran bool, c *coun
 	} else if lost {
 		c.lostButOK.Add(1)
 	}
+	if h != nil && ran {
+		h.note(err)
+	}
 	// The counts first: who has waited for the task finds it counted.
 	c.finished.Add(1)
 	t.complete(err)

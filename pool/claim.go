@@ -19,28 +19,56 @@ import (
 //	                     │                     ▲       │
 //	                     └── nobody needs it   └reused─┘
 type hold struct {
-	p        *Pool
-	group    *group
-	slot     slot.Slot
-	ctx      context.Context // the slot's
-	claimed  time.Time       // when the claim began
-	granted  time.Time       // when the pool had the slot
-	single   bool            // it serves one job only
-	jobs     int             // that it has served; its worker's own
-	stop     func() bool     // ends the watch over ctx
-	patience *time.Timer     // runs while it waits for a worker; guarded by the pool's mu
+	p         *Pool
+	group     *group
+	slot      slot.Slot
+	claimed   time.Time   // when the claim began
+	granted   time.Time   // when the pool had the slot
+	single    bool        // it serves one job only
+	jobs      int         // that it has served before the one that runs; its worker's own
+	succeeded atomic.Bool // the last job did, and nobody looked whether the slot was lost
+	patience  *time.Timer // runs while it waits for a worker; guarded by the pool's mu
 
 	busy     atomic.Bool // a job runs under it
 	reported atomic.Bool // as overrun
 
-	losing sync.Once // tells of the loss
+	// watching is there once somebody needs to know when the slot is lost: most
+	// jobs are over before anyone does, and a slot's context costs allocations.
+	watching atomic.Pointer[watch]
+	mu       sync.Mutex // held while watching and own are made
+	losing   sync.Once  // tells of the loss
 
-	mu  sync.Mutex // guards own
-	own *workerCtx // the context of jobs without a task, made when one needs it
-	end context.CancelCauseFunc
+	own *holdCtx // the context of jobs without a task, made when one needs it
 }
 
-func (h *hold) lost() bool { return errors.Is(context.Cause(h.ctx), slot.ErrLost) }
+// A watch over a slot's context.
+type watch struct {
+	ctx  context.Context
+	stop func() bool
+}
+
+// context returns the slot's context, and from then on the pool is told at once
+// when the slot is lost.
+func (h *hold) context() context.Context {
+	if w := h.watching.Load(); w != nil {
+		return w.ctx
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if w := h.watching.Load(); w != nil {
+		return w.ctx
+	}
+	w := &watch{ctx: h.slot.Context()}
+	w.stop = context.AfterFunc(w.ctx, h.ended)
+	h.watching.Store(w)
+	return w.ctx
+}
+
+// lost reports whether the slot is known to have been lost.
+func (h *hold) lost() bool {
+	w := h.watching.Load()
+	return w != nil && errors.Is(context.Cause(w.ctx), slot.ErrLost)
+}
 
 // A parked claim is in line. A goroutine waits with it, and no worker.
 type parked struct {
@@ -95,7 +123,7 @@ func (p *Pool) serveGrant(w *worker) (item, bool) {
 		h := p.grants.pop()
 		h.patience.Stop()
 		h.group.claims--
-		if h.group.n == 0 || h.ctx.Err() != nil {
+		if h.group.n == 0 || h.context().Err() != nil {
 			p.giveBack(h)
 			continue
 		}
@@ -145,7 +173,7 @@ func (p *Pool) reuse(w *worker) (item, bool) {
 	if h == nil || h.group.n == 0 || h.single || p.cfg.reuse == 0 {
 		return item{}, false
 	}
-	if h.ctx.Err() != nil || time.Since(h.granted) >= p.cfg.reuse || len(p.workers) > p.target {
+	if h.context().Err() != nil || time.Since(h.granted) >= p.cfg.reuse || len(p.workers) > p.target {
 		return item{}, false
 	}
 	h.jobs++
@@ -258,29 +286,33 @@ func (p *Pool) ask(g *group, queue bool) (c claimed) {
 	if p.hooks != nil {
 		ctx = p.hooks.enqueue(ctx, SlotEvent{Key: g.key, Claimed: c.at})
 	}
-	caught := panics.Try(func() {
-		if !queue {
-			c.slot, _, c.err = slot.Try(ctx, p.src, g.key)
-			return
-		}
-		t, err := p.src.Enqueue(ctx, g.key)
-		switch {
-		case err != nil:
-			c.err = err
-		case t == nil:
-			c.err = errors.New("pool: the slot source returned neither a ticket nor an error")
-		default:
-			var ok bool
-			if c.slot, ok = t.Slot(); !ok {
-				c.ticket = t
-			}
-		}
-	})
-	if caught != nil {
-		c.err = fmt.Errorf("%w: %w", ErrSourcePanic, newPanicError(caught))
-	}
+	c.slot, c.ticket, c.err = p.enter(ctx, g.key, queue)
 	p.tellClaim(g, c)
 	return c
+}
+
+// enter asks the source, which may panic, for a slot or a place in line.
+func (p *Pool) enter(ctx context.Context, key string, queue bool) (s slot.Slot, t slot.Ticket, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			s, t, err = nil, nil, sourcePanic(r)
+		}
+	}()
+	if !queue {
+		s, _, err = slot.Try(ctx, p.src, key)
+		return s, nil, err
+	}
+	t, err = p.src.Enqueue(ctx, key)
+	if err != nil {
+		return nil, nil, err
+	}
+	if t == nil {
+		return nil, nil, errors.New("pool: the slot source returned neither a ticket nor an error")
+	}
+	if granted, ok := t.Slot(); ok {
+		return granted, nil, nil
+	}
+	return nil, t, nil
 }
 
 func (p *Pool) tellClaim(g *group, c claimed) {
@@ -314,8 +346,7 @@ func (p *Pool) park(g *group, c claimed) {
 func (p *Pool) awaitGrant(ctx context.Context, g *group, pk *parked, c claimed) {
 	defer p.alive.Done()
 	defer pk.cancel(nil)
-	caught := panics.Try(func() { c.slot, c.err = pk.ticket.Wait(ctx) })
-	if caught != nil {
+	if caught := panics.Try(func() { c.slot, c.err = pk.ticket.Wait(ctx) }); caught != nil {
 		c.err = fmt.Errorf("%w: %w", ErrSourcePanic, newPanicError(caught))
 	}
 	c.ticket = nil
@@ -403,25 +434,32 @@ func (p *Pool) withdraw(h *hold) {
 // newHold takes over a slot; the caller holds mu.
 func (p *Pool) newHold(g *group, c claimed) *hold {
 	info := c.slot.Info()
-	h := &hold{p: p, group: g, slot: c.slot, ctx: c.slot.Context(), claimed: c.at, granted: time.Now(), single: info.SingleUse || p.cfg.reuse == 0}
-	p.held++
-	h.stop = context.AfterFunc(h.ctx, h.ended)
+	h := &hold{p: p, group: g, slot: c.slot, claimed: c.at, granted: time.Now(), single: info.SingleUse || p.cfg.reuse == 0}
+	if p.held++; p.held == 1 {
+		p.sweepLater()
+	}
+	if p.hooks != nil {
+		h.context()
+	}
 	return h
 }
 
 // ended is called when the slot's context has ended while the pool has it.
 func (h *hold) ended() {
-	if errors.Is(context.Cause(h.ctx), slot.ErrLost) {
-		h.noteLoss()
+	if h.lost() {
+		h.noteLoss(slot.ErrLost)
 	}
 }
 
+// note keeps how a job has ended, in case its slot turns out to be lost.
+func (h *hold) note(err error) { h.succeeded.Store(err == nil && h.watching.Load() == nil) }
+
 // noteLoss tells of the loss once, and before the release is told of.
-func (h *hold) noteLoss() {
+func (h *hold) noteLoss(err error) {
 	h.losing.Do(func() {
 		h.p.lost.Add(1)
 		if h.p.hooks != nil {
-			h.p.hooks.lost(SlotEvent{Key: h.group.key, Claimed: h.claimed, Slot: h.slot, Err: context.Cause(h.ctx)})
+			h.p.hooks.lost(SlotEvent{Key: h.group.key, Claimed: h.claimed, Slot: h.slot, Err: err})
 		}
 		if h.busy.Load() {
 			h.p.watchHold(h)
@@ -432,23 +470,78 @@ func (h *hold) noteLoss() {
 // release gives the slot back. It is called without mu.
 func (h *hold) release() {
 	h.busy.Store(false)
-	if !h.stop() {
+	if w := h.watching.Load(); w != nil && !w.stop() {
 		h.ended()
 	}
-	var err error
-	caught := panics.Try(func() { err = h.slot.Release() })
-	if caught != nil {
-		err = fmt.Errorf("%w: %w", ErrSourcePanic, newPanicError(caught))
+	err := h.giveBack()
+	if errors.Is(err, slot.ErrLost) {
+		h.noteLoss(err)
+		if h.succeeded.Load() {
+			h.p.others.lostButOK.Add(1)
+		}
 	}
 	h.mu.Lock()
-	end := h.end
+	own := h.own
 	h.mu.Unlock()
-	if end != nil {
-		end(slot.ErrReleased)
+	if own != nil {
+		own.end()
 	}
 	if h.p.hooks != nil {
 		h.p.hooks.released(SlotEvent{Key: h.group.key, Claimed: h.claimed, Slot: h.slot, Err: err})
 	}
+}
+
+// giveBack releases the slot, whose source may panic.
+func (h *hold) giveBack() (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = sourcePanic(r)
+		}
+	}()
+	return h.slot.Release()
+}
+
+// sourcePanic is the error of a source that panicked.
+func sourcePanic(value any) error {
+	r := panics.NewRecovered(2, value)
+	return fmt.Errorf("%w: %w", ErrSourcePanic, newPanicError(&r))
+}
+
+// sweepLater looks after a while whether some slot is held for long that nobody
+// watches yet: a job that runs for long is told of as overrun also if it never
+// asks for its context. The caller holds mu.
+func (p *Pool) sweepLater() {
+	if p.sweeping {
+		return
+	}
+	p.sweeping = true
+	p.delay(&delayed{at: time.Now().Add(p.cfg.grace / 4), then: func() {
+		p.sweeping = false
+		p.sweep()
+	}})
+}
+
+// sweep is called with mu held.
+func (p *Pool) sweep() {
+	var unwatched []*hold
+	for _, w := range p.workers {
+		if h := w.hold; h != nil && h.watching.Load() == nil {
+			unwatched = append(unwatched, h)
+		}
+	}
+	if p.held > 0 {
+		p.sweepLater()
+	}
+	if len(unwatched) == 0 {
+		return
+	}
+	p.alive.Add(1)
+	go func() { // a source is not called under mu
+		defer p.alive.Done()
+		for _, h := range unwatched {
+			h.context()
+		}
+	}()
 }
 
 // workerContext returns the context of jobs without a task: it ends with the
@@ -457,13 +550,7 @@ func (h *hold) workerContext(w *worker) context.Context {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.own == nil {
-		ctx, cancel := context.WithCancelCause(h.p.base)
-		if h.ctx.Err() != nil {
-			cancel(context.Cause(h.ctx))
-		}
-		stop := context.AfterFunc(h.ctx, func() { cancel(context.Cause(h.ctx)) })
-		h.own = &workerCtx{ctx, w}
-		h.end = func(cause error) { stop(); cancel(cause) }
+		h.own = &holdCtx{h: h, w: w}
 	}
 	return h.own
 }

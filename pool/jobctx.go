@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 )
 
@@ -42,7 +43,7 @@ func (c *jobCtx) Err() error {
 	if err := c.parent.Err(); err != nil {
 		return err
 	}
-	if h := c.hold.Load(); h != nil && h.ctx.Err() != nil {
+	if h := c.hold.Load(); h != nil && h.context().Err() != nil {
 		// The real context reports the loss as its cause.
 		return (*Task)(c).makeLive().ctx.Err()
 	}
@@ -64,17 +65,26 @@ func (t *Task) makeLive() *liveCtx {
 	if l := t.live.Load(); l != nil {
 		return l
 	}
-	l := &liveCtx{}
-	l.ctx, l.cancel = context.WithCancelCause(t.parent)
-	if h := t.hold.Load(); h != nil {
-		l.stop = context.AfterFunc(h.ctx, func() { l.cancel(context.Cause(h.ctx)) })
-		if h.ctx.Err() != nil { // do not leave it to a goroutine that has yet to run
-			l.cancel(context.Cause(h.ctx))
-		}
-	}
+	l := newLive(t.parent, t.hold.Load())
 	if !t.live.CompareAndSwap(nil, l) {
 		l.end()
 		return t.live.Load()
+	}
+	return l
+}
+
+// newLive returns a child of parent that also ends with the slot of h, if there
+// is one, for the slot's reason.
+func newLive(parent context.Context, h *hold) *liveCtx {
+	l := &liveCtx{}
+	l.ctx, l.cancel = context.WithCancelCause(parent)
+	if h == nil {
+		return l
+	}
+	slotCtx := h.context()
+	l.stop = context.AfterFunc(slotCtx, func() { l.cancel(context.Cause(slotCtx)) })
+	if slotCtx.Err() != nil { // do not leave it to a goroutine that has yet to run
+		l.cancel(context.Cause(slotCtx))
 	}
 	return l
 }
@@ -138,35 +148,27 @@ func (t *Task) newAttemptContext() (context.Context, func()) {
 	if t.more == nil || t.more.attempt <= 1 {
 		return (*jobCtx)(t), func() {}
 	}
-	ctx, cancel := context.WithCancelCause(t.parent)
-	stop := func() bool { return false }
-	if h := t.hold.Load(); h != nil {
-		stop = context.AfterFunc(h.ctx, func() { cancel(context.Cause(h.ctx)) })
-		if h.ctx.Err() != nil {
-			cancel(context.Cause(h.ctx))
-		}
-	}
+	l := newLive(t.parent, t.hold.Load())
 	m := t.more
 	m.mu.Lock()
-	m.cancel = cancel
+	m.cancel = l.cancel
 	cause := m.cause
 	m.mu.Unlock()
 	if cause != nil {
-		cancel(cause)
+		l.cancel(cause)
 	}
-	return &laterCtx{ctx, t}, func() {
-		stop()
-		cancel(context.Canceled)
+	return &laterCtx{l.ctx, t}, func() {
+		l.end()
 		m.mu.Lock()
 		m.cancel = nil
 		m.mu.Unlock()
 	}
 }
 
-// workerCtx is the context of jobs without a task: their worker's, which ends
-// when the slot is lost or the pool is shut down by force.
+// workerCtx is the context of jobs without a task in a pool without slots: their
+// worker's, which ends when the pool is shut down by force.
 type workerCtx struct {
-	context.Context // the pool's, or one that also ends with the slot
+	context.Context // the pool's
 	w               *worker
 }
 
@@ -175,4 +177,56 @@ func (c *workerCtx) Value(key any) any {
 		return c.w
 	}
 	return c.Context.Value(key)
+}
+
+// holdCtx is the context of jobs without a task under a slot. Like that of a
+// task it becomes a real one when somebody asks for Done. It ends with the slot
+// and when the pool is shut down by force.
+type holdCtx struct {
+	h    *hold
+	w    *worker
+	live atomic.Pointer[liveCtx]
+}
+
+func (c *holdCtx) Deadline() (time.Time, bool) { return time.Time{}, false }
+
+func (c *holdCtx) Done() <-chan struct{} { return c.makeLive().ctx.Done() }
+
+func (c *holdCtx) Err() error {
+	if l := c.live.Load(); l != nil {
+		return l.ctx.Err()
+	}
+	if c.h.context().Err() == nil && c.h.p.base.Err() == nil {
+		return nil
+	}
+	return c.makeLive().ctx.Err() // it reports the cause
+}
+
+func (c *holdCtx) Value(key any) any {
+	if _, ours := key.(runKey); ours {
+		return c.w
+	}
+	if l := c.live.Load(); l != nil {
+		return l.ctx.Value(key)
+	}
+	return nil
+}
+
+func (c *holdCtx) makeLive() *liveCtx {
+	if l := c.live.Load(); l != nil {
+		return l
+	}
+	l := newLive(c.h.p.base, c.h)
+	if !c.live.CompareAndSwap(nil, l) {
+		l.end()
+		return c.live.Load()
+	}
+	return l
+}
+
+// end ends the context, whose slot has been given back.
+func (c *holdCtx) end() {
+	if !c.live.CompareAndSwap(nil, ended) {
+		c.live.Load().end()
+	}
 }

@@ -74,24 +74,23 @@ func (l *lane) level(priority int) *level {
 }
 
 // pop takes the most urgent job of a lane that has one.
-func (l *lane) pop() item {
-	for i := range l.levels {
-		lv := &l.levels[i]
-		for lv.jobs.n > 0 {
-			it := lv.jobs.pop()
-			if it.task == nil {
-				l.n--
-				return it
-			}
-			if it.task.inLane {
-				it.task.inLane = false
-				l.n--
-				return it
-			}
-			lv.dead--
+func (l *lane) pop() item { return l.popLevel(l.mostUrgent()) }
+
+// popLevel takes the first live job of a level that has one.
+func (l *lane) popLevel(lv *level) item {
+	for {
+		it := lv.jobs.pop()
+		if it.task == nil {
+			l.n--
+			return it
 		}
+		if it.task.inLane {
+			it.task.inLane = false
+			l.n--
+			return it
+		}
+		lv.dead--
 	}
-	panic("bug: a lane that counts a job has none")
 }
 
 // bury takes a task out of the lane that it is in. Its item stays, dead, and
@@ -187,18 +186,20 @@ func (p *Pool) takeFrom(g *group) item {
 	l := g.head
 	g.head, g.last = l.next, l
 	it := l.pop()
-	p.left(l)
+	p.left(l, 1)
 	return it
 }
 
-// left does the accounts after a job has left a lane.
-func (p *Pool) left(l *lane) {
-	l.group.n--
-	p.queued--
+// left does the accounts after k jobs have left a lane.
+func (p *Pool) left(l *lane, k int) {
+	l.group.n -= k
+	p.queued -= k
 	if l.n == 0 {
 		l.group.unlink(l)
 	}
-	p.admitBlocked(l)
+	if l.blocked.n > 0 || p.starved.n > 0 {
+		p.admitBlocked(l)
+	}
 	if l.group.n == 0 {
 		p.unpark(l.group)
 	}

@@ -67,7 +67,7 @@ func (p *Pool) takeQueued(t *Task) bool {
 	if t.inLane {
 		l := p.lanes[t.key]
 		l.bury(t)
-		p.left(l)
+		p.left(l, 1)
 	}
 	p.mu.Unlock()
 	return true

@@ -91,7 +91,6 @@ func (p *Pool) busyLanes() int {
 
 // unstarted returns how many jobs of the batch have not been started.
 func (w *worker) unstarted() int64 {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return int64(w.end - w.next)
+	next, end := unpack(w.left.Load())
+	return int64(end - next)
 }

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -159,10 +160,11 @@ func (t *Task) Wait(ctx context.Context) error {
 }
 
 func (t *Task) await(ctx context.Context) error {
-	select {
-	case <-t.Done():
-		return t.err
-	default:
+	for range awaitYields { // a short job is over by then, and costs no channel
+		runtime.Gosched()
+		if t.State() == StateDone {
+			return t.err
+		}
 	}
 	select {
 	case <-t.Done():
@@ -180,6 +182,8 @@ func (t *Task) Cancel() {
 		t.interrupt(ErrCanceled)
 	}
 }
+
+const awaitYields = 3
 
 // complete publishes the result. The caller has moved the task out of every
 // queue and is the only one to do so.

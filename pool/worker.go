@@ -2,7 +2,7 @@ package pool
 
 import (
 	"context"
-	"sync"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -19,10 +19,12 @@ type worker struct {
 	p    *Pool
 	wake chan struct{} // of size 1; the pool's mu says who may send: see callWorker
 
-	mu    sync.Mutex // guards the batch; nothing blocks while it is held
+	// batch[next:end] has been taken and not started; left is both, see span.
+	// Invariant: the worker itself takes at next, others take at end, and only
+	// while they hold the pool's mu; so does the worker when it fills the batch.
+	// Whoever has moved an end owns the item that it passed.
 	batch [largestBatch]item
-	next  int // the first item of the batch that has not been started
-	end   int
+	left  atomic.Uint64
 	// batched is false if the batch is empty; its own. Others, who may have
 	// taken the last item, do not tell.
 	batched bool
@@ -130,24 +132,30 @@ func (w *worker) pop() (item, bool) {
 }
 
 func (w *worker) popBatch() (it item, ok bool) {
-	w.mu.Lock()
-	if w.next < w.end {
-		it, ok = w.batch[w.next], true
-		w.batch[w.next] = item{}
-		w.next++
+	for {
+		old := w.left.Load()
+		next, end := unpack(old)
+		if next == end {
+			w.batched = false
+			return item{}, false
+		}
+		if w.left.CompareAndSwap(old, pack(next+1, end)) {
+			it, w.batch[next] = w.batch[next], item{}
+			return it, true
+		}
 	}
-	if w.next == w.end {
-		w.next, w.end, w.batched = 0, 0, false
-	}
-	w.mu.Unlock()
-	return it, ok
 }
+
+// A span of the batch, from next to end, is one word.
+func pack(next, end uint32) uint64          { return uint64(next)<<32 | uint64(end) }
+func unpack(left uint64) (next, end uint32) { return uint32(left >> 32), uint32(left) }
 
 // next blocks until there is a job for w, and returns false when w must end.
 func (p *Pool) next(w *worker) (item, bool) {
 	if p.src != nil {
 		return p.nextUnderSlot(w)
 	}
+	looked := false
 	p.mu.Lock()
 	for {
 		if it, ok := p.takeBatch(w); ok {
@@ -157,8 +165,25 @@ func (p *Pool) next(w *worker) (item, bool) {
 			p.leave()
 			return item{}, false
 		}
+		if !looked && !p.calling {
+			looked = true
+			p.yield()
+			continue
+		}
 		p.rest(w)
+		looked = false
 	}
+}
+
+// yield lets others run before the worker looks once more: a submitter that has
+// its next job ready then need not wake anybody. It counts as a worker on its
+// way. It is called with mu held, and returns with mu held.
+func (p *Pool) yield() {
+	p.calling = true
+	p.mu.Unlock()
+	runtime.Gosched()
+	p.mu.Lock()
+	p.calling = false
 }
 
 // leave is called with mu held by a worker that ends, and unlocks it: if it has
@@ -232,12 +257,13 @@ func (p *Pool) fillBatch(w *worker, l *lane) {
 	l.batchPriority = lv.priority
 	p.batches++
 	w.from = l
-	w.mu.Lock()
 	for i := range k {
-		w.batch[i] = p.takeFrom(&p.all)
+		w.batch[i] = l.popLevel(lv)
 	}
-	w.next, w.end, w.batched = 0, k, true
-	w.mu.Unlock()
+	p.all.last = l
+	p.left(l, k)
+	w.left.Store(pack(0, uint32(k)))
+	w.batched = true
 }
 
 // unbatch puts back into its lane, before all others, what w has taken and not
@@ -276,17 +302,19 @@ func (p *Pool) steal(thief *worker) (item, bool) {
 	return item{}, false
 }
 
-// rob takes the last job of the batch.
+// rob takes the last job of the batch; the caller holds the pool's mu.
 func (w *worker) rob() (it item, ok bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.next == w.end {
-		return item{}, false
+	for {
+		old := w.left.Load()
+		next, end := unpack(old)
+		if next == end {
+			return item{}, false
+		}
+		if w.left.CompareAndSwap(old, pack(next, end-1)) {
+			it, w.batch[end-1] = w.batch[end-1], item{}
+			return it, true
+		}
 	}
-	w.end--
-	it = w.batch[w.end]
-	w.batch[w.end] = item{}
-	return it, true
 }
 
 // rest puts w among the idle and waits until it is called. It is called with mu
@@ -365,6 +393,9 @@ func (w *worker) runBare(job Job) {
 	w.job = job
 	err := w.try(w.p.wrap(job), w.bareContext())
 	w.job = nil
+	if w.hold != nil {
+		w.hold.note(err)
+	}
 	if err == nil || w.p.bareFailed(w, job, err) {
 		w.counts.finished.Add(1)
 	}
