@@ -141,6 +141,8 @@ func TestFileThatCannotBeDoneIsReportedAndTheOthersAreDone(t *testing.T) {
 	require.Contains(t, r.Out, "file001.gz")
 	require.Contains(t, r.Out, "1 files are missing")
 	require.Len(t, check(t, in, out), 9)
+	require.NoError(t, os.RemoveAll(filepath.Join(out, "folder 1", "file001.gz")))
+	require.Empty(t, leftovers(t, out))
 }
 
 func TestInterruptFinishesWhatHasBegunAndTheNextRunGoesOnFromThere(t *testing.T) {

@@ -69,12 +69,20 @@ func TestCrawlWithoutSlotsIsCaught(t *testing.T) {
 }
 
 func TestRatesHoldOverAllProcesses(t *testing.T) {
-	r, status := built.Run(t, "-rate", "40", "-host-rate", "8", "-pages", "80")
-	require.Equal(t, exitOK, status)
-	require.Equal(t, 80, number(t, r.Out, pagesFetched))
-	require.LessOrEqual(t, number(t, r.Out, `begun in any second: at most (\d+) in all`), 41)
-	require.LessOrEqual(t, number(t, r.Out, `begun in any second on a host: at most (\d+)`), 9)
-	require.Positive(t, number(t, r.Out, `begun in any second: at most (\d+) in all`))
+	const inAll, onHost = `begun in any second: at most (\d+) in all`, `begun in any second on a host: at most (\d+)`
+	for _, c := range []struct {
+		pages, args, seen string
+		limit             int
+	}{
+		{"80", "-rate 40", inAll, 40},
+		{"60", "-host-rate 4", onHost, 4},
+	} {
+		r, status := built.Run(t, append(strings.Fields(c.args), "-pages", c.pages)...)
+		require.Equal(t, exitOK, status)
+		require.Equal(t, c.pages, strconv.Itoa(number(t, r.Out, pagesFetched)))
+		require.LessOrEqual(t, number(t, r.Out, c.seen), c.limit+1)
+		require.Positive(t, number(t, r.Out, c.seen))
+	}
 }
 
 func TestBadInputEndsWithOneLine(t *testing.T) {
@@ -236,6 +244,7 @@ func TestRealSiteIsCrawledAsItsRobotsAllow(t *testing.T) {
 	require.Equal(t, exitOK, status)
 	require.Equal(t, 3, number(t, r.Out, pagesFetched), "all there are")
 	require.ElementsMatch(t, []string{"/robots.txt", "/", "/one", "/two/"}, asked())
+	require.Contains(t, r.Out, " 0 without an answer", "of another site nothing was asked")
 }
 
 func TestForbiddenStartIsRefused(t *testing.T) {
