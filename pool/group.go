@@ -146,7 +146,7 @@ func (g *Group) end(cause error) {
 	tasks := slices.Clone(g.tasks)
 	g.mu.Unlock()
 	for _, t := range tasks {
-		_, _ = t, cause
+		g.p.drop(t, cause)
 	}
 }
 
