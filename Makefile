@@ -18,6 +18,8 @@ lint: ## gofmt, vet, staticcheck
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }
 	go vet work
 	go run $(STATICCHECK) ./...
+	cd examples && go run $(STATICCHECK) ./...
+	cd benchmarks && go run $(STATICCHECK) ./...
 
 .PHONY: ci
 ci: ## everything that must hold before main moves
@@ -26,3 +28,17 @@ ci: ## everything that must hold before main moves
 .PHONY: crawl
 crawl: ## three processes crawl a local site under one limit
 	go run ./examples/crawler
+
+.PHONY: bench
+bench: ## measure everything side by side, a quarter of an hour; writes benchmarks/results
+	cd benchmarks && go run ./cmd/report -out results
+
+.PHONY: bench-short
+bench-short: ## run each benchmark once; is the table still the same?
+	cd benchmarks && go run ./cmd/report -short -compare results
+
+.PHONY: soak
+soak: ## the long runs: 9,000 connections, 100 simulated days of faults, 10,000 histories, 500 kills
+	DFLOCKD_SOAK=60s go test -run '^TestSoak$$' -v -timeout 10m ./dflockd/server
+	go test -run 'TestTableDoesWhatTheModelDoes' -timeout 2h ./dflockd/internal/locktable -args -locktable.steps=1000000000
+	BERTH_SOAK_DAYS=100 BERTH_HISTORIES=10000 BERTH_KILLS=500 go test -v -timeout 12h ./internal/stacktest
