@@ -185,12 +185,12 @@ func waitAndDrop(b *testing.B, p *process, n int) {
 	last := <-granted
 	b.ReportMetric(float64(time.Since(begin).Microseconds())/float64(n/2), "µs/grant")
 
-	begin = time.Now()
 	for _, w := range waiters {
 		if w != last.client {
 			_ = w.Close()
 		}
 	}
+	begin = time.Now()
 	require.Equal(b, "ok 1000", last.client.ask("n|k|"+last.token+" 1000"))
 	b.ReportMetric(float64(time.Since(begin).Microseconds())/1000, "ms-renewal-while-dropped")
 	live := p.dial(b)

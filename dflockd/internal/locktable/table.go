@@ -353,10 +353,10 @@ func (t *Table) lockFor(a Claim) (*lock, wire.Status) {
 	return l, 0
 }
 
-// free reports whether a new claim of l may be granted at once. It may not
-// pass those who wait, even if they are about to be granted: the line is FIFO.
+// free reports whether a new claim of l may be granted at once. It passes
+// nobody: by the invariant of lock, nobody waits while a slot is free.
 func (t *Table) free(l *lock) bool {
-	return !t.frozen && l.held < l.limit && l.waiting.first == nil
+	return !t.frozen && l.held < l.limit
 }
 
 func (t *Table) full(l *lock) bool {
