@@ -127,9 +127,10 @@ func (cl *claim) begin(c *conn, now time.Time) {
 	c.send(x, &r)
 }
 
-// exclusive reports whether the claim needs a connection of its own. Caller
-// holds endpoint.mu.
-func (cl *claim) exclusive() bool { return cl.alone || cl.missed && !cl.e.tags }
+// exclusive reports whether the claim needs a connection of its own. One that
+// has missed always does: trying again would only miss again, at the speed of
+// the network. Caller holds endpoint.mu.
+func (cl *claim) exclusive() bool { return cl.alone || cl.missed }
 
 // answered takes the answer to one of the claim's requests. An error means
 // that the answer makes no sense, and breaks the connection. Caller holds

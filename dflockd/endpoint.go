@@ -98,7 +98,7 @@ func (e *endpoint) claim(cl *claim) {
 	cl.e = e
 	cl.alone = cl.alone || e.cfg.cluster
 	cl.changed = e.signalChan()
-	if _, ok := e.missed[cl.name]; ok && !cl.tryOnly {
+	if _, ok := e.missed[cl.name]; ok && !cl.tryOnly && !e.tags {
 		cl.missed = true
 	}
 	e.want(cl, now)

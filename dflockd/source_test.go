@@ -357,3 +357,19 @@ func TestServersReadTimeoutShortensHeartbeatAndIdleTime(t *testing.T) {
 		require.Equal(t, 1, p.count(wire.Ping))
 	})
 }
+
+func TestClaimThatMissedDoesNotTryAgainAtTheSpeedOfTheNetwork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := busy(t)
+		src := newTestSource(t, p, Fixed("k", 2))
+		require.NoError(t, src.Ping(t.Context()))
+		e := src.endpoints[0]
+		e.lock()
+		e.tags = true // another connection, to another version of the server, has them
+		e.unlock()
+		_, err := src.Enqueue(t.Context(), "")
+		require.NoError(t, err)
+		synctest.Wait()
+		require.Equal(t, []wire.Command{wire.SemLock, wire.SemEnqueue, wire.SemWait}, p.seen())
+	})
+}
