@@ -10,7 +10,6 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -62,7 +61,7 @@ func turnsRed(t *testing.T, b broken) {
 	ctx, cancel := context.WithTimeout(t.Context(), mostTime)
 	defer cancel()
 	args := []string{"test", "-vet=off", "-count=1", "-timeout=60s", "-overlay=" + overlay, "-run=^" + test + "$", "./" + folder}
-	cmd := exec.CommandContext(ctx, filepath.Join(runtime.GOROOT(), "bin", "go"), args...)
+	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "BERTH_SEED=1") // what fails today fails tomorrow
 	out, err := cmd.CombinedOutput()

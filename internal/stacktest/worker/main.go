@@ -53,7 +53,7 @@ func run(server string, limit int, lease time.Duration, jobs int, step time.Dura
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		cancel(errEnd)
 	}()
-	w := &worker{src: src, step: step, steps: steps}
+	w := &worker{src: src, out: os.Stdout, step: step, steps: steps}
 	var running sync.WaitGroup
 	for range jobs {
 		running.Go(func() { w.work(ctx) })
@@ -68,13 +68,14 @@ type worker struct {
 	steps int
 	last  atomic.Int64 // the number of the last job
 
-	mu sync.Mutex // guards standard output: lines are whole
+	mu  sync.Mutex // guards out: lines are whole
+	out io.Writer
 }
 
 func (w *worker) say(what string, job int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	fmt.Println(what, job, time.Now().UnixNano())
+	fmt.Fprintln(w.out, what, job, time.Now().UnixNano())
 }
 
 // work claims slots and works under them until ctx ends.
