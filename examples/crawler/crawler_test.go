@@ -247,6 +247,16 @@ func TestRealSiteIsCrawledAsItsRobotsAllow(t *testing.T) {
 	require.Contains(t, r.Out, " 0 without an answer", "of another site nothing was asked")
 }
 
+func TestRealSiteSetsItsPace(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Write([]byte("User-agent: *\nCrawl-delay: 1\n"))
+	}))
+	defer s.Close()
+	r, status := built.Run(t, "-url", s.URL, "-host-rate", "5")
+	require.Equal(t, exitOK, status)
+	require.Contains(t, r.Out, "one on a host every 1s", "the slower of what both ask for")
+}
+
 func TestForbiddenStartIsRefused(t *testing.T) {
 	address, asked := realSite(t)
 	r, status := built.Run(t, "-url", address+"/private/")

@@ -55,12 +55,13 @@ func Reach(address string, limits dflockd.Limits) error {
 // reason is what a client's error says beside what Reach says itself.
 func reason(err error) error {
 	var op *net.OpError
-	if errors.As(err, &op) {
+	switch {
+	case errors.As(err, &op):
 		return op
-	}
-	var e *dflockd.Error
-	if errors.As(err, &e) {
-		return e.Err
+	case errors.Is(err, dflockd.ErrProtocol):
+		return errors.New("what listens there is none")
+	case errors.Is(err, dflockd.ErrAuth):
+		return dflockd.ErrAuth
 	}
 	return err
 }

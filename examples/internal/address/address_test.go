@@ -2,6 +2,8 @@ package address
 
 import (
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -33,6 +35,13 @@ func TestMissingServerIsNamedWithTheWayToStartOne(t *testing.T) {
 	require.ErrorContains(t, err, "no dflockd server answers at "+address)
 	require.ErrorContains(t, err, "go run ./dflockd/cmd/dflockd --port "+address[strings.LastIndex(address, ":")+1:])
 	require.ErrorContains(t, err, "refused")
+}
+
+func TestServerOfAnotherKindIsNotTakenForOne(t *testing.T) {
+	s := httptest.NewServer(http.NotFoundHandler())
+	defer s.Close()
+	address := s.Listener.Addr().String()
+	require.ErrorContains(t, Reach(address, dflockd.Fixed("k", 1)), "at "+address+" (what listens there is none)")
 }
 
 func TestServerElsewhereIsToldItsHost(t *testing.T) {
