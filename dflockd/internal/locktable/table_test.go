@@ -19,7 +19,7 @@ import (
 
 var (
 	seedFlag  = flag.Uint64("locktable.seed", 0, "replay this seed instead of a new one")
-	stepsFlag = flag.Int("locktable.steps", 2_000_000, "steps of the comparison with the model")
+	stepsFlag = flag.Int("locktable.steps", defaultSteps, "steps of the comparison with the model")
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
