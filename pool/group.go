@@ -45,7 +45,9 @@ func (p *Pool) Group(ctx context.Context, opts ...GroupOption) *Group {
 
 // Submit is [Pool.SubmitContext] for a task of the group. After Cancel, the end
 // of the group's context or, with [CancelOnError], a failure, the task is
-// refused: it is done at once with the cause.
+// refused: it is done at once with the cause. A job that submits to a group of its
+// own pool waits for room like anybody else, unless the group was made with the
+// job's context.
 func (g *Group) Submit(job Job, opts ...JobOption) *Task {
 	t := g.p.newTask(g.ctx, job, opts)
 	if g.fast {

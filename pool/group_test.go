@@ -145,6 +145,7 @@ func TestCancellingAGroupEndsAllOfIt(t *testing.T) {
 		require.ErrorIs(t, g.Wait(t.Context()), ErrCanceled)
 		require.ErrorIs(t, running.Err(), ErrCanceled)
 		require.ErrorIs(t, g.Submit(after(0, nil)).Err(), ErrCanceled)
+		require.EqualValues(t, 2, p.Stats().Submitted, "the last one was refused")
 	})
 }
 
@@ -182,6 +183,26 @@ func TestAGroupWaitsForWhatItsTasksSubmit(t *testing.T) {
 		g.Submit(walk(4))
 		require.NoError(t, g.Wait(t.Context()))
 		require.Equal(t, 5*time.Second, time.Since(begin))
+	})
+}
+
+func TestAGroupForgetsNothingWhileItIsWaitedFor(t *testing.T) {
+	withPool(t, 4, func(t *testing.T, p *Pool) {
+		begin := time.Now()
+		g := p.Group(t.Context())
+		for range 60 {
+			g.Submit(after(0, nil))
+		}
+		g.Submit(func(context.Context) error {
+			time.Sleep(time.Second) // Wait has come this far
+			for range 10 {
+				g.Submit(after(0, nil))
+			}
+			g.Submit(after(time.Minute, nil))
+			return nil
+		})
+		require.NoError(t, g.Wait(t.Context()))
+		require.Equal(t, time.Minute+time.Second, time.Since(begin))
 	})
 }
 
