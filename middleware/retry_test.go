@@ -108,6 +108,27 @@ func TestCancelledJobIsNotRetried(t *testing.T) {
 	})
 }
 
+func TestPolicyIsNotAskedAboutACancelledJob(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	cancel(pool.ErrShutdown)
+	job, _ := failing(9, errFlaky)
+	retry := middleware.Retry(func(int, time.Duration, error) (time.Duration, bool) {
+		t.Error("the policy was asked")
+		return 0, true
+	})
+	require.Equal(t, errFlaky, retry(job)(ctx))
+}
+
+func TestSuccessesFillTheBudget(t *testing.T) {
+	budget := middleware.NewBudget(4, 1)
+	p := newPool(t, 1, pool.Use(middleware.Retry(middleware.Constant(0), middleware.WithBudget(budget))))
+	for range 9 { // each takes a token and puts one back
+		job, attempts := failing(1, errFlaky)
+		require.NoError(t, p.Submit(job).Wait(context.Background()))
+		require.EqualValues(t, 2, attempts.Load())
+	}
+}
+
 func TestLostSlotReachesThePolicyAsSuch(t *testing.T) {
 	for name, c := range map[string]struct {
 		policy   middleware.Policy

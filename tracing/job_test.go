@@ -55,7 +55,8 @@ func (r *recorder) checkLengths() {
 				run := spans[l.SpanContext.SpanID()]
 				require.False(r.t, run.StartTime().Before(s.StartTime()), "a run begins under its slot")
 				require.False(r.t, run.EndTime().After(s.EndTime()), "a run ends under its slot")
-				require.Equal(r.t, id, run.Links()[0].SpanContext.SpanID(), "linked both ways")
+				require.Len(r.t, run.Links(), 1, "linked both ways")
+				require.Equal(r.t, id, run.Links()[0].SpanContext.SpanID())
 			}
 		}
 	}
@@ -348,6 +349,76 @@ func TestGrantThatWaitsForAWorker(t *testing.T) {
 		  run 2 3s 3s job.attempt=1 → slot hold 2
 		slot hold 1 0s 3s key=a slot.queued=false slot.runs=1 → run 1
 		slot hold 2 1s 3s key=b slot.queued=true slot.runs=1 → run 2
+		`), r.end(p))
+	})
+}
+
+func TestShortWaitForAWorkerIsPartOfTheAcquire(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := record(t)
+		src := slot.NewLocalKeyed(1)
+		other, _, err := slot.Try(context.Background(), src, "b")
+		require.NoError(t, err)
+		p := r.newPool(1, pool.WithSlots(r.Source(src)), pool.WithReuse(10*time.Second))
+		p.Submit(sleep(0), pool.Key("b"))
+		synctest.Wait()
+		p.Submit(sleep(time.Second), pool.Key("a"))
+		time.Sleep(time.Second - 999*time.Microsecond)
+		require.NoError(t, other.Release())
+		require.Contains(t, r.end(p), lines(`
+		job 2 0s 1s job.attempts=1 key=b
+		  queue 2 0s 0s
+		  slot acquire 2 0s 1s client key=b slot.queued=true slot.reused=false !queued 0s !granted 999.001ms !confirmed 999.001ms
+		  run 2 1s 1s job.attempt=1 → slot hold 2
+		`))
+	})
+}
+
+func TestAcquireIsClippedToTheLifeOfTheJobThatGotTheSlot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := record(t)
+		src := slot.NewLocal(1)
+		other, _, err := slot.Try(context.Background(), src, "")
+		require.NoError(t, err)
+		p := r.newPool(1, pool.WithSlots(r.Source(src)), pool.WithReuse(10*time.Second))
+		first := p.Submit(sleep(0), pool.Key("a"))
+		time.Sleep(time.Second)
+		first.Cancel()
+		time.Sleep(time.Second)
+		p.Submit(sleep(time.Second), pool.Key("a"))
+		time.Sleep(3 * time.Second)
+		require.NoError(t, other.Release())
+		require.Equal(t, lines(`
+		job 1 0s 1s job.attempts=0 key=a error.type=cancelled "pool: the task was cancelled"
+		  queue 1 0s 1s
+		job 2 2s 6s job.attempts=1 key=a
+		  queue 2 2s 2s
+		  slot acquire 1 2s 5s client key=a slot.queued=true slot.reused=false !queued 2s !granted 5s !confirmed 5s
+		  run 1 5s 6s job.attempt=1 → slot hold 1
+		slot hold 1 5s 6s key=a slot.queued=true slot.runs=1 → run 1
+		`), r.end(p))
+	})
+}
+
+func TestGrantThatNobodyNeedsIsHeldUnused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := record(t)
+		src := slot.NewLocal(1)
+		other, _, err := slot.Try(context.Background(), src, "")
+		require.NoError(t, err)
+		p := r.newPool(1, pool.WithSlots(r.Source(src)), pool.WithReuse(10*time.Second))
+		task := p.Submit(sleep(0), pool.Key("a"))
+		synctest.Wait()
+		task.Cancel()
+		time.Sleep(time.Second)
+		require.NoError(t, other.Release())
+		synctest.Wait()
+		require.Equal(t, []string{"state=idle 0", "state=used 0"}, r.points(tracing.MetricSlotCount))
+		require.Equal(t, []string{"1 × 1s"}, r.points(tracing.MetricSlotWaitTime))
+		require.Equal(t, lines(`
+		job 1 0s 0s job.attempts=0 key=a error.type=cancelled "pool: the task was cancelled"
+		  queue 1 0s 0s
+		slot hold 1 1s 1s key=a slot.queued=true slot.runs=0
 		`), r.end(p))
 	})
 }

@@ -152,3 +152,22 @@ func TestBadSourceIsSeenThroughTheTracer(t *testing.T) {
 	require.Error(t, err)
 	require.NoError(t, src.Close(context.Background()))
 }
+
+// hung is a source whose Close does not come to its end.
+type hung struct{ slot.Source }
+
+func (hung) Close(context.Context) error { return context.DeadlineExceeded }
+
+func TestCloseEndsTheAccountOfSlotsThatTheSourceLeavesBehind(t *testing.T) {
+	r := record(t)
+	src := r.Source(hung{slot.NewLocal(1)})
+	s, _, err := slot.Try(context.Background(), src, "")
+	require.NoError(t, err)
+	require.ErrorIs(t, src.Close(context.Background()), context.DeadlineExceeded)
+	require.Empty(t, r.points(tracing.MetricSlotCount))
+	require.Equal(t, []string{"1"}, trimTimes(r.points(tracing.MetricSlotUseTime)))
+	require.Empty(t, r.points(tracing.MetricSlotLost))
+	require.Contains(t, r.trees(), "slot hold 1", "its span has ended")
+	require.NoError(t, s.Release())
+	require.Equal(t, []string{"1"}, trimTimes(r.points(tracing.MetricSlotUseTime)))
+}

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -25,7 +26,7 @@ import (
 // other time.
 type renewing struct {
 	slot.Source
-	renewals int
+	renewals atomic.Int32
 }
 
 func (r *renewing) Limit(string) (int, bool) { return 1, true }
@@ -34,7 +35,7 @@ func (r *renewing) Enqueue(ctx context.Context, key string) (slot.Ticket, error)
 	ticket, err := r.Source.Enqueue(ctx, key)
 	if trace := slot.TraceFrom(ctx); trace != nil && trace.Renewed != nil {
 		var failed error
-		if r.renewals++; r.renewals%2 == 0 {
+		if r.renewals.Add(1)%2 == 0 {
 			failed = slot.ErrUnavailable
 		}
 		trace.Renewed(time.Millisecond, failed)

@@ -156,19 +156,23 @@ func TestRefusedJobLeavesNoTrace(t *testing.T) {
 	})
 }
 
-func TestSlotIsIdleBetweenItsJobs(t *testing.T) {
+func TestSlotIsUsedWhileAJobRunsUnderItAndElseIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := record(t)
-		src := slot.NewLocal(1)
+		src := slot.NewLocalKeyed(1)
+		other, _, err := slot.Try(context.Background(), src, "b")
+		require.NoError(t, err)
 		p := r.newPool(1, pool.WithSlots(r.Source(src)), pool.WithReuse(time.Hour))
-		task := p.Submit(sleep(time.Second))
+		p.Submit(sleep(time.Second), pool.Key("b"))
+		synctest.Wait()
+		p.Submit(sleep(time.Minute), pool.Key("a"))
 		synctest.Wait()
 		require.Equal(t, []string{"state=idle 0", "state=used 1"}, r.points(tracing.MetricSlotCount))
-		require.NoError(t, task.Wait(context.Background()))
+		require.NoError(t, other.Release())
 		synctest.Wait()
-		require.Equal(t, []string{"state=idle 0", "state=used 0"}, r.points(tracing.MetricSlotCount), "nobody needs it")
-		require.Equal(t, []string{"1 × 1s"}, r.points(tracing.MetricSlotUseTime))
+		require.Equal(t, []string{"state=idle 1", "state=used 1"}, r.points(tracing.MetricSlotCount), "the worker is busy")
 		require.NoError(t, p.Shutdown(context.Background()))
+		require.Equal(t, []string{"state=idle 0", "state=used 0"}, r.points(tracing.MetricSlotCount))
 	})
 }
 
