@@ -441,4 +441,27 @@ var rules = []broken{
 		new:  "err == nil ||",
 		test: "middleware.TestBreakerIsToldHowEachAttemptEnded",
 	},
+	{
+		rule: "a panic is retried only if asked",
+		file: "middleware/retry.go",
+		old:  "\tif r.panics {",
+		new:  "\tif true {",
+		test: "middleware.TestPanicIsRetriedOnlyIfAsked",
+	},
+
+	// The crawler: what shows that its limits hold.
+	{
+		rule: "the site counts a request until just before its answer",
+		file: "examples/crawler/internal/site/site.go",
+		old:  "\ta.leave()\n\ta.ResponseWriter.WriteHeader(status)",
+		new:  "\ta.ResponseWriter.WriteHeader(status)\n\ta.leave()",
+		test: "examples/crawler/internal/site.TestRequestIsCountedOutBeforeTheFirstByteOfItsAnswer",
+	},
+	{
+		rule: "the crawler reports a limit that was passed",
+		file: "examples/crawler/report.go",
+		old:  "if r.seen.Peak > r.slots {",
+		new:  "if r.seen.Peak > r.slots+1 {",
+		test: "examples/crawler.TestVerdict",
+	},
 }
