@@ -72,12 +72,13 @@ func simulate(t *testing.T, m mode, kinds []faultnet.Kind, judge func(w *world))
 			rng := rand.New(rand.NewPCG(seed, 3))
 			w := newWorld(t, m, 1+rng.IntN(3), time.Duration(2+rng.IntN(10))*time.Second)
 			defer w.close()
+			w.original = seed%2 == 0
 			machines := []string{"a", "b", "c"}
 			plan := faultnet.NewPlan(seed, each, 10*time.Second, machines, kinds)
 			w.live(plan, machines, rng)
 			judge(w)
 			w.judgeFences()
-			t.Logf("%v, limit %d, lease %v, seed %d: %d faults, %d grants", m, w.limit, w.lease, seed, len(plan.Faults), w.total())
+			t.Logf("%v, original %v, limit %d, lease %v, seed %d: %d faults, %d grants", m, w.original, w.limit, w.lease, seed, len(plan.Faults), w.total())
 			require.Greater(t, w.total(), int(each/time.Minute))
 		})
 		if t.Failed() {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -53,4 +54,24 @@ func granted(t *testing.T, answer []string) (token string, lease time.Duration, 
 	seconds, err := strconv.Atoi(answer[2])
 	require.NoError(t, err)
 	return answer[1], time.Duration(seconds) * time.Second, true
+}
+
+func TestServerThatIsDeafToHelloSpeaksTheRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, immediate, 1, time.Second)
+		defer w.close()
+		dial := func(ctx context.Context) (net.Conn, error) { return w.net.Dial(ctx, "a") }
+		for _, c := range []struct {
+			original bool
+			hello    string
+		}{{true, "error"}, {false, "ok"}} {
+			w.original = c.original
+			conn := dialRaw(t, dial)
+			require.Equal(t, c.hello, conn.ask(t, "hello", "_", "1")[0])
+			answer := conn.ask(t, "sl", "k", "0 1 9")
+			require.Equal(t, "ok", answer[0])
+			require.Equal(t, "ok", conn.ask(t, "sr", "k", "%s", answer[1])[0])
+			conn.close()
+		}
+	})
 }

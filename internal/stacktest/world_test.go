@@ -36,12 +36,13 @@ func (m mode) String() string {
 // A world is a server and the machines that claim slots of it, in a bubble,
 // with a network in between that can fail.
 type world struct {
-	t     *testing.T
-	mode  mode
-	limit int
-	lease time.Duration
-	net   *faultnet.Net
-	rec   check.Recorder
+	t        *testing.T
+	mode     mode
+	limit    int
+	lease    time.Duration
+	original bool // the server does not say what it can do, as release 1.10
+	net      *faultnet.Net
+	rec      check.Recorder
 
 	mu    sync.Mutex // guards what follows
 	srv   *server.Server
@@ -77,7 +78,37 @@ func (w *world) startServer() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.srv = srv
-	w.net.SetServer(func(ctx context.Context) (net.Conn, error) { return srv.Dial(ctx) })
+	w.net.SetServer(func(ctx context.Context) (net.Conn, error) {
+		c, err := srv.Dial(ctx)
+		if err == nil && w.original {
+			c = &deafToHello{Conn: c}
+		}
+		return c, err
+	})
+}
+
+// deafToHello is the server's end of a connection on which the first request,
+// a client's hello, does not get through as such: the server answers an error,
+// as the original one does. So its client uses nothing that the original lacks.
+type deafToHello struct {
+	net.Conn
+	written int
+}
+
+func (c *deafToHello) Write(p []byte) (int, error) {
+	const at = 1 // in the word
+	if i := at - c.written; i >= 0 && i < len(p) {
+		p = append([]byte(nil), p...)
+		p[i] = 'u'
+	}
+	n, err := c.Conn.Write(p)
+	c.written += n
+	return n, err
+}
+
+// CloseWrite passes on the end of what the client sends.
+func (c *deafToHello) CloseWrite() error {
+	return c.Conn.(interface{ CloseWrite() error }).CloseWrite()
 }
 
 // stopServer is what a crash of the server's machine looks like: connections
@@ -105,7 +136,10 @@ func (w *world) close() {
 
 // source returns the client of a machine, for keys with w.limit slots each.
 func (w *world) source(machine string, opts ...dflockd.Option) *dflockd.Source {
-	opts = append([]dflockd.Option{dflockd.WithLease(w.lease), dflockd.WithDialer(w.net.Dialer(machine))}, opts...)
+	opts = append([]dflockd.Option{dflockd.WithLease(w.lease), dflockd.WithDialer(w.net.Dialer(machine)), dflockd.WithFence()}, opts...)
+	if w.mode == strict {
+		opts = append(opts, dflockd.WithStrict())
+	}
 	src, err := dflockd.NewSource(dflockd.Keyed("", w.limit), opts...)
 	require.NoError(w.t, err)
 	return src
