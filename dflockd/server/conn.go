@@ -69,8 +69,9 @@ func (c *conn) serve() {
 	if c.handshake() {
 		c.read()
 	}
-	c.cut()
+	c.end()
 	c.srv.hub.closeConn(c)
+	c.close()
 	c.waitIdle()
 }
 
@@ -227,6 +228,14 @@ func (c *conn) endLocked() {
 func (c *conn) cut() {
 	c.end()
 	_ = c.raw.Close()
+}
+
+// close closes the socket, one connection after the other: when thousands go
+// at once that is a lot of work, which leaves room for those who stay.
+func (c *conn) close() {
+	c.srv.closing <- struct{}{}
+	_ = c.raw.Close()
+	<-c.srv.closing
 }
 
 // waitIdle waits until nobody runs c. It is closed by then, so that no write

@@ -30,7 +30,8 @@ type Server struct {
 	metrics  *metricsPage // nil: none
 	guesses  guesses
 	features wire.Features
-	draining atomic.Bool // set before the first connection is kicked
+	draining atomic.Bool   // set before the first connection is kicked
+	closing  chan struct{} // holds one for whoever closes its socket
 
 	ctx    context.Context // ends when what is left is to be cut off
 	cancel context.CancelCauseFunc
@@ -72,6 +73,7 @@ func Start(ctx context.Context, opts ...Option) (*Server, error) {
 		hub:     newHub(cfg),
 		conns:   map[*conn]struct{}{},
 		perIP:   map[string]int{},
+		closing: make(chan struct{}, 1),
 		empty:   make(chan struct{}),
 		stopped: make(chan struct{}),
 		features: wire.Features{
