@@ -14,21 +14,46 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/dflockd/server"
 	"github.com/berth-go/berth/slot"
 )
 
 func TestNoSlotIsLostInAHundredThousandCancelsAtTheGrant(t *testing.T) {
-	const limit, workers, each = 4, 8, 12_500
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	const limit = 4
+	// A strict server and a long lease: a slot that is not released stays lost,
+	// also when its connection closes.
+	srv, ln := startServer(t, server.WithAutoRelease(false))
+	n := newNetwork(ln.serve)
+	src, err := NewSource(Fixed("k", limit), WithDialer(n.dial), WithLease(time.Hour))
+	require.NoError(t, err)
+	cancelAtTheGrant(t, src, 100_000)
+	claimAll(t, src, limit)
+	require.NoError(t, src.Close(context.Background()))
+	require.Empty(t, srv.Stats().Semaphores)
+}
+
+func TestNoSlotIsLostInCancelsAtTheGrantOfAnOriginalServer(t *testing.T) {
+	const limit = 4
 	l := newLedger(t, limit)
 	src := newTestSource(t, l.peer, Fixed("k", limit))
+	cancelAtTheGrant(t, src, 20_000)
+	require.LessOrEqual(t, l.peak(), limit)
+	claimAll(t, src, limit)
+}
+
+// cancelAtTheGrant makes claims whose contexts end at about the time at which
+// they are granted.
+func cancelAtTheGrant(t *testing.T, src *Source, claims int) {
+	t.Helper()
+	const workers = 8
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
 	var cancelled, granted atomic.Int64
 	var wg sync.WaitGroup
 	for w := range workers {
 		wg.Go(func() {
 			r := rand.New(rand.NewPCG(seed, uint64(w)))
-			for range each {
+			for range claims / workers {
 				ctx, cancel := context.WithCancel(context.Background())
 				done := make(chan struct{})
 				spins := r.IntN(60)
@@ -59,11 +84,15 @@ func TestNoSlotIsLostInAHundredThousandCancelsAtTheGrant(t *testing.T) {
 	t.Logf("%d granted, %d cancelled", granted.Load(), cancelled.Load())
 	require.Positive(t, granted.Load())
 	require.Positive(t, cancelled.Load())
-	require.LessOrEqual(t, l.peak(), limit)
-	for range limit { // all slots are free again: none needs a lease to end
-		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+}
+
+// claimAll claims every slot, long before the lease of a lost one would end.
+func claimAll(t *testing.T, src *Source, limit int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+	defer cancel()
+	for range limit {
 		s, err := acquire(ctx, src)
-		cancel()
 		require.NoError(t, err)
 		defer s.Release()
 	}
