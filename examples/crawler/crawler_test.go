@@ -47,6 +47,7 @@ func TestCrawlReachesItsLimitsAndNeverPassesThem(t *testing.T) {
 }
 
 func TestCrawlSurvivesTheDeathOfAWorker(t *testing.T) {
+	t.Parallel() // it mostly waits
 	r, status := built.Run(t, "-kill", "-pages", "600")
 	require.Equal(t, exitOK, status)
 	require.Equal(t, 600, number(t, r.Out, pagesFetched))
@@ -69,6 +70,7 @@ func TestCrawlWithoutSlotsIsCaught(t *testing.T) {
 }
 
 func TestRatesHoldOverAllProcesses(t *testing.T) {
+	t.Parallel() // it mostly waits
 	const inAll, onHost = `begun in any second: at most (\d+) in all`, `begun in any second on a host: at most (\d+)`
 	for _, c := range []struct {
 		pages, args, seen string
@@ -123,6 +125,7 @@ func TestMissingServerIsNamedWithTheWayToStartOne(t *testing.T) {
 // A server that takes connections and says nothing must not keep anybody
 // waiting either: the test's own deadline would be the one to end this.
 func TestSilentServerIsNotWaitedFor(t *testing.T) {
+	t.Parallel() // it mostly waits
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer l.Close()
@@ -185,6 +188,7 @@ func TestInterruptLetsTheWorkersFinishAndReports(t *testing.T) {
 }
 
 func TestSecondInterruptEndsAtOnce(t *testing.T) {
+	t.Parallel() // it mostly waits
 	asked, release := make(chan bool, 100), make(chan bool)
 	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/robots.txt" {
@@ -207,6 +211,7 @@ func TestSecondInterruptEndsAtOnce(t *testing.T) {
 }
 
 func TestWorkersEndWhenTheParentDies(t *testing.T) {
+	t.Parallel() // it mostly waits
 	r := built.Start(t)
 	atWork(t, r)
 	r.Signal(syscall.SIGKILL)
@@ -239,6 +244,7 @@ func realSite(t *testing.T) (address string, asked func() []string) {
 }
 
 func TestRealSiteIsCrawledAsItsRobotsAllow(t *testing.T) {
+	t.Parallel() // it mostly waits
 	address, asked := realSite(t)
 	r, status := built.Run(t, "-url", address)
 	require.Equal(t, exitOK, status)
@@ -248,6 +254,7 @@ func TestRealSiteIsCrawledAsItsRobotsAllow(t *testing.T) {
 }
 
 func TestRealSiteSetsItsPace(t *testing.T) {
+	t.Parallel() // it mostly waits
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Write([]byte("User-agent: *\nCrawl-delay: 1\n"))
 	}))

@@ -151,8 +151,7 @@ func result(url string, got page.Page, err error) pipe.Result {
 func (f *fetching) close(ctx context.Context) error {
 	finish, cancel := context.WithTimeoutCause(ctx, drainTime, errors.New("told to drain, but out of time"))
 	defer cancel()
-	// Nobody is left to end this process if it should hang.
-	context.AfterFunc(ctx, func() { time.AfterFunc(hangUpTime, func() { os.Exit(exitFailed) }) })
+	defer exitIfStuck(ctx)()
 
 	err := f.pool.Shutdown(finish)
 	if finish.Err() != nil {
@@ -164,4 +163,27 @@ func (f *fetching) close(ctx context.Context) error {
 		err = errors.Join(err, f.claims.close(ctx))
 	}
 	return err
+}
+
+// exitIfStuck ends the process when it is still not stopped some time after the
+// end of ctx: without a parent, nobody else would.
+func exitIfStuck(ctx context.Context) (stop func()) {
+	stopped, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		select {
+		case <-ctx.Done():
+		case <-stopped:
+			return
+		}
+		select {
+		case <-time.After(hangUpTime):
+			os.Exit(exitFailed)
+		case <-stopped:
+		}
+	}()
+	return func() {
+		close(stopped)
+		<-ended
+	}
 }
