@@ -17,7 +17,7 @@ const (
 	// readSize is what a connection reads at once at first. It is small, as
 	// most connections wait most of the time; one that fills it gets a larger
 	// one, up to maxReadSize.
-	readSize    = 512
+	readSize    = 256
 	maxReadSize = 8 << 10
 	// maxBacklog is how many bytes of requests a connection may send ahead
 	// while an earlier one waits or is worked on. Then it is read no further.

@@ -35,6 +35,12 @@
 // a slot is free when its holder's connection closes; without it, a slot
 // stays held until its lease ends.
 //
+// # Differences from the original
+//
+// DIFFERENCES.md in this folder lists what this server does otherwise on
+// purpose, and why. The transcripts in testdata say it line by line, and are
+// played to both servers.
+//
 // # What is not guaranteed
 //
 // State is memory: a server that restarts has forgotten who holds what. With
