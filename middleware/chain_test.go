@@ -61,6 +61,20 @@ func TestTimeoutLeavesOtherEndingsAlone(t *testing.T) {
 	})
 }
 
+func TestTimeoutOutsideRetryMakesItsAttemptTheLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(t, 1, pool.Use(middleware.Timeout(time.Second), middleware.Retry(middleware.Constant(0))))
+		attempts := 0
+		err := p.Submit(func(ctx context.Context) error {
+			attempts++
+			<-ctx.Done()
+			return errFlaky
+		}).Wait(context.Background())
+		require.ErrorIs(t, err, middleware.ErrTimeout)
+		require.Equal(t, 1, attempts)
+	})
+}
+
 // turns is a limiter whose Wait takes a second, or fails.
 type turns struct{ err error }
 

@@ -26,9 +26,9 @@ func (timeoutError) Is(target error) bool { return target == context.DeadlineExc
 //
 // In the chain: innermost, inside [Retry], so that each attempt has the whole of
 // d, and inside [RateLimit], so that waiting for a turn does not use it up.
-// Outside Retry it does the same, as an attempt passes through the whole chain.
-// What bounds all attempts together is [MaxElapsed], or the context given to
-// SubmitContext.
+// Outside Retry an attempt that timed out looks like a cancelled job to Retry, and
+// is its last. What bounds all attempts together is [MaxElapsed], or the context
+// given to SubmitContext.
 func Timeout(d time.Duration) pool.Middleware {
 	if d <= 0 {
 		return misuse("Timeout(%v): give a time above zero", d)

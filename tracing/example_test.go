@@ -3,6 +3,8 @@ package tracing_test
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"go.opentelemetry.io/otel/propagation"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -32,15 +34,13 @@ func Example() {
 	_ = p.Submit(func(context.Context) error { return nil }).Wait(context.Background())
 	_ = p.Shutdown(context.Background())
 	_ = src.Close(context.Background())
+	var names []string
 	for _, s := range spans.GetSpans() {
-		fmt.Println(s.Name)
+		names = append(names, s.Name)
 	}
-	// Output:
-	// queue
-	// slot acquire
-	// run
-	// job
-	// slot hold
+	slices.Sort(names)
+	fmt.Println(strings.Join(slices.Compact(names), ", "))
+	// Output: job, queue, run, slot acquire, slot hold
 }
 
 // A message carries the span of the process that sent it, and the job that

@@ -25,6 +25,7 @@ type hold struct {
 	src    *source
 	use    *keyUse
 	pooled bool
+	queued bool // the claim waited in line
 	times  claimTimes
 
 	mu    sync.Mutex  // guards what follows; of locks only the source's mu is taken under it
@@ -75,7 +76,7 @@ func (h *hold) beginLocked(ctx context.Context) {
 	job := Job{Key: h.use.key}
 	_, h.span = h.src.t.begin(ctx, SpanHold, job, h.times.granted)
 	if h.span.IsRecording() {
-		h.span.SetAttributes(keyAttr(h.use.key), queuedAttr(!h.times.queued.IsZero()))
+		h.span.SetAttributes(keyAttr(h.use.key), queuedAttr(h.queued))
 	}
 }
 

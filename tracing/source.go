@@ -266,7 +266,7 @@ func (c *claim) grant(inner slot.Slot) *hold {
 	info := inner.Info()
 	c.times.asked = c.asked
 	c.times.granted, c.times.confirmed = info.GrantedAt, info.ConfirmedAt
-	h := &hold{Slot: inner, src: c.src, use: c.use, pooled: c.pooled, times: c.times}
+	h := &hold{Slot: inner, src: c.src, use: c.use, pooled: c.pooled, queued: info.Queued, times: c.times}
 	c.granted = h
 	if !c.settleLocked() {
 		h.use = c.src.use(c.use.key) // it was left while the slot was on its way

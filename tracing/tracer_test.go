@@ -250,6 +250,5 @@ func TestHooksOnNoopProvidersAllocateLittle(t *testing.T) {
 		inner := hooks.Start(ctx, pool.StartEvent{JobEvent: e})
 		hooks.Finish(inner, pool.FinishEvent{JobEvent: e, Running: true})
 	})
-	require.LessOrEqual(t, allocs, 8.0)
-	t.Log("allocations a job:", allocs)
+	require.LessOrEqual(t, allocs, 5.0)
 }
