@@ -106,8 +106,8 @@ func measure(ctx context.Context, o options, scratch string) (results.Run, error
 		}
 		run.Outcomes = append(run.Outcomes, outcome)
 	}
-	run.Notes = append(env.Notes(), fmt.Sprintf("The run took %s. The load average was %s when it began.",
-		time.Since(start).Round(time.Second), load))
+	run.Notes = append(env.Notes(), fmt.Sprintf("The run took %s. The load average was %s when it began and %s when it ended; "+
+		"the benchmarks themselves make 2 to 3 of that.", time.Since(start).Round(time.Second), load, results.Load()))
 	return run, nil
 }
 
