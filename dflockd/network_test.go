@@ -169,7 +169,7 @@ func (s *stream) close(err error) {
 }
 
 // read reads what there is, or returns the channel to wait for.
-func (s *stream) read(b []byte) (int, error, chan struct{}) {
+func (s *stream) read(b []byte) (int, chan struct{}, error) {
 	s.n.mu.Lock()
 	split := s.n.split
 	s.n.mu.Unlock()
@@ -183,7 +183,7 @@ func (s *stream) read(b []byte) (int, error, chan struct{}) {
 		s.buf = s.buf[k:]
 		return k, nil, nil
 	}
-	return 0, s.err, s.changed
+	return 0, s.changed, s.err
 }
 
 // end is one end of a connection.
@@ -198,7 +198,7 @@ type end struct {
 
 func (e *end) Read(b []byte) (int, error) {
 	for {
-		k, err, changed := e.in.read(b)
+		k, changed, err := e.in.read(b)
 		if k > 0 || err != nil {
 			return k, err
 		}

@@ -6,9 +6,6 @@ import (
 
 // waiterOf returns the job of p that ctx belongs to, a *Task or a *worker, or nil.
 func waiterOf(ctx context.Context, p *Pool) any {
-	if ctx == nil {
-		return nil
-	}
 	switch r := ctx.Value(runKey{}).(type) {
 	case *Task:
 		if r.pool == p && r.State() == StateRunning {

@@ -49,7 +49,7 @@ func (p *Pool) Go(job Job, opts ...JobOption) error {
 		return ErrNilJob
 	}
 	if len(opts) == 0 && p.hooks == nil {
-		return p.enqueue(nil, item{job: job}, "", 0, waitForRoom)
+		return p.enqueue(p.base, item{job: job}, "", 0, waitForRoom)
 	}
 	return p.goWith(job, opts)
 }
@@ -57,7 +57,7 @@ func (p *Pool) Go(job Job, opts ...JobOption) error {
 func (p *Pool) goWith(job Job, opts []JobOption) error {
 	o := gather(opts)
 	if o.name == "" && o.after == 0 && p.hooks == nil {
-		return p.enqueue(nil, item{job: job}, o.key, o.priority, waitForRoom)
+		return p.enqueue(p.base, item{job: job}, o.key, o.priority, waitForRoom)
 	}
 	t := p.newTask(p.base, job, opts)
 	t.quiet = true
@@ -139,7 +139,7 @@ type submitter struct {
 	in, gone bool
 }
 
-// enqueue puts a job into the lane of key. ctx may be nil.
+// enqueue puts a job into the lane of key.
 func (p *Pool) enqueue(ctx context.Context, it item, key string, priority int, full whenFull) error {
 	p.mu.Lock()
 	if p.closing {
@@ -196,10 +196,6 @@ func (p *Pool) enqueueFull(ctx context.Context, l *lane, it item, priority int, 
 	l.blocked.push(s)
 	p.starve(l)
 	p.mu.Unlock()
-	if ctx == nil {
-		<-s.ready
-		return s.err
-	}
 	select {
 	case <-s.ready:
 		return s.err

@@ -99,7 +99,7 @@ func (w *treeWriter) line(s sdktrace.ReadOnlySpan, indent string) {
 	attrs := slices.Clone(s.Attributes())
 	slices.SortFunc(attrs, func(a, b attribute.KeyValue) int { return cmp.Compare(a.Key, b.Key) })
 	for _, a := range attrs {
-		fmt.Fprintf(&w.out, " %s=%s", strings.TrimPrefix(string(a.Key), "berth."), a.Value.Emit())
+		fmt.Fprintf(&w.out, " %s=%s", strings.TrimPrefix(string(a.Key), "berth."), a.Value.String())
 	}
 	if s.Status().Code == codes.Error {
 		fmt.Fprintf(&w.out, " %q", s.Status().Description)
@@ -146,7 +146,7 @@ func (r *recorder) points(name string) []string {
 	add := func(attrs attribute.Set, value string) {
 		s := ""
 		for _, a := range attrs.ToSlice() {
-			s += fmt.Sprintf("%s=%s ", strings.TrimPrefix(string(a.Key), "berth."), a.Value.Emit())
+			s += fmt.Sprintf("%s=%s ", strings.TrimPrefix(string(a.Key), "berth."), a.Value.String())
 		}
 		out = append(out, s+value)
 	}

@@ -139,7 +139,7 @@ func find(spans []sdktrace.ReadOnlySpan, sc trace.SpanContext) sdktrace.ReadOnly
 func attr(s sdktrace.ReadOnlySpan, key string) string {
 	for _, a := range s.Attributes() {
 		if string(a.Key) == key {
-			return a.Value.Emit()
+			return a.Value.String()
 		}
 	}
 	return ""
