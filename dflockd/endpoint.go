@@ -4,11 +4,8 @@ import (
 	"context"
 	"math/rand/v2"
 	"net"
-	"slices"
 	"sync"
 	"time"
-
-	"github.com/berth-go/berth/slot"
 )
 
 const (
@@ -180,92 +177,6 @@ func without(claims []*claim, cl *claim) []*claim {
 	return claims
 }
 
-// assign gives the connections that have room to the claims that wait for one,
-// in order. Caller holds mu.
-func (e *endpoint) assign() {
-	if len(e.own) > 0 || len(e.shared) > 0 {
-		e.assignAt(time.Now())
-	}
-}
-
-func (e *endpoint) assignAt(now time.Time) {
-	for len(e.shared) > 0 {
-		c := e.pick(now, true)
-		if c == nil {
-			break
-		}
-		cl := e.shared[0]
-		e.shared = pop(e.shared)
-		cl.begin(c, now)
-	}
-	for len(e.own) > 0 {
-		c := e.pick(now, false)
-		if c == nil {
-			break
-		}
-		cl := e.own[0]
-		e.own = pop(e.own)
-		cl.begin(c, now)
-	}
-}
-
-// pop removes the first element; the slice keeps its memory when it empties.
-func pop(claims []*claim) []*claim {
-	claims[0] = nil
-	if len(claims) == 1 {
-		return claims[:0]
-	}
-	return claims[1:]
-}
-
-// pick returns a connection with room: one that others share, if that may be,
-// or one without a claim. Caller holds mu.
-func (e *endpoint) pick(now time.Time, shared bool) *conn {
-	if n := len(e.open); shared && n > 0 {
-		return e.open[n-1]
-	}
-	for n := len(e.idle); n > 0; n = len(e.idle) {
-		c := e.idle[n-1]
-		if !c.stale(now) && c.member == e.leader {
-			return c
-		}
-		c.end(now)
-	}
-	return nil
-}
-
-// relist moves c to the list that fits its load. Caller holds mu.
-func (e *endpoint) relist(c *conn) {
-	var list *[]*conn
-	switch {
-	case c.broken != nil || c.alone:
-	case c.load == 0:
-		list = &e.idle
-	case c.load < maxLoad:
-		list = &e.open
-	}
-	if list == c.list {
-		return
-	}
-	if c.list != nil {
-		old := *c.list
-		last := old[len(old)-1]
-		old[c.place], last.place = last, c.place
-		old[len(old)-1] = nil
-		*c.list = old[:len(old)-1]
-	}
-	if c.list = list; list != nil {
-		c.place = len(*list)
-		*list = append(*list, c)
-	}
-}
-
-// forget takes a broken connection out of the lists. Caller holds mu.
-func (e *endpoint) forget(c *conn) {
-	e.relist(c)
-	delete(e.conns, c)
-}
-
 // broke takes note that an established connection broke. Caller holds mu.
 func (e *endpoint) broke(c *conn, err error, now time.Time) {
 	if now.Sub(c.born) >= flapTime {
@@ -306,79 +217,5 @@ func (e *endpoint) noteMiss(name string) {
 func (e *endpoint) noteFree(name string) {
 	if len(e.missed) > 0 {
 		delete(e.missed, name)
-	}
-}
-
-// close ends the endpoint. With giveBack, the slots that are held are released
-// first, which takes a round trip; without, the sockets just close. It returns
-// when that is done or ctx ends; whatever is left then is cut.
-func (e *endpoint) close(ctx context.Context, giveBack bool) error {
-	e.lock()
-	first := !e.closing
-	if first {
-		e.closing = true
-		e.shut(giveBack, time.Now())
-		go e.finishClose()
-	}
-	e.unlock()
-	select {
-	case <-e.gone:
-		return nil
-	case <-ctx.Done():
-	}
-	e.lock()
-	e.cut(time.Now())
-	e.unlock()
-	select {
-	case <-e.gone:
-	case <-time.After(cutTimeout): // a dialler that does not heed its context
-	}
-	return context.Cause(ctx)
-}
-
-// finishClose waits for everything that runs and says that it is done.
-func (e *endpoint) finishClose() {
-	e.tasks.Wait()
-	close(e.gone)
-}
-
-// shut gives everything back and closes what has no answer to wait for. Caller
-// holds mu.
-func (e *endpoint) shut(giveBack bool, now time.Time) {
-	e.stop()
-	e.stopRedial()
-	e.refuseAll(ErrClosed)
-	for c := range e.conns {
-		c.shut(giveBack, now)
-	}
-	for _, c := range e.orphans {
-		c.expireAll(now)
-	}
-	e.orphans = nil
-}
-
-// cut closes every connection, whatever is under way. Caller holds mu.
-func (e *endpoint) cut(now time.Time) {
-	for c := range e.conns {
-		c.end(now)
-	}
-}
-
-// shut gives back what the connection holds and ends it once all is answered.
-// Caller holds mu.
-func (c *conn) shut(giveBack bool, now time.Time) {
-	if !giveBack || c.alone {
-		c.end(now)
-		return
-	}
-	for len(c.held) > 0 {
-		cl := c.held[len(c.held)-1]
-		cl.release(cl.wrap("hold", mark(slot.ErrLost, ErrClosed)), now)
-	}
-	for _, x := range slices.Concat(c.pending, c.tagged) {
-		x.claim.abandon(ErrClosed, now)
-	}
-	if c.unanswered() == 0 {
-		c.end(now)
 	}
 }

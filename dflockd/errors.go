@@ -127,3 +127,6 @@ func refusal(r wire.Reply) error {
 		return fmt.Errorf("%w: it answered %q", ErrRefused, r.Status)
 	}
 }
+
+// lostError reports whether err says that a slot is lost.
+func lostError(err error) bool { return errors.Is(err, slot.ErrLost) }

@@ -1,0 +1,172 @@
+package dflockd
+
+import (
+	"errors"
+	"time"
+
+	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/slot"
+)
+
+// This file has the ways in which a claim ends.
+
+// giveBack releases a grant that nobody has or wants. Caller holds endpoint.mu.
+func (cl *claim) giveBack(why error, now time.Time) {
+	cl.sendRelease(now)
+	cl.finish(why)
+}
+
+// sendRelease writes the release; nobody waits for its answer, but an answer
+// there must be. Caller holds endpoint.mu.
+func (cl *claim) sendRelease(now time.Time) {
+	x := exchange{role: roleRelease, command: cl.verbs.release, claim: cl, sent: now, deadline: now.Add(cl.e.cfg.socketTimeout)}
+	cl.conn.send(x, &wire.Request{Key: cl.name, Token: cl.token})
+}
+
+// refused ends the claim with the server's refusal. Caller holds endpoint.mu.
+func (cl *claim) refused(r wire.Reply) {
+	err := refusal(r)
+	if errors.Is(err, ErrAuth) {
+		cl.e.fatal = err
+	}
+	cl.finish(err)
+}
+
+// finish ends a claim that is not held. Caller holds endpoint.mu.
+func (cl *claim) finish(err error) {
+	if cl.stage == stageDone {
+		return
+	}
+	op := "claim"
+	if cl.stage == stageWait || cl.stage == stageConfirm {
+		op = "wait"
+	}
+	if cl.abandoned != nil {
+		err = cl.abandoned
+	}
+	cl.end(cl.wrap(op, err))
+}
+
+// end is the last step of every claim. Caller holds endpoint.mu.
+func (cl *claim) end(err error) {
+	cl.stage, cl.err = stageDone, err
+	cl.leaveConn()
+	cl.signal()
+}
+
+func (cl *claim) wrap(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &Error{Op: op, Key: cl.name, Server: cl.e.address(), Err: err}
+}
+
+// leaveConn takes the claim off its connection's load. Caller holds
+// endpoint.mu.
+func (cl *claim) leaveConn() {
+	c := cl.conn
+	cl.tag = 0
+	if c == nil || c.broken != nil {
+		return
+	}
+	c.load--
+	c.alone = false
+	c.e.relist(c)
+	c.e.assign()
+}
+
+// leave gives up the place in line: on a connection of its own by closing it.
+// Caller holds endpoint.mu.
+func (cl *claim) leave(now time.Time) {
+	c := cl.conn
+	if cl.tag == 0 {
+		c.end(now)
+		cl.finish(cl.abandoned)
+		return
+	}
+	if cl.stage == stageEnqueue {
+		defer cl.finish(cl.abandoned) // there is no sw whose answer would end it
+	}
+	x := exchange{role: roleLeave, command: wire.Leave, tag: cl.tag, claim: cl, sent: now, deadline: now.Add(cl.e.cfg.socketTimeout)}
+	c.send(x, &wire.Request{Key: cl.name})
+}
+
+// abandon ends the claim because its claimant wants no slot any more. A slot
+// that is granted meanwhile goes back. Caller holds endpoint.mu.
+func (cl *claim) abandon(err error, now time.Time) {
+	if cl.abandoned != nil {
+		return
+	}
+	cl.abandoned = err
+	if c := cl.conn; c != nil && c.waiting == cl {
+		c.waiting = nil // the cluster will forget the place
+		cl.finish(err)
+		return
+	}
+	switch cl.stage {
+	case stageConnect:
+		cl.e.unwant(cl)
+		cl.finish(err)
+	case stageTry, stageEnqueue:
+		// The answer will tell what there is to give back.
+	case stageWait:
+		cl.leave(now)
+	case stageConfirm, stageHeld:
+		cl.release(slot.ErrReleased, now)
+	}
+}
+
+// release gives a confirmed or held slot back: the context first, so that it
+// has ended before the server can grant the slot to somebody else. Caller
+// holds endpoint.mu.
+func (cl *claim) release(cause error, now time.Time) {
+	cl.endContext(cause)
+	cl.unhold()
+	if cl.conn.broken == nil {
+		cl.sendRelease(now)
+	} else {
+		cl.conn.owe(cl)
+	}
+	cl.end(cause)
+}
+
+// lose ends a held slot. Caller holds endpoint.mu.
+func (cl *claim) lose(cause error, now time.Time) {
+	err := cl.wrap("hold", mark(slot.ErrLost, cause))
+	cl.endContext(err)
+	cl.unhold()
+	if cause == errExpired && cl.conn.broken == nil {
+		cl.sendRelease(now) // it may still be ours, and somebody may wait
+	}
+	if cl.lost != nil && !cl.e.closing {
+		token := string(cl.token.AppendTo(nil))
+		cl.e.later(func() { cl.lost(token) })
+	}
+	cl.e.warn("slot lost", err, now)
+	cl.end(err)
+}
+
+// broke takes the news that the connection is gone. Caller holds endpoint.mu.
+func (cl *claim) broke(err error, now time.Time) {
+	switch cl.stage {
+	case stageHeld:
+		cl.lose(err, now)
+	case stageTry, stageEnqueue, stageWait, stageConfirm:
+		cl.finish(err)
+	}
+}
+
+// unhold takes the slot off its connection. Caller holds endpoint.mu.
+func (cl *claim) unhold() {
+	if cl.stage != stageHeld {
+		return
+	}
+	held := cl.conn.held
+	if cl.place >= len(held) || held[cl.place] != cl {
+		return // the whole connection is being dropped
+	}
+	last := held[len(held)-1]
+	held[cl.place], last.place = last, cl.place
+	held[len(held)-1] = nil
+	cl.conn.held = held[:len(held)-1]
+}

@@ -1,0 +1,150 @@
+package dflockd
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/berth-go/berth/dflockd/internal/wire"
+)
+
+// This file has how a connection is made ready.
+
+// hint says what to do about a server that does not answer.
+func hint(server string, err error) error {
+	host, port, _ := net.SplitHostPort(server)
+	return fmt.Errorf("no dflockd answers at %s: start one with \"dflockd --host %s --port %s\" or see WithServers: %w",
+		server, host, port, err)
+}
+
+// connect opens a connection and makes it ready: TLS, secret, hello. It takes
+// at most the connect timeout.
+func (e *endpoint) connect(server string, ref wire.Secret) (*conn, error) {
+	ctx, cancel := context.WithTimeout(e.ctx, e.cfg.connectTimeout)
+	defer cancel()
+	raw, err := e.cfg.dial(ctx, "tcp", server)
+	if err != nil {
+		return nil, err
+	}
+	// A handshake that hangs ends with ctx.
+	stop := context.AfterFunc(ctx, func() { _ = raw.SetDeadline(time.Unix(1, 0)) })
+	c, err := e.handshake(ctx, raw, server, ref)
+	if !stop() && err == nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		_ = raw.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+func (e *endpoint) handshake(ctx context.Context, raw net.Conn, server string, ref wire.Secret) (*conn, error) {
+	c := &conn{e: e, raw: raw, rw: raw, ref: ref}
+	if e.cfg.tls != nil {
+		t, err := e.startTLS(ctx, raw, server)
+		if err != nil {
+			return nil, err
+		}
+		c.rw = t
+	}
+	c.reader = bufio.NewReader(c.rw)
+	original, err := e.greet(c)
+	if err != nil {
+		return nil, err
+	}
+	f := &c.features
+	if f.ReadTimeout > 0 {
+		f.ReadTimeout = max(f.ReadTimeout, leastReadTimeout)
+	}
+	c.strict = f.Strict || e.cfg.strict
+	c.keeps = c.strict || e.cfg.orphanTime > 0
+	f.Ping = f.Ping || e.cfg.cluster
+	c.pace = pace{ratio: e.cfg.renewRatio, readTimeout: f.ReadTimeout}
+	c.idle = longestIdle
+	if !original && f.ReadTimeout > 0 {
+		c.idle = min(c.idle, f.ReadTimeout/2)
+	}
+	return c, nil
+}
+
+func (e *endpoint) startTLS(ctx context.Context, raw net.Conn, server string) (net.Conn, error) {
+	cfg := e.cfg.tls
+	if cfg.ServerName == "" && !cfg.InsecureSkipVerify {
+		host, _, err := net.SplitHostPort(server)
+		if err != nil {
+			return nil, err
+		}
+		cfg = cfg.Clone()
+		cfg.ServerName = host
+	}
+	t := tls.Client(raw, cfg)
+	return t, t.HandshakeContext(ctx)
+}
+
+// greet shows the secret and the reference and asks what the server can do, in
+// one write. An original server answers the question with an error, and goes on.
+func (e *endpoint) greet(c *conn) (original bool, err error) {
+	var asked []wire.Request
+	if e.cfg.secret != nil {
+		asked = append(asked, wire.Request{Command: wire.Auth, Secret: *e.cfg.secret})
+	}
+	if c.ref != "" {
+		asked = append(asked, wire.Request{Command: wire.StableRef, Secret: c.ref})
+	}
+	asked = append(asked, wire.Request{Command: wire.Hello})
+	var out []byte
+	for i := range asked {
+		if out, err = wire.AppendRequest(out, &asked[i]); err != nil {
+			return false, err
+		}
+	}
+	if _, err := c.rw.Write(out); err != nil {
+		return false, err
+	}
+	for _, a := range asked {
+		r, err := readReply(c.reader, a.Command)
+		if err != nil {
+			return false, err
+		}
+		if original, err = c.greeted(a.Command, r); err != nil {
+			return false, err
+		}
+	}
+	return original, nil
+}
+
+// greeted takes the answer to one of the requests of greet.
+func (c *conn) greeted(asked wire.Command, r wire.Reply) (original bool, err error) {
+	refused := r.Status == wire.Error || r.Status == wire.ErrorOther
+	switch {
+	case asked == wire.Hello && refused:
+		return true, nil
+	case asked == wire.Auth && r.Status == wire.Error:
+		return false, fmt.Errorf("%w: it has none (start it with --auth-token, or do without WithAuth)", ErrAuth)
+	case asked == wire.StableRef && refused:
+		return false, fmt.Errorf("%w: it knows no references, so it is no member of a cluster (see WithCluster)", ErrRefused)
+	case r.Status != wire.OK:
+		return false, refusal(r)
+	case asked == wire.Hello:
+		if c.features, err = wire.ParseFeatures(r.Text); err != nil {
+			return false, violation("its hello")
+		}
+	}
+	return false, nil
+}
+
+func readReply(r *bufio.Reader, c wire.Command) (wire.Reply, error) {
+	line, err := readLine(r, wire.MaxReply)
+	if err != nil {
+		return wire.Reply{}, err
+	}
+	reply, err := wire.ParseReply(c, line)
+	if err != nil {
+		return wire.Reply{}, violation(err.Error())
+	}
+	return reply, nil
+}
