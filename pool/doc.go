@@ -4,7 +4,8 @@
 //	p, err := pool.New(32, pool.WithSlots(src), pool.Use(middleware.Retry(policy)))
 //	t := p.Submit(func(ctx context.Context) error { … }, pool.Key("example.com"))
 //	err = t.Wait(ctx)
-//	err = p.Shutdown(ctx)
+//	err = p.Wait(ctx)     // nothing is left, retries included
+//	err = p.Shutdown(ctx) // what still backs off ends here, without another attempt
 //
 // # Terms
 //

@@ -67,7 +67,7 @@ func (p *Pool) goWith(job Job, opts []JobOption) error {
 func (p *Pool) submit(ctx context.Context, job Job, opts []JobOption) *Task {
 	t := p.newTask(ctx, job, opts)
 	if job == nil {
-		t.complete(ErrNilJob)
+		p.refuse(t, ErrNilJob)
 		return t
 	}
 	_ = p.start(ctx, t, waitForRoom) // the task has the error
