@@ -208,3 +208,25 @@ func TestMostUrgentJobRunsWhenTheSlotIsGranted(t *testing.T) {
 		require.NoError(t, errors.Join(src.Close(t.Context()), other.Close(t.Context())))
 	})
 }
+
+// TestFencesGrowOverARestart has the server forget everything in between.
+func TestFencesGrowOverARestart(t *testing.T) {
+	for _, m := range []mode{immediate, strict} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, m, 1, 2*time.Second)
+			defer w.close()
+			var last uint64
+			for range 5 {
+				src := w.source("a")
+				for range 3 {
+					s := waitFor(t, src, "k")
+					require.Greater(t, s.Info().Fence, last)
+					last = s.Info().Fence
+					require.NoError(t, s.Release())
+				}
+				require.NoError(t, src.Close(t.Context()))
+				w.restart(time.Second)
+			}
+		})
+	}
+}

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 )
@@ -147,4 +148,13 @@ func TestGateNoticesWhatIsWrongWithARule(t *testing.T) {
 	require.ErrorContains(t, verdict(b, "TestX", "--- FAIL: TestXY (0.1s)", exit), "something else did")
 	require.NoError(t, verdict(b, "TestX", "--- FAIL: TestX (0.1s)", exit))
 	require.NoError(t, verdict(b, "TestX", "panic: deadlock", exit))
+}
+
+// TestEachRuleQuotesTheCode is the quick half of the gate: it says at once
+// when code was changed that a rule quotes.
+func TestEachRuleQuotesTheCode(t *testing.T) {
+	for _, b := range rules {
+		_, err := breakRule(t.TempDir(), b)
+		assert.NoError(t, err)
+	}
 }

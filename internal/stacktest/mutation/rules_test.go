@@ -7,8 +7,8 @@ var rules = []broken{
 	{
 		rule: "no more than the limit are granted",
 		file: "dflockd/internal/locktable/table.go",
-		old:  "return !t.frozen && l.held < l.limit && l.waiting.first == nil",
-		new:  "return !t.frozen && l.held <= l.limit && l.waiting.first == nil",
+		old:  "return !t.frozen && l.held < l.limit\n",
+		new:  "return !t.frozen && l.held <= l.limit\n",
 		test: "dflockd/internal/locktable.TestTableDoesWhatTheModelDoes",
 	},
 	{
@@ -79,7 +79,7 @@ var rules = []broken{
 		file: "dflockd/server/hub.go",
 		old:  "uint64(now.UnixNano())",
 		new:  "1",
-		test: "internal/stacktest.TestLimitHoldsUnderAnyFaultOfAStrictServer",
+		test: "internal/stacktest.TestFencesGrowOverARestart",
 	},
 	{
 		rule: "numbers that wrap are refused",
@@ -128,7 +128,7 @@ var rules = []broken{
 	{
 		rule: "a grant that is old is confirmed",
 		file: "dflockd/claim.go",
-		old:  "if !l.spent(cl.asked, now) {",
+		old:  "if !cl.rejoins && !l.spent(cl.asked, now) {",
 		new:  "if true || !l.spent(cl.asked, now) {",
 		test: "dflockd.TestGhostGrantIsNotUsed",
 	},
@@ -177,14 +177,14 @@ var rules = []broken{
 	{
 		rule: "a slot of a strict server survives its connection",
 		file: "dflockd/conn.go",
-		old:  "c.drop(err, c.strict && !c.e.closing, now)",
+		old:  "c.drop(err, c.keeps && !c.e.closing, now)",
 		new:  "c.drop(err, false, now)",
 		test: "dflockd.TestStrictSlotSurvivesItsConnection",
 	},
 	{
 		rule: "a slot of any other server ends with its connection",
 		file: "dflockd/conn.go",
-		old:  "c.drop(err, c.strict && !c.e.closing, now)",
+		old:  "c.drop(err, c.keeps && !c.e.closing, now)",
 		new:  "c.drop(err, true, now)",
 		test: "internal/stacktest.TestOverlapIsAMomentWhereTheBreakIsSeen",
 	},
@@ -337,14 +337,14 @@ var rules = []broken{
 	{
 		rule: "the end of a slot ends its job",
 		file: "pool/jobctx.go",
-		old:  "\t\tl.stop = context.AfterFunc(h.ctx, func() { l.cancel(context.Cause(h.ctx)) })\n",
+		old:  "\tl.stop = context.AfterFunc(slotCtx, func() { l.cancel(context.Cause(slotCtx)) })\n",
 		new:  "",
 		test: "pool.TestALostSlotEndsTheJobsContext",
 	},
 	{
 		rule: "a slot that was lost serves no other job",
 		file: "pool/claim.go",
-		old:  "if h.ctx.Err() != nil || time.Since(h.granted)",
+		old:  "if h.context().Err() != nil || time.Since(h.granted)",
 		new:  "if time.Since(h.granted)",
 		test: "pool.TestALostSlotIsNotReused",
 	},
