@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"runtime"
 	"strings"
@@ -156,6 +157,9 @@ func TestBreakerIsToldHowEachAttemptEnded(t *testing.T) {
 			return slot.ErrLost
 		}))
 		require.NoError(t, b.outcomes[5], "a lost slot is no failure")
+
+		require.Error(t, run(func(context.Context) error { return fmt.Errorf("nested: %w", slot.ErrLost) }))
+		require.NoError(t, b.outcomes[6], "nor is one that the job claimed itself")
 	})
 }
 

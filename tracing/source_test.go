@@ -97,6 +97,14 @@ func TestClaimThatIsGivenUpAtItsDeadlineIsATimeout(t *testing.T) {
 		require.ErrorContains(t, err, "enough")
 		require.Equal(t, []string{"1"}, r.points(tracing.MetricSlotTimeouts))
 
+		cancelled, end := context.WithCancel(context.Background())
+		ticket, err = src.Enqueue(cancelled, "")
+		require.NoError(t, err)
+		end()
+		_, err = ticket.Wait(cancelled)
+		require.ErrorIs(t, err, context.Canceled)
+		require.Equal(t, []string{"1"}, r.points(tracing.MetricSlotTimeouts), "it had no deadline")
+
 		ticket, err = src.Enqueue(context.Background(), "")
 		require.NoError(t, err)
 		require.NoError(t, ticket.Close())
