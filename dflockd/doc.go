@@ -31,16 +31,16 @@
 //
 // # States of a Semaphore or Lock
 //
-//	          Enqueue: free
-//	  ┌──────────────────────────────────▶ held ── renewal failed ──▶ lost
-//	  │         Enqueue: not free           ▲  │                       │
-//	idle ───────────────────▶ queued ───────┘  │ Release, Close        │ Enqueue,
-//	  ▲                          │    Wait     ▼                       │ Acquire
-//	  │ Enqueue, Acquire         └────────▶ closed ◀───────────────────┘ (first)
-//	  └────────────────────────────────────────┘
-//	                            Wait: timeout; Close
+//	idle ── Enqueue: free ──────────────────▶ held ── renewal failed ──▶ lost
+//	  │                                       ▲  │
+//	  └── Enqueue: not free ──▶ queued ─ Wait ─┘  └── Release, Close ──▶ closed
+//	                              │                                     ▲
+//	                              └── Wait: timeout or error, Close ────┘
 //
-// Acquire is Enqueue and Wait. Force closes first.
+// From lost and closed, Enqueue and Acquire begin as from idle. From queued
+// and held they are refused, unless Force closes first.
+//
+// Acquire is Enqueue and Wait in one.
 //
 // # For users of the TypeScript client
 //
