@@ -136,9 +136,13 @@ func (p *Pool) finish(t *Task, ctx context.Context, err error, ran bool, c *coun
 	if h != nil && ran {
 		h.note(err)
 	}
-	// The counts first: who has waited for the task finds it counted.
+	// Counted first, so that who has waited for the task finds it counted, but
+	// pending until it is complete, so that who has waited for the pool finds
+	// its result.
+	c.completing.Add(1)
 	c.finished.Add(1)
 	t.complete(err)
+	c.completing.Add(-1)
 }
 
 // joinCause adds to an error why the job's context has ended, if it has.

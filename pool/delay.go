@@ -90,7 +90,10 @@ func (p *Pool) timeHasCome() {
 		p.requeue(d.task, now)
 	}
 	p.armTimer()
-	w := p.callWorker()
+	var w *worker
+	if p.queued > 0 { // else nobody is needed, and after a shutdown none may start
+		w = p.callWorker()
+	}
 	p.mu.Unlock()
 	w.call()
 }

@@ -84,6 +84,7 @@ func (t *Task) runInline() {
 		if !returned { // runtime.Goexit: the waiting job ends with it
 			p.settle(t, t.attemptContext(), ErrGoexit, &p.others)
 		}
+		p.tellWaiters() // the job that waited may have ended before
 	}()
 	p.attempt(t, tryHere, &p.others)
 	returned = true

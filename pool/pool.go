@@ -162,9 +162,9 @@ func (p *Pool) Wait(ctx context.Context) error {
 
 // pending returns how many accepted jobs have no result yet; the caller holds mu.
 func (p *Pool) pending() int64 {
-	n := p.submitted - p.retired.finished.Load() - p.others.finished.Load()
+	n := p.submitted - p.retired.settled() - p.others.settled()
 	for _, w := range p.workers {
-		n -= w.counts.finished.Load()
+		n -= w.counts.settled()
 	}
 	return n
 }

@@ -6,6 +6,16 @@ import "sync/atomic"
 // fight over one.
 type counts struct {
 	finished, failed, panicked, lost, lostButOK, canceled, retries atomic.Int64
+	// completing is how many of the finished tasks have yet to be told their
+	// result. It is raised before finished and lowered after that.
+	completing atomic.Int64
+}
+
+// settled returns how many jobs have their result. Reading finished first is
+// what keeps a task pending until then.
+func (c *counts) settled() int64 {
+	finished := c.finished.Load()
+	return finished - c.completing.Load()
 }
 
 func (c *counts) add(o *counts) {

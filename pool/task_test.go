@@ -249,3 +249,19 @@ func TestWaitAndShutdownFromInsideAreRefused(t *testing.T) {
 		finish(t, p)
 	})
 }
+
+func TestAJobThatOutlivesTheOneThatWaitsForItEndsWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(t, 1)
+		var leaked context.Context
+		require.NoError(t, p.Go(func(ctx context.Context) error { leaked = ctx; return nil }))
+		require.NoError(t, p.Wait(t.Context()))
+		p.Submit(sleeps(time.Second))
+		synctest.Wait()
+		child := p.Submit(sleeps(2 * time.Second))
+		go func() { _ = child.Wait(leaked) }() // runs it here, and no worker is told when it ends
+		require.NoError(t, p.Wait(t.Context()))
+		require.Equal(t, StateDone, child.State())
+		finish(t, p)
+	})
+}
