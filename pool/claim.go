@@ -64,6 +64,12 @@ func (h *hold) context() context.Context {
 	return w.ctx
 }
 
+// over reports whether the slot's context is known to have ended.
+func (h *hold) over() bool {
+	w := h.watching.Load()
+	return w != nil && w.ctx.Err() != nil
+}
+
 // lost reports whether the slot is known to have been lost.
 func (h *hold) lost() bool {
 	w := h.watching.Load()
@@ -123,7 +129,7 @@ func (p *Pool) serveGrant(w *worker) (item, bool) {
 		h := p.grants.pop()
 		h.patience.Stop()
 		h.group.claims--
-		if h.group.n == 0 || h.context().Err() != nil {
+		if h.group.n == 0 || h.over() {
 			p.giveBack(h)
 			continue
 		}
@@ -173,7 +179,15 @@ func (p *Pool) reuse(w *worker) (item, bool) {
 	if h == nil || h.group.n == 0 || h.single || p.cfg.reuse == 0 {
 		return item{}, false
 	}
-	if h.context().Err() != nil || time.Since(h.granted) >= p.cfg.reuse || len(p.workers) > p.target {
+	if time.Since(h.granted) >= p.cfg.reuse || len(p.workers) > p.target {
+		return item{}, false
+	}
+	if h.watching.Load() == nil { // a source is not called under mu
+		p.mu.Unlock()
+		h.context()
+		p.mu.Lock()
+	}
+	if h.over() || h.group.n == 0 || p.grants.n > 0 {
 		return item{}, false
 	}
 	h.jobs++
@@ -258,7 +272,8 @@ func (p *Pool) claimFor(w *worker, g *group) (item, bool) {
 // bindClaimed is called with mu held, and unlocks it if it returns true.
 func (p *Pool) bindClaimed(w *worker, g *group, c claimed) (item, bool) {
 	g.down = outage{}
-	h := p.newHold(g, c)
+	h := c.hold
+	p.adopt(h)
 	g.claims--
 	if g.n == 0 || p.grants.n > 0 {
 		// Somebody else's turn, or nobody's: what was granted goes to the first
@@ -275,6 +290,7 @@ func (p *Pool) bindClaimed(w *worker, g *group, c claimed) (item, bool) {
 type claimed struct {
 	at     time.Time // when it was asked for
 	slot   slot.Slot
+	hold   *hold // of slot
 	ticket slot.Ticket
 	err    error
 }
@@ -287,6 +303,9 @@ func (p *Pool) ask(g *group, queue bool) (c claimed) {
 		ctx = p.hooks.enqueue(ctx, SlotEvent{Key: g.key, Claimed: c.at})
 	}
 	c.slot, c.ticket, c.err = p.enter(ctx, g.key, queue)
+	if c.slot != nil {
+		c.err = p.newHold(g, &c, false)
+	}
 	p.tellClaim(g, c)
 	return c
 }
@@ -353,6 +372,9 @@ func (p *Pool) awaitGrant(ctx context.Context, g *group, pk *parked, c claimed) 
 	if c.err == nil && c.slot == nil {
 		c.err = errors.New("pool: the slot source returned neither a slot nor an error")
 	}
+	if c.err == nil {
+		c.err = p.newHold(g, &c, true)
+	}
 	p.tellClaim(g, c)
 	p.mu.Lock()
 	p.inLine--
@@ -366,7 +388,8 @@ func (p *Pool) awaitGrant(ctx context.Context, g *group, pk *parked, c claimed) 
 		p.claimFailed(g, c)
 	} else {
 		g.down = outage{}
-		p.offer(p.newHold(g, c))
+		p.adopt(c.hold)
+		p.offer(c.hold)
 	}
 	w := p.callWorker()
 	p.mu.Unlock()
@@ -427,21 +450,33 @@ func (p *Pool) withdraw(h *hold) {
 	p.retireGroup(g)
 	p.held--
 	p.unneeded++
+	p.returning.Add(1)
 	p.mu.Unlock()
 	h.release()
+	p.returning.Done()
 }
 
-// newHold takes over a slot; the caller holds mu.
-func (p *Pool) newHold(g *group, c claimed) *hold {
-	info := c.slot.Info()
-	h := &hold{p: p, group: g, slot: c.slot, claimed: c.at, granted: time.Now(), single: info.SingleUse || p.cfg.reuse == 0}
+// newHold wraps a slot. It is called without mu, since it asks the source.
+func (p *Pool) newHold(g *group, c *claimed, watched bool) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			c.hold, err = nil, sourcePanic(r)
+		}
+	}()
+	h := &hold{p: p, group: g, slot: c.slot, claimed: c.at, granted: time.Now()}
+	h.single = c.slot.Info().SingleUse || p.cfg.reuse == 0
+	if watched || p.hooks != nil {
+		h.context()
+	}
+	c.hold = h
+	return nil
+}
+
+// adopt counts a slot as the pool's; the caller holds mu.
+func (p *Pool) adopt(h *hold) {
 	if p.held++; p.held == 1 {
 		p.sweepLater()
 	}
-	if p.hooks != nil {
-		h.context()
-	}
-	return h
 }
 
 // ended is called when the slot's context has ended while the pool has it.

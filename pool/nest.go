@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"cmp"
 	"context"
 )
 
@@ -26,29 +27,99 @@ func isInside(ctx context.Context, p *Pool) bool { return waiterOf(ctx, p) != ni
 // limit of one slot must not wait for itself.
 func (t *Task) waitInside(ctx context.Context, waiter any) error {
 	p := t.pool
-	h := holdOf(waiter)
+	h := p.holdOf(waiter)
 	sameSlot := p.src == nil || h != nil && h.group.key == p.slotKeyOf(t.key) && !h.single
-	if sameSlot && p.takeQueued(t) {
-		if h != nil {
-			t.hold.Store(h)
-			t.extra().nested = true
-		}
-		t.runInline()
-		return t.await(ctx)
+	if !sameSlot {
+		return t.awaitLending(ctx)
 	}
-	if t.State() == StateDone {
-		return t.err
+	if err := t.takeTurn(ctx, waiter); err != nil || t.State() == StateDone {
+		return cmp.Or(err, t.Err())
 	}
-	p.lendWorker()
-	defer p.takeBackWorker()
+	if !p.takeQueued(t) {
+		p.endTurn(waiter)
+		return t.awaitLending(ctx)
+	}
+	defer p.endTurn(waiter)
+	if h != nil {
+		t.hold.Store(h)
+		t.extra().nested = true
+	}
+	t.runInline()
 	return t.await(ctx)
 }
 
-func holdOf(waiter any) *hold {
+// awaitLending waits while the pool may run one more worker.
+func (t *Task) awaitLending(ctx context.Context) error {
+	if t.State() == StateDone {
+		return t.err
+	}
+	t.pool.lendWorker()
+	defer t.pool.takeBackWorker()
+	return t.await(ctx)
+}
+
+// A nest is what the goroutines of one job share that wait for tasks: they run
+// those one at a time, since the job has one worker and one slot.
+type nest struct {
+	turn  chan struct{} // of size 1; full while one runs a task
+	users int           // guarded by the pool's mu
+}
+
+// takeTurn waits until no other goroutine of the waiting job runs a task in its
+// place. It returns with the turn, or without it when t is done or ctx has ended,
+// whose cause it returns then.
+func (t *Task) takeTurn(ctx context.Context, waiter any) error {
+	p := t.pool
+	p.mu.Lock()
+	n := p.nests[waiter]
+	if n == nil {
+		n = &nest{turn: make(chan struct{}, 1)}
+		p.nests[waiter] = n
+	}
+	n.users++
+	p.mu.Unlock()
+	select {
+	case n.turn <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case n.turn <- struct{}{}:
+		return nil
+	case <-t.Done():
+		p.leaveNest(waiter)
+		return nil
+	case <-ctx.Done():
+		p.leaveNest(waiter)
+		return context.Cause(ctx)
+	}
+}
+
+// endTurn lets the next goroutine of the waiting job run a task.
+func (p *Pool) endTurn(waiter any) {
+	p.mu.Lock()
+	<-p.nests[waiter].turn // never blocks: the turn is the caller's
+	p.mu.Unlock()
+	p.leaveNest(waiter)
+}
+
+func (p *Pool) leaveNest(waiter any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if n := p.nests[waiter]; n.users > 1 {
+		n.users--
+	} else {
+		delete(p.nests, waiter)
+	}
+}
+
+func (p *Pool) holdOf(waiter any) *hold {
 	switch r := waiter.(type) {
 	case *Task:
 		return r.hold.Load()
 	case *worker:
+		p.mu.Lock()
+		defer p.mu.Unlock()
 		return r.hold
 	}
 	return nil

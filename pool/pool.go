@@ -56,6 +56,7 @@ type Pool struct {
 	timer   *time.Timer
 
 	inline      map[*Task]struct{} // tasks that run on the goroutine of a job that waits
+	nests       map[any]*nest      // by the job that waits, a *Task or a *worker
 	idleSignal  chan struct{}      // closed when no job is left, then made anew
 	closing     bool
 	ended       bool
@@ -73,9 +74,10 @@ type Pool struct {
 	hookPanics atomic.Int64
 	others     counts // of what no worker ran
 
-	failures failures
-	alive    sync.WaitGroup // every goroutine of the pool
-	done     chan struct{}  // closed when all of them have ended after closing
+	failures  failures
+	returning sync.WaitGroup // grants that found no worker and are on their way back; added to under mu
+	alive     sync.WaitGroup // every goroutine of the pool
+	done      chan struct{}  // closed when all of them have ended after closing
 }
 
 // New returns a pool of at most the given number of workers, which start when
@@ -91,7 +93,7 @@ func New(workers int, opts ...Option) (*Pool, error) {
 	}
 	p := &Pool{
 		cfg: cfg, src: cfg.source, chain: chain, target: workers,
-		lanes: map[string]*lane{}, groups: map[string]*group{}, inline: map[*Task]struct{}{},
+		lanes: map[string]*lane{}, groups: map[string]*group{}, inline: map[*Task]struct{}{}, nests: map[any]*nest{},
 		idleSignal: make(chan struct{}), workersGone: make(chan struct{}), done: make(chan struct{}),
 	}
 	if len(cfg.hooks) > 0 {

@@ -103,6 +103,7 @@ func (p *Pool) finishShutdown() {
 	for _, h := range left {
 		h.release()
 	}
+	p.returning.Wait() // no grant is left that could join them
 	p.baseEnd(ErrShutdown)
 	close(p.done)
 }

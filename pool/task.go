@@ -189,12 +189,12 @@ const awaitYields = 3
 // queue and is the only one to do so.
 func (t *Task) complete(err error) {
 	t.err = err
+	t.endContext() // before anyone can know that the job is over
 	t.state.Store(uint32(StateDone))
 	if d := t.done.Swap(alreadyDone); d != nil && d != alreadyDone {
 		close(d.ch)
 		if d.then != nil {
-			defer d.then(t)
+			d.then(t)
 		}
 	}
-	t.endContext()
 }

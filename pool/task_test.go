@@ -3,7 +3,9 @@ package pool
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -262,6 +264,61 @@ func TestAJobThatOutlivesTheOneThatWaitsForItEndsWait(t *testing.T) {
 		go func() { _ = child.Wait(leaked) }() // runs it here, and no worker is told when it ends
 		require.NoError(t, p.Wait(t.Context()))
 		require.Equal(t, StateDone, child.State())
+		finish(t, p)
+	})
+}
+
+func TestTheGoroutinesOfAJobRunItsChildrenOneAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := newFake(1)
+		for _, opts := range [][]Option{nil, {WithSlots(src)}} {
+			p := newPool(t, 1, opts...)
+			var running, most atomic.Int64
+			child := func(ctx context.Context) error {
+				most.Store(max(most.Load(), running.Add(1)))
+				defer running.Add(-1)
+				return sleeps(time.Second)(ctx)
+			}
+			start := time.Now()
+			err := p.Submit(func(ctx context.Context) error {
+				errs := make(chan error)
+				for range 4 {
+					task := p.SubmitContext(ctx, child)
+					go func() { errs <- task.Wait(ctx) }()
+				}
+				var all error
+				for range 4 {
+					all = errors.Join(all, <-errs)
+				}
+				return all
+			}).Wait(t.Context())
+			require.NoError(t, err)
+			require.EqualValues(t, 1, most.Load(), "the job has one worker and one slot")
+			require.Equal(t, 4*time.Second, time.Since(start))
+			p.mu.Lock()
+			require.Empty(t, p.nests)
+			p.mu.Unlock()
+			finish(t, p)
+		}
+	})
+}
+
+func TestATurnThatIsWaitedForCanBeGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(t, 1)
+		err := p.Submit(func(ctx context.Context) error {
+			long, short := p.SubmitContext(ctx, sleeps(time.Minute)), p.SubmitContext(ctx, nothing)
+			done := make(chan error)
+			go func() { done <- long.Wait(ctx) }()
+			time.Sleep(time.Second)
+			patience, cancel := context.WithTimeoutCause(ctx, time.Second, errTest)
+			defer cancel()
+			if err := short.Wait(patience); !errors.Is(err, errTest) {
+				return fmt.Errorf("waited, and got %w", err)
+			}
+			return <-done
+		}).Wait(t.Context())
+		require.NoError(t, err)
 		finish(t, p)
 	})
 }

@@ -183,9 +183,12 @@ func (s *tried) judge(w *world) {
 				again = append(again, f.begun)
 			}
 		}
-		for i := range len(again) - mostTries {
-			took := again[i+mostTries].Sub(again[i])
-			require.GreaterOrEqualf(w.t, took, time.Second, "failed claims of %q: %v", key, again[i:i+mostTries+1])
+		// A grant from the line ends the outage for a moment, and two may ask at
+		// once then: one claim more is let pass.
+		const most = mostTries + 1
+		for i := range len(again) - most {
+			took := again[i+most].Sub(again[i])
+			require.GreaterOrEqualf(w.t, took, time.Second, "failed claims of %q: %v", key, again[i:i+most+1])
 		}
 	}
 }

@@ -344,14 +344,14 @@ var rules = []broken{
 	{
 		rule: "a slot that was lost serves no other job",
 		file: "pool/claim.go",
-		old:  "if h.context().Err() != nil || time.Since(h.granted)",
-		new:  "if time.Since(h.granted)",
+		old:  "if h.over() || h.group.n == 0 || p.grants.n > 0",
+		new:  "if h.group.n == 0 || p.grants.n > 0",
 		test: "pool.TestALostSlotIsNotReused",
 	},
 	{
 		rule: "a slot is reused within its window only",
 		file: "pool/claim.go",
-		old:  " || time.Since(h.granted) >= p.cfg.reuse",
+		old:  "time.Since(h.granted) >= p.cfg.reuse || ",
 		new:  "",
 		test: "internal/stacktest.TestReusedSlotGoesToOthersAfterTheWindow",
 	},
