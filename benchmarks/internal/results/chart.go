@@ -166,7 +166,8 @@ func addLine(p *plot.Plot, all points, name string, i int) error {
 // save draws a chart on white with a margin.
 func save(p *plot.Plot, height vg.Length, path string) error {
 	const margin = 0.15 * vg.Inch
-	canvas := vgsvg.New(chartWidth, height)
+	// With its fonts, since others are wider, and labels would run into the bars.
+	canvas := vgsvg.NewWith(vgsvg.UseWH(chartWidth, height), vgsvg.EmbedFonts(true))
 	c := draw.New(canvas)
 	c.SetColor(color.White)
 	c.Fill(c.Rectangle.Path())
