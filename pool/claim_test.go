@@ -24,7 +24,7 @@ func TestNoMoreJobsRunThanThereAreSlots(t *testing.T) {
 		}
 		require.NoError(t, p.Wait(t.Context()))
 		require.Equal(t, 10*time.Second, time.Since(start), "two at a time of each key")
-		require.Equal(t, 4, src.most)
+		require.Equal(t, 4, src.mostHeld())
 		finish(t, p)
 	})
 }
@@ -74,15 +74,19 @@ func TestTheMostUrgentJobAtTheGrantIsTheOneThatRuns(t *testing.T) {
 func TestASlotServesLanesThatShareItsKeyInTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := newFake(1)
+		taken, err := src.Enqueue(t.Context(), "one")
+		require.NoError(t, err)
+		held, _ := taken.Slot()
 		p := newPool(t, 4, WithSlots(src), WithSlotKey(func(string) string { return "one" }))
 		var order string
 		for i := range 9 {
 			key := string("aaabbbccc"[i])
 			require.NoError(t, p.Go(func(context.Context) error { order += key; return nil }, Key(key)))
 		}
+		require.NoError(t, held.Release()) // when all of them are queued
 		require.NoError(t, p.Wait(t.Context()))
 		require.Equal(t, "abcabcabc", order)
-		require.Equal(t, 1, src.most)
+		require.Equal(t, 1, src.mostHeld())
 		finish(t, p)
 	})
 }
@@ -446,7 +450,7 @@ func TestAJobThatIgnoresItsContextIsReportedAndItsSlotLeftToItsLease(t *testing.
 		e := <-reported
 		require.Equal(t, "deaf", e.Name)
 		require.Equal(t, start.Add(30*time.Second), e.At)
-		require.Equal(t, 1, src.abandoned)
+		require.Equal(t, 1, src.abandonments())
 		require.Equal(t, 1, p.Stats().Held, "it is not released while the job runs")
 		require.NoError(t, task.Wait(t.Context()))
 		require.EqualValues(t, 1, p.Stats().Overruns)

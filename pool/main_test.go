@@ -113,6 +113,20 @@ func (f *fakeSource) claimed() int {
 	return len(f.claims)
 }
 
+// mostHeld returns how many slots were held at once at most.
+func (f *fakeSource) mostHeld() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.most
+}
+
+// abandonments returns how many slots were left to their leases.
+func (f *fakeSource) abandonments() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.abandoned
+}
+
 // lose ends every slot that is held.
 func (f *fakeSource) lose() {
 	f.mu.Lock()
