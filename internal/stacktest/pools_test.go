@@ -183,9 +183,9 @@ func (s *tried) judge(w *world) {
 				again = append(again, f.begun)
 			}
 		}
-		// A grant from the line ends the outage for a moment, and two may ask at
-		// once then: one claim more is let pass.
-		const most = mostTries + 1
+		// A grant from the line ends the outage for a moment, and several workers
+		// may ask at once then: as many claims more are let pass.
+		const most = 2 * mostTries
 		for i := range len(again) - most {
 			took := again[i+most].Sub(again[i])
 			require.GreaterOrEqualf(w.t, took, time.Second, "failed claims of %q: %v", key, again[i:i+most+1])
