@@ -184,8 +184,8 @@ func (s *tried) judge(w *world) {
 			}
 		}
 		// A grant from the line ends the outage for a moment, and several workers
-		// may ask at once then: as many claims more are let pass.
-		const most = 2 * mostTries
+		// may ask at once then: two claims more are let pass.
+		const most = mostTries + 2
 		for i := range len(again) - most {
 			took := again[i+most].Sub(again[i])
 			require.GreaterOrEqualf(w.t, took, time.Second, "failed claims of %q: %v", key, again[i:i+most+1])
