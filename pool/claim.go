@@ -207,9 +207,9 @@ func (p *Pool) wantClaim(g *group) {
 
 // needsClaim reports whether a group has a job that no claim is under way for.
 // More claims than workers would be granted in vain, and while claims fail one
-// at a time tells whether they still do.
+// at a time tells whether they still do. The caller holds mu.
 func (p *Pool) needsClaim(g *group) bool {
-	if g.pause != nil || g.down.failures > 0 && g.asking > 0 {
+	if g.pause != nil || g.asking > 0 && g.down.recent() {
 		return false
 	}
 	return g.n > g.claims && g.claims < p.target
@@ -257,7 +257,7 @@ func (p *Pool) claimFor(w *worker, g *group) (item, bool) {
 	case c.err != nil:
 		p.claimFailed(g, c)
 	case c.ticket != nil:
-		g.down = outage{} // a place in line is an answer
+		g.down.answered()
 		p.park(g, c)
 		p.wantClaim(g)
 	case c.slot == nil:
@@ -271,7 +271,7 @@ func (p *Pool) claimFor(w *worker, g *group) (item, bool) {
 
 // bindClaimed is called with mu held, and unlocks it if it returns true.
 func (p *Pool) bindClaimed(w *worker, g *group, c claimed) (item, bool) {
-	g.down = outage{}
+	g.down.answered()
 	h := c.hold
 	p.adopt(h)
 	g.claims--
@@ -387,7 +387,7 @@ func (p *Pool) awaitGrant(ctx context.Context, g *group, pk *parked, c claimed) 
 	if c.err != nil {
 		p.claimFailed(g, c)
 	} else {
-		g.down = outage{}
+		g.down.answered()
 		p.adopt(c.hold)
 		p.offer(c.hold)
 	}

@@ -133,7 +133,7 @@ type group struct {
 	listed  bool      // it is on the pool's list of groups to claim for
 	lingers bool      // places in line that no job needs are given up soon
 	pause   *delayed  // while claims for it are put off; nil otherwise
-	down    outage    // since when its claims have been failing
+	down    outage    // what it knows of its failed claims
 }
 
 // link puts a lane that has got its first job at the end of the circle, but

@@ -11,11 +11,27 @@ import (
 // try that failed: at most five a second.
 const claimPause = 200 * time.Millisecond
 
-// An outage is a row of failed claims of one group.
+// outageCaution is how long after a failed claim no two claims for one slot key
+// are asked for at once, whatever the others have met meanwhile: a source that
+// answers now and then is not tried more often than one that never does.
+const outageCaution = time.Second
+
+// An outage is what a group knows of its failed claims.
 type outage struct {
-	failures int
-	since    time.Time
+	since time.Time // when the first of a row was begun; zero after a success
+	last  time.Time // when the last one failed; zero once that no longer counts
 }
+
+// recent reports whether a claim has failed just now.
+func (o *outage) recent() bool {
+	if !o.last.IsZero() && time.Since(o.last) >= outageCaution {
+		o.last = time.Time{}
+	}
+	return !o.last.IsZero()
+}
+
+// answered ends a row of failures.
+func (o *outage) answered() { o.since = time.Time{} }
 
 // claimFailed deals with a claim that ended without a slot. It is called with
 // mu held, and returns with mu held.
@@ -30,7 +46,8 @@ func (p *Pool) claimFailed(g *group, c claimed) {
 		p.failGroup(g, c.err)
 		return
 	}
-	if g.down.failures++; g.down.failures == 1 {
+	g.down.last = time.Now()
+	if g.down.since.IsZero() {
 		g.down.since = c.at
 	}
 	p.failedClaims++

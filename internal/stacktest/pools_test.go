@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -148,24 +149,38 @@ func (c *crew) finish() {
 type tried struct {
 	slot.Source
 
-	mu     sync.Mutex // guards failed
+	mu     sync.Mutex // guards what follows
+	events int        // begins and ends so far: many share an instant of fake time
 	failed map[string][]try
 }
 
-type try struct{ begun, ended time.Time }
+// A try is a claim that failed.
+type try struct {
+	at           time.Time // when it was begun
+	failed       time.Time
+	begun, ended int // its place among all begins and ends
+}
 
 func (s *tried) Enqueue(ctx context.Context, key string) (slot.Ticket, error) {
-	begun := time.Now()
+	f := try{at: time.Now(), begun: s.event()}
 	t, err := s.Source.Enqueue(ctx, key)
 	if err != nil && ctx.Err() == nil {
+		f.failed, f.ended = time.Now(), s.event()
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if s.failed == nil {
 			s.failed = map[string][]try{}
 		}
-		s.failed[key] = append(s.failed[key], try{begun, time.Now()})
+		s.failed[key] = append(s.failed[key], f)
 	}
 	return t, err
+}
+
+func (s *tried) event() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.events++
+	return s.events
 }
 
 // mostTries is how often a second a pool may try a key that fails.
@@ -179,16 +194,27 @@ func (s *tried) judge(w *world) {
 	for key, failed := range s.failed {
 		var again []time.Time
 		for i, f := range failed {
-			if i == 0 || !f.begun.Before(failed[i-1].ended) {
-				again = append(again, f.begun)
+			if f.knew(failed[:i]) {
+				again = append(again, f.at)
 			}
 		}
-		// A grant from the line ends the outage for a moment, and several workers
-		// may ask at once then: two claims more are let pass.
-		const most = mostTries + 2
-		for i := range len(again) - most {
-			took := again[i+most].Sub(again[i])
-			require.GreaterOrEqualf(w.t, took, time.Second, "failed claims of %q: %v", key, again[i:i+most+1])
+		for i := range len(again) - mostTries {
+			took := again[i+mostTries].Sub(again[i])
+			require.GreaterOrEqualf(w.t, took, time.Second, "failed claims of %q: %v", key, again[i:i+mostTries+1])
 		}
 	}
+}
+
+// knew reports whether one of the earlier tries had failed in the second before
+// f was begun.
+func (f try) knew(earlier []try) bool {
+	for _, e := range slices.Backward(earlier) {
+		if f.at.Sub(e.failed) >= time.Second {
+			return false
+		}
+		if e.ended < f.begun {
+			return true
+		}
+	}
+	return false
 }

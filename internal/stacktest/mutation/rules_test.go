@@ -393,7 +393,7 @@ var rules = []broken{
 	{
 		rule: "one claim at a time tells whether an outage is over",
 		file: "pool/claim.go",
-		old:  "if g.pause != nil || g.down.failures > 0 && g.asking > 0 {",
+		old:  "if g.pause != nil || g.asking > 0 && g.down.recent() {",
 		new:  "if g.pause != nil {",
 		test: "internal/stacktest.TestLimitHoldsUnderAnyFaultOfAStrictServer",
 	},
