@@ -149,38 +149,25 @@ func (c *crew) finish() {
 type tried struct {
 	slot.Source
 
-	mu     sync.Mutex // guards what follows
-	events int        // begins and ends so far: many share an instant of fake time
+	mu     sync.Mutex // guards failed
 	failed map[string][]try
 }
 
 // A try is a claim that failed.
-type try struct {
-	at           time.Time // when it was begun
-	failed       time.Time
-	begun, ended int // its place among all begins and ends
-}
+type try struct{ begun, failed time.Time }
 
 func (s *tried) Enqueue(ctx context.Context, key string) (slot.Ticket, error) {
-	f := try{at: time.Now(), begun: s.event()}
+	begun := time.Now()
 	t, err := s.Source.Enqueue(ctx, key)
 	if err != nil && ctx.Err() == nil {
-		f.failed, f.ended = time.Now(), s.event()
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if s.failed == nil {
 			s.failed = map[string][]try{}
 		}
-		s.failed[key] = append(s.failed[key], f)
+		s.failed[key] = append(s.failed[key], try{begun, time.Now()})
 	}
 	return t, err
-}
-
-func (s *tried) event() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.events++
-	return s.events
 }
 
 // mostTries is how often a second a pool may try a key that fails.
@@ -195,9 +182,10 @@ func (s *tried) judge(w *world) {
 		var again []time.Time
 		for i, f := range failed {
 			if f.knew(failed[:i]) {
-				again = append(again, f.at)
+				again = append(again, f.begun)
 			}
 		}
+		slices.SortFunc(again, time.Time.Compare) // they are noted as they fail
 		for i := range len(again) - mostTries {
 			took := again[i+mostTries].Sub(again[i])
 			require.GreaterOrEqualf(w.t, took, time.Second, "failed claims of %q: %v", key, again[i:i+mostTries+1])
@@ -206,13 +194,14 @@ func (s *tried) judge(w *world) {
 }
 
 // knew reports whether one of the earlier tries had failed in the second before
-// f was begun.
+// f was begun. One that failed at the very instant does not count: the pool may
+// not have been told yet.
 func (f try) knew(earlier []try) bool {
 	for _, e := range slices.Backward(earlier) {
-		if f.at.Sub(e.failed) >= time.Second {
+		if f.begun.Sub(e.failed) >= time.Second {
 			return false
 		}
-		if e.ended < f.begun {
+		if e.failed.Before(f.begun) {
 			return true
 		}
 	}

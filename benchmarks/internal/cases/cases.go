@@ -3,7 +3,6 @@
 package cases
 
 import (
-	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -41,11 +40,4 @@ func onlyOnce[T any](b *testing.B, f func() (T, error)) (result T, err error) {
 		}
 	}
 	return result, nil
-}
-
-// yield lets other goroutines run, so that jobs meet each other.
-func yield() {
-	for range 3 {
-		runtime.Gosched()
-	}
 }

@@ -3,7 +3,9 @@ package cases
 import (
 	"fmt"
 	"runtime"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/berth-go/berth/benchmarks/internal/meter"
 	"github.com/berth-go/berth/benchmarks/internal/peer"
@@ -34,14 +36,28 @@ func fireAndForget(p peer.Pool, workers, producers int) func(*testing.B) error {
 	}
 }
 
-// atMost runs some jobs through the pool and checks that it never ran more at
-// once than it has workers. It is not part of what is timed.
+// chance is how long a pool is given to run a job too many.
+const chance = 100 * time.Millisecond
+
+// atMost checks that the pool never runs more jobs at once than it has workers:
+// it keeps as many busy as there should be, and leaves one too many the time to
+// begin. It is not part of what is timed.
 func atMost(p peer.Pool, workers int) error {
 	gate := meter.NewGate(workers)
+	var begun atomic.Int64
+	tooMany := make(chan struct{})
 	submit, finish := p.Start(workers, func() {
 		gate.Enter()
 		defer gate.Leave()
-		yield()
+		switch nth := begun.Add(1); {
+		case nth <= int64(workers):
+			select {
+			case <-tooMany:
+			case <-time.After(chance):
+			}
+		case nth == int64(workers)+1:
+			close(tooMany)
+		}
 	})
 	n := 8 * workers
 	for range n {
