@@ -37,7 +37,7 @@ func (p *Pool) attempt(t *Task, try func(Job, context.Context) error, c *counts)
 		return
 	}
 	t.begin()
-	ctx, end := t.newAttemptContext()
+	ctx := t.newAttemptContext()
 	if p.src != nil && t.parent.Done() != nil && !t.quiet {
 		stop := context.AfterFunc(t.parent, func() { p.watchOverrun(t) })
 		defer stop()
@@ -48,12 +48,10 @@ func (p *Pool) attempt(t *Task, try func(Job, context.Context) error, c *counts)
 	}
 	err := try(p.wrap(t.job), ctx)
 	p.settle(t, ctx, err, c)
-	end()
 }
 
 // begin notes that an attempt begins.
 func (t *Task) begin() {
-	t.runs.Add(1)
 	if t.more == nil && (t.pool.hooks != nil || t.pool.chain != nil) {
 		t.extra()
 	}
@@ -139,10 +137,9 @@ func (p *Pool) finish(t *Task, ctx context.Context, err error, ran bool, c *coun
 	// Counted first, so that who has waited for the task finds it counted, but
 	// pending until it is complete, so that who has waited for the pool finds
 	// its result.
-	c.completing.Add(1)
-	c.finished.Add(1)
+	c.ended.Add(finishedOne + completing)
 	t.complete(err)
-	c.completing.Add(-1)
+	c.ended.Add(-completing)
 }
 
 // joinCause adds to an error why the job's context has ended, if it has.

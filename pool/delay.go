@@ -106,7 +106,7 @@ func (p *Pool) requeue(t *Task, now time.Time) {
 	if p.hooks != nil {
 		m.ready = now
 	}
-	t.state.Store(uint32(StateQueued))
+	t.become(StateQueued)
 	l := p.laneOf(t.key)
 	p.add(l, item{task: t}, m.priority)
 	p.attend(l, m.priority)
@@ -151,7 +151,7 @@ func (p *Pool) backOff(t *Task, ctx context.Context, wait time.Duration, reason 
 	if p.closing {
 		return p.endBackoffLocked(t)
 	}
-	t.state.Store(uint32(StateWaiting))
+	t.become(StateWaiting)
 	m.delay = &delayed{task: t, at: time.Now().Add(wait)}
 	p.delay(m.delay)
 	return true
@@ -179,7 +179,7 @@ func (p *Pool) endDelays() []*Task {
 			continue
 		}
 		d.task.more.delay = nil
-		d.task.state.Store(uint32(StateRunning)) // nobody else may take it now
+		d.task.become(StateRunning) // nobody else may take it now
 		tasks = append(tasks, d.task)
 	}
 	clear(p.delays[len(rest):])

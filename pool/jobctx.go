@@ -96,8 +96,12 @@ func (l *liveCtx) end() {
 	l.cancel(context.Canceled)
 }
 
-// endContext ends the context of the first attempt, which is over.
+// endContext ends the context of the attempt that is over.
 func (t *Task) endContext() {
+	if m := t.more; m != nil && m.attempt > 1 {
+		m.endLater()
+		return
+	}
 	if l := t.live.Load(); l == nil && t.live.CompareAndSwap(nil, ended) {
 		return
 	}
@@ -122,10 +126,10 @@ func (t *Task) interrupt(cause error) {
 func (m *taskMore) interrupt(cause error) {
 	m.mu.Lock()
 	m.cause = cause
-	cancel := m.cancel
+	later := m.later
 	m.mu.Unlock()
-	if cancel != nil {
-		cancel(cause)
+	if later != nil {
+		later.cancel(cause)
 	}
 }
 
@@ -143,25 +147,31 @@ func (c *laterCtx) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-// newAttemptContext returns the context for an attempt, and what ends it.
-func (t *Task) newAttemptContext() (context.Context, func()) {
+// newAttemptContext returns the context for an attempt, which endContext ends.
+func (t *Task) newAttemptContext() context.Context {
 	if t.more == nil || t.more.attempt <= 1 {
-		return (*jobCtx)(t), func() {}
+		return (*jobCtx)(t)
 	}
 	l := newLive(t.parent, t.hold.Load())
 	m := t.more
 	m.mu.Lock()
-	m.cancel = l.cancel
+	m.later = l
 	cause := m.cause
 	m.mu.Unlock()
 	if cause != nil {
 		l.cancel(cause)
 	}
-	return &laterCtx{l.ctx, t}, func() {
-		l.end()
-		m.mu.Lock()
-		m.cancel = nil
-		m.mu.Unlock()
+	return &laterCtx{l.ctx, t}
+}
+
+// endLater ends the context of the attempt after the first that is over.
+func (m *taskMore) endLater() {
+	m.mu.Lock()
+	later := m.later
+	m.later = nil
+	m.mu.Unlock()
+	if later != nil {
+		later.end()
 	}
 }
 

@@ -128,7 +128,7 @@ func (p *Pool) holdOf(waiter any) *hold {
 // takeQueued takes a task that has not started out of its lane, or out of the
 // batch that it is in. It returns false if it has started.
 func (p *Pool) takeQueued(t *Task) bool {
-	if !t.state.CompareAndSwap(uint32(StateQueued), uint32(StateRunning)) {
+	if !t.take() {
 		return false
 	}
 	p.mu.Lock()
@@ -205,6 +205,6 @@ func (p *Pool) takeWaiting(t *Task) bool {
 	}
 	p.undelay(t.more.delay)
 	t.more.delay = nil
-	t.state.Store(uint32(StateRunning))
+	t.become(StateRunning)
 	return true
 }

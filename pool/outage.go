@@ -101,10 +101,10 @@ func (p *Pool) fail(it item, err error) {
 	if it.task == nil {
 		p.countFailure(err, &p.others)
 		p.report(err)
-		p.others.finished.Add(1)
+		p.others.finish()
 		return
 	}
-	if it.task.state.CompareAndSwap(uint32(StateQueued), uint32(StateRunning)) {
+	if it.task.take() {
 		p.finish(it.task, it.task.parent, err, false, &p.others)
 	}
 }

@@ -9,12 +9,12 @@ import (
 // watchOverrun looks again after the grace whether the attempt that runs now,
 // whose context has ended, has returned. It looks once for each attempt.
 func (p *Pool) watchOverrun(t *Task) {
-	run := t.runs.Load()
-	if t.State() != StateRunning || t.watch.Swap(run) == run {
+	run := t.state.Load()
+	if stateOf(run) != StateRunning || t.watch.Swap(run) == run {
 		return
 	}
 	p.afterGrace(func() {
-		if t.State() == StateRunning && t.runs.Load() == run {
+		if t.state.Load() == run {
 			p.overran(t.hold.Load(), t)
 		}
 	})

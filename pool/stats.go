@@ -5,21 +5,31 @@ import "sync/atomic"
 // counts are what becomes of jobs. Each worker has its own, so that they do not
 // fight over one.
 type counts struct {
-	finished, failed, panicked, lost, lostButOK, canceled, retries atomic.Int64
-	// completing is how many of the finished tasks have yet to be told their
-	// result. It is raised before finished and lowered after that.
-	completing atomic.Int64
+	// ended has how many jobs have finished, times finishedOne, plus how many
+	// tasks among them have yet to be told their result: one word for both
+	// costs a task one atomic step less.
+	ended                                                atomic.Int64
+	failed, panicked, lost, lostButOK, canceled, retries atomic.Int64
 }
 
-// settled returns how many jobs have their result. Reading finished first is
-// what keeps a task pending until then.
+const (
+	finishedOne = 1 << 16 // more goroutines do not give results at the same moment
+	completing  = 1
+)
+
+// finish counts a job that nobody has to be told of.
+func (c *counts) finish() { c.ended.Add(finishedOne) }
+
+func (c *counts) finished() int64 { return c.ended.Load() / finishedOne }
+
+// settled returns how many jobs have their result.
 func (c *counts) settled() int64 {
-	finished := c.finished.Load()
-	return finished - c.completing.Load()
+	ended := c.ended.Load()
+	return ended/finishedOne - ended%finishedOne
 }
 
 func (c *counts) add(o *counts) {
-	c.finished.Add(o.finished.Load())
+	c.ended.Add(o.finished() * finishedOne)
 	c.failed.Add(o.failed.Load())
 	c.panicked.Add(o.panicked.Load())
 	c.lost.Add(o.lost.Load())
@@ -78,7 +88,7 @@ func (p *Pool) Stats() Stats {
 	}
 	s := Stats{
 		Workers: len(p.workers), Idle: len(p.idle), Lanes: p.busyLanes(),
-		Submitted: p.submitted, Queued: queued, Waiting: int64(p.waiting), Finished: c.finished.Load(),
+		Submitted: p.submitted, Queued: queued, Waiting: int64(p.waiting), Finished: c.finished(),
 		Failed: c.failed.Load(), Panicked: c.panicked.Load(), Lost: c.lost.Load(), Canceled: c.canceled.Load(),
 		LostButOK: c.lostButOK.Load(), Retries: c.retries.Load(),
 		InLine: p.inLine, Held: p.held,

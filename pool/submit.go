@@ -90,7 +90,6 @@ func (p *Pool) start(ctx context.Context, t *Task, full whenFull) error {
 
 func (p *Pool) newTask(ctx context.Context, job Job, opts []JobOption) *Task {
 	t := &Task{pool: p, job: job, parent: ctx}
-	t.state.Store(uint32(StateQueued))
 	if len(opts) > 0 {
 		o := gather(opts)
 		t.key = o.key
@@ -98,7 +97,7 @@ func (p *Pool) newTask(ctx context.Context, job Job, opts []JobOption) *Task {
 			m := t.extra()
 			m.name, m.priority = o.name, o.priority
 			if o.after > 0 {
-				t.state.Store(uint32(StateWaiting))
+				t.become(StateWaiting)
 				m.delay = &delayed{task: t, at: time.Now().Add(o.after)}
 			}
 		}

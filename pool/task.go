@@ -13,18 +13,17 @@ var contextCanceled = context.Canceled
 // A State is where a task is.
 type State uint32
 
-// The states of a task. A task moves down this list, and back to Queued or
-// Waiting for each further attempt:
+// The states of a task:
 //
 //	           ┌───────── After ─────────┐
 //	submit ──► Queued ──► Running ──► Done
 //	             ▲           │
 //	             └─ Waiting ◄┘ RetryAfter
 const (
-	// StateWaiting: it waits for its After or its backoff to end.
-	StateWaiting State = iota
 	// StateQueued: it is in its lane.
-	StateQueued
+	StateQueued State = iota
+	// StateWaiting: it waits for its After or its backoff to end.
+	StateWaiting
 	// StateRunning: a worker runs it.
 	StateRunning
 	// StateDone: it has its result.
@@ -57,9 +56,10 @@ type Task struct {
 	done   atomic.Pointer[doneSignal]
 	more   *taskMore            // what most tasks do not need; nil for those
 	hold   atomic.Pointer[hold] // of the latest attempt
-	state  atomic.Uint32
-	runs   atomic.Uint32 // attempts begun; tells one from the next
-	watch  atomic.Uint32 // the attempt that is watched for overrun
+	// state is a State, and in its other bits a number that grows each time the
+	// task is taken out of its lane, which tells one attempt from the next.
+	state atomic.Uint32
+	watch atomic.Uint32 // the state word of the attempt that is watched for overrun
 	// inLane says that the task is in its lane; guarded by the pool's mu.
 	inLane bool
 	// quiet says that nobody has the task: it belongs to Go, and its error is
@@ -82,9 +82,9 @@ type taskMore struct {
 	nested     bool     // it runs under the slot of a job that waits for it
 	delay      *delayed // its place among those that wait; guarded by the pool's mu
 
-	mu     sync.Mutex // guards cancel, which ends the context of attempts after the first
-	cancel context.CancelCauseFunc
-	cause  error
+	mu    sync.Mutex // guards what follows
+	later *liveCtx   // of an attempt after the first
+	cause error
 }
 
 // extra returns t.more, making it first. Only the goroutine that owns the task
@@ -105,7 +105,23 @@ func (t *Task) priority() int {
 }
 
 // State returns where the task is now.
-func (t *Task) State() State { return State(t.state.Load()) }
+func (t *Task) State() State { return stateOf(t.state.Load()) }
+
+const (
+	stateBits = 2
+	stateMask = 1<<stateBits - 1
+)
+
+func stateOf(word uint32) State { return State(word & stateMask) }
+
+// take makes a queued task run. Only one caller succeeds for each attempt.
+func (t *Task) take() bool {
+	word := t.state.Load()
+	return stateOf(word) == StateQueued && t.state.CompareAndSwap(word, word&^stateMask+1<<stateBits|uint32(StateRunning))
+}
+
+// become changes the state of a task that is the caller's alone.
+func (t *Task) become(s State) { t.state.Store(t.state.Load()&^stateMask | uint32(s)) }
 
 // Err returns the task's result: nil if it succeeded or is not done yet. See
 // [Task.State] for telling these apart.
@@ -190,7 +206,7 @@ const awaitYields = 3
 func (t *Task) complete(err error) {
 	t.err = err
 	t.endContext() // before anyone can know that the job is over
-	t.state.Store(uint32(StateDone))
+	t.become(StateDone)
 	if d := t.done.Swap(alreadyDone); d != nil && d != alreadyDone {
 		close(d.ch)
 		if d.then != nil {

@@ -32,17 +32,12 @@ type worker struct {
 	from *lane // that the batch was taken from; guarded by the pool's mu
 	seen int64 // how many jobs it had finished at the last look; likewise
 
-	hold    *hold // the slot that it has; its own
-	ctx     workerCtx
-	job     Job                  // the job without a task that runs; its own
-	current atomic.Pointer[Task] // the task that runs
-
-	// What tryJob runs, in fields so that running costs no closure.
-	tryJob func()
-	runJob Job
-	runCtx context.Context
-	result error
-	catch  panics.Catcher
+	hold *hold // the slot that it has; its own
+	ctx  workerCtx
+	// current is the task that ran last, and still does if its state says so.
+	current atomic.Pointer[Task]
+	job     Job  // the job without a task that runs; its own
+	inJob   bool // code that is not the pool's runs; its own
 
 	counts counts
 }
@@ -50,9 +45,6 @@ type worker struct {
 func newWorker(p *Pool) *worker {
 	w := &worker{p: p, wake: make(chan struct{}, 1)}
 	w.ctx = workerCtx{Context: p.base, w: w}
-	w.tryJob = func() {
-		w.result = w.runJob(w.runCtx)
-	}
 	return w
 }
 
@@ -100,14 +92,32 @@ func (p *Pool) startWorker() {
 // runtime.Goexit ends the goroutine but not the worker: another goroutine takes
 // it over.
 func (w *worker) loop() {
-	done := false
+	ended := false
 	defer func() {
-		if done {
+		if ended {
 			w.p.alive.Done()
 			return
 		}
-		w.afterGoexit()
+		w.jobDied(ErrGoexit)
 		go w.loop()
+	}()
+	for !ended {
+		ended = w.serve()
+	}
+}
+
+// serve runs jobs until the pool needs the worker no more, and returns true, or
+// until one panics. One frame recovers for all of them: a frame for each would
+// be much of what a short job costs.
+func (w *worker) serve() (ended bool) {
+	defer func() {
+		if !w.inJob {
+			return // a panic is the pool's own, and a bug
+		}
+		if r := recover(); r != nil {
+			recovered := panics.NewRecovered(1, r)
+			w.jobDied(newPanicError(&recovered))
+		}
 	}()
 	for {
 		it, ok := w.pop()
@@ -115,11 +125,30 @@ func (w *worker) loop() {
 			it, ok = w.p.next(w)
 		}
 		if !ok {
-			break
+			return true
 		}
 		w.run(it)
 	}
-	done = true
+}
+
+// do calls a job, or the middleware around it.
+func (w *worker) do(job Job, ctx context.Context) error {
+	w.inJob = true
+	err := job(ctx)
+	w.inJob = false
+	return err
+}
+
+// jobDied gives its result to a job that did not return.
+func (w *worker) jobDied(err error) {
+	w.inJob = false
+	if job := w.job; job != nil {
+		w.bareEnded(job, err)
+	} else {
+		t := w.current.Load()
+		w.p.settle(t, t.attemptContext(), err, &w.counts)
+	}
+	w.p.tellWaiters()
 }
 
 // pop takes the next job of the worker's batch, unless the queue has one that
@@ -237,7 +266,7 @@ func (p *Pool) settleBatches(w *worker) {
 	}
 	p.look++
 	other := p.workers[p.look%len(p.workers)]
-	finished := other.counts.finished.Load()
+	finished := other.counts.finished()
 	if finished == other.seen {
 		p.unbatch(other)
 	}
@@ -373,7 +402,7 @@ func (w *worker) run(it item) {
 		return
 	}
 	t := it.task
-	if !t.state.CompareAndSwap(uint32(StateQueued), uint32(StateRunning)) {
+	if !t.take() {
 		return // cancelled, or run by somebody who waits for it
 	}
 	if w.hold != nil {
@@ -383,23 +412,25 @@ func (w *worker) run(it item) {
 		}
 	}
 	w.current.Store(t)
-	w.p.attempt(t, w.try, &w.counts)
-	w.current.Store(nil)
+	w.p.attempt(t, w.do, &w.counts)
 	w.p.tellWaiters()
 }
 
 // runBare runs a job without a task.
 func (w *worker) runBare(job Job) {
 	w.job = job
-	err := w.try(w.p.wrap(job), w.bareContext())
+	w.bareEnded(job, w.do(w.p.wrap(job), w.bareContext()))
+	w.p.tellWaiters()
+}
+
+func (w *worker) bareEnded(job Job, err error) {
 	w.job = nil
 	if w.hold != nil {
 		w.hold.note(err)
 	}
 	if err == nil || w.p.bareFailed(w, job, err) {
-		w.counts.finished.Add(1)
+		w.counts.finish()
 	}
-	w.p.tellWaiters()
 }
 
 func (w *worker) bareContext() context.Context {
@@ -407,33 +438,6 @@ func (w *worker) bareContext() context.Context {
 		return &w.ctx
 	}
 	return w.hold.workerContext(w)
-}
-
-// try runs a job and returns what it returned, or how else it ended.
-func (w *worker) try(job Job, ctx context.Context) error {
-	w.runJob, w.runCtx = job, ctx
-	w.catch.Try(w.tryJob)
-	err := w.result
-	w.runJob, w.runCtx, w.result = nil, nil, nil
-	if recovered := w.catch.Recovered(); recovered != nil {
-		w.catch = panics.Catcher{} // it remembers its first panic
-		return newPanicError(recovered)
-	}
-	return err
-}
-
-// afterGoexit gives its result to a job that called runtime.Goexit.
-func (w *worker) afterGoexit() {
-	w.runJob, w.runCtx, w.result = nil, nil, nil
-	if t := w.current.Swap(nil); t != nil {
-		w.p.settle(t, t.attemptContext(), ErrGoexit, &w.counts)
-	} else if w.job != nil {
-		w.job = nil
-		w.p.report(ErrGoexit)
-		w.counts.failed.Add(1)
-		w.counts.finished.Add(1)
-	}
-	w.p.tellWaiters()
 }
 
 // bareFailed deals with the error of a job without a task. It returns false if
@@ -445,7 +449,7 @@ func (p *Pool) bareFailed(w *worker, job Job, err error) bool {
 		t.hold.Store(w.hold)
 		t.extra().firstStart = time.Now()
 		t.more.attempt = 1
-		t.state.Store(uint32(StateRunning))
+		t.take()
 		p.settle(t, &w.ctx, err, &w.counts)
 		return false
 	}

@@ -15,7 +15,7 @@ import (
 
 // berthGo is our pool without slots, fire and forget.
 var berthGo = peer.Pool{Name: "berth, Go", Start: func(workers int, job func()) (func(), func() error) {
-	p, err := pool.New(workers)
+	p, err := pool.New(workers, pool.WithQueue(peer.Queue))
 	if err != nil {
 		return func() {}, func() error { return err }
 	}

@@ -36,7 +36,7 @@ func startConcBatch(workers int, job func()) (func(int) error, func() error) {
 }
 
 func startPondBatch(workers int, job func()) (func(int) error, func() error) {
-	p := pond.NewPool(workers, pond.WithQueueSize(queue))
+	p := pond.NewPool(workers, pond.WithQueueSize(Queue))
 	run := func(n int) error {
 		tasks := make([]pond.Task, n)
 		for i := range tasks {

@@ -23,8 +23,8 @@ type Pool struct {
 	Start func(workers int, job func()) (submit func(), finish func() error)
 }
 
-// queue is how many jobs wait in the pools whose queue has a length.
-const queue = 1024
+// Queue is how many jobs wait in the pools whose queue has a length.
+const Queue = 1024
 
 // Pools are the peers, in the order of the tables.
 var Pools = []Pool{
@@ -40,7 +40,7 @@ var Pools = []Pool{
 }
 
 func startChannel(workers int, job func()) (func(), func() error) {
-	jobs := make(chan func(), queue)
+	jobs := make(chan func(), Queue)
 	var running sync.WaitGroup
 	for range workers {
 		running.Go(func() {
@@ -70,13 +70,13 @@ func startConcErrors(workers int, job func()) (func(), func() error) {
 
 // startPondGo submits to pond without asking for the outcome.
 func startPondGo(workers int, job func()) (func(), func() error) {
-	p := pond.NewPool(workers, pond.WithQueueSize(queue))
+	p := pond.NewPool(workers, pond.WithQueueSize(Queue))
 	r := refusals{}
 	return func() { r.note(p.Go(job)) }, func() error { p.StopAndWait(); return r.err }
 }
 
 func startPondSubmit(workers int, job func()) (func(), func() error) {
-	p := pond.NewPool(workers, pond.WithQueueSize(queue))
+	p := pond.NewPool(workers, pond.WithQueueSize(Queue))
 	return func() { p.Submit(job) }, func() error { p.StopAndWait(); return nil }
 }
 
