@@ -88,7 +88,7 @@ var errUnneeded = errors.New("pool: no job needs the slot any more")
 // nextUnderSlot is next for a pool with slots: w returns with a job and with the
 // slot for it in w.hold.
 func (p *Pool) nextUnderSlot(w *worker) (item, bool) {
-	p.mu.Lock()
+	p.lock()
 	for {
 		if it, ok := p.serveGrant(w); ok {
 			return it, true // unlocked
@@ -99,9 +99,9 @@ func (p *Pool) nextUnderSlot(w *worker) (item, bool) {
 		if h := w.hold; h != nil {
 			w.hold = nil
 			p.held--
-			p.mu.Unlock()
+			p.unlock()
 			h.release()
-			p.mu.Lock()
+			p.lock()
 			continue
 		}
 		p.noteIdle()
@@ -149,9 +149,9 @@ func (p *Pool) giveBack(h *hold) {
 	p.held--
 	p.wantClaim(h.group)
 	p.retireGroup(h.group)
-	p.mu.Unlock()
+	p.unlock()
 	h.release()
-	p.mu.Lock()
+	p.lock()
 }
 
 // bind gives w a slot and the next job of its group. It is called with mu held,
@@ -162,12 +162,10 @@ func (p *Pool) bind(w *worker, h *hold) item {
 	h.busy.Store(true)
 	p.wantClaim(h.group)
 	p.calling = false
-	var call *worker
 	if p.grants.n > 0 || p.wanting.n > 0 {
-		call = p.callAnother()
+		p.callWorker()
 	}
-	p.mu.Unlock()
-	call.call()
+	p.unlock()
 	return it
 }
 
@@ -183,9 +181,9 @@ func (p *Pool) reuse(w *worker) (item, bool) {
 		return item{}, false
 	}
 	if h.watching.Load() == nil { // a source is not called under mu
-		p.mu.Unlock()
+		p.unlock()
 		h.context()
-		p.mu.Lock()
+		p.lock()
 	}
 	if h.over() || h.group.n == 0 || p.grants.n > 0 {
 		return item{}, false
@@ -241,14 +239,12 @@ func (p *Pool) claimFor(w *worker, g *group) (item, bool) {
 	}
 	p.wantClaim(g) // for the next worker, if there is a job more
 	p.calling = false
-	var call *worker
 	if p.wanting.n > 0 {
-		call = p.callAnother()
+		p.callWorker()
 	}
-	p.mu.Unlock()
-	call.call()
+	p.unlock()
 	c := p.ask(g, queue)
-	p.mu.Lock()
+	p.lock()
 	g.asking--
 	if queue && c.ticket == nil {
 		p.inLine--
@@ -376,7 +372,7 @@ func (p *Pool) awaitGrant(ctx context.Context, g *group, pk *parked, c claimed) 
 		c.err = p.newHold(g, &c, true)
 	}
 	p.tellClaim(g, c)
-	p.mu.Lock()
+	p.lock()
 	p.inLine--
 	for i, other := range g.parked {
 		if other == pk {
@@ -391,9 +387,8 @@ func (p *Pool) awaitGrant(ctx context.Context, g *group, pk *parked, c claimed) 
 		p.adopt(c.hold)
 		p.offer(c.hold)
 	}
-	w := p.callWorker()
-	p.mu.Unlock()
-	w.call()
+	p.callWorker()
+	p.unlock()
 }
 
 // unpark gives up the places of a group that has no job any more, unless one
@@ -431,14 +426,14 @@ func (p *Pool) offer(h *hold) {
 }
 
 func (p *Pool) withdraw(h *hold) {
-	p.mu.Lock()
+	p.lock()
 	found := false
 	p.grants.keep(func(other *hold) bool {
 		found = found || other == h
 		return other != h
 	})
 	if !found {
-		p.mu.Unlock()
+		p.unlock()
 		return
 	}
 	g := h.group
@@ -451,7 +446,7 @@ func (p *Pool) withdraw(h *hold) {
 	p.held--
 	p.unneeded++
 	p.returning.Add(1)
-	p.mu.Unlock()
+	p.unlock()
 	h.release()
 	p.returning.Done()
 }

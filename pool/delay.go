@@ -78,7 +78,7 @@ func (p *Pool) armTimer() {
 
 // timeHasCome moves on what has waited long enough.
 func (p *Pool) timeHasCome() {
-	p.mu.Lock()
+	p.lock()
 	now := time.Now()
 	for len(p.delays) > 0 && !p.delays[0].at.After(now) {
 		d := heap.Pop(&p.delays).(*delayed)
@@ -90,12 +90,10 @@ func (p *Pool) timeHasCome() {
 		p.requeue(d.task, now)
 	}
 	p.armTimer()
-	var w *worker
 	if p.queued > 0 { // else nobody is needed, and after a shutdown none may start
-		w = p.callWorker()
+		p.callWorker()
 	}
-	p.mu.Unlock()
-	w.call()
+	p.unlock()
 }
 
 // requeue puts a task that has waited into its lane, whatever the bounds: it
@@ -108,15 +106,16 @@ func (p *Pool) requeue(t *Task, now time.Time) {
 	}
 	t.become(StateQueued)
 	l := p.laneOf(t.key)
+	first := l.n == 0
 	p.add(l, item{task: t}, m.priority)
-	p.attend(l, m.priority)
+	p.attend(l, m.priority, first)
 }
 
 // enqueueLater accepts a task whose time has not come. It counts against no
 // bound until then.
 func (p *Pool) enqueueLater(t *Task, d *delayed) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.lock()
+	defer p.unlock()
 	if p.closing {
 		return ErrClosed
 	}
@@ -146,8 +145,8 @@ func (p *Pool) backOff(t *Task, ctx context.Context, wait time.Duration, reason 
 	m.lastErr = reason
 	t.endContext()
 	c.retries.Add(1)
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.lock()
+	defer p.unlock()
 	if p.closing {
 		return p.endBackoffLocked(t)
 	}
@@ -161,9 +160,9 @@ func (p *Pool) backOff(t *Task, ctx context.Context, wait time.Duration, reason 
 // its attempt has been told of as a retry, so it ends like one that waits. It is
 // called with mu held, and returns with mu held.
 func (p *Pool) endBackoffLocked(t *Task) bool {
-	p.mu.Unlock()
+	p.unlock()
 	p.finish(t, t.parent, shutdownError(t), false, &p.others)
-	p.mu.Lock()
+	p.lock()
 	return true
 }
 

@@ -45,8 +45,8 @@ func requireBalance(t *testing.T, p *Pool) {
 	require.Zero(t, s.Held, "slots that were not given back")
 	require.Zero(t, s.InLine, "claims that were left in line")
 	require.Zero(t, s.Workers)
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.lock()
+	defer p.unlock()
 	for key, g := range p.groups {
 		require.True(t, key == "" || g.pause != nil || g.lingers, "the group of %q was not recycled", key)
 	}

@@ -116,8 +116,8 @@ func (m *mapping[T, R]) configure(opts []MapOption) error {
 
 // size returns the number of workers that the pool was told to have.
 func (p *Pool) size() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.lock()
+	defer p.unlock()
 	return p.cfg.workers
 }
 

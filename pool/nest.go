@@ -70,14 +70,14 @@ type nest struct {
 // whose cause it returns then.
 func (t *Task) takeTurn(ctx context.Context, waiter any) error {
 	p := t.pool
-	p.mu.Lock()
+	p.lock()
 	n := p.nests[waiter]
 	if n == nil {
 		n = &nest{turn: make(chan struct{}, 1)}
 		p.nests[waiter] = n
 	}
 	n.users++
-	p.mu.Unlock()
+	p.unlock()
 	select {
 	case n.turn <- struct{}{}:
 		return nil
@@ -97,15 +97,15 @@ func (t *Task) takeTurn(ctx context.Context, waiter any) error {
 
 // endTurn lets the next goroutine of the waiting job run a task.
 func (p *Pool) endTurn(waiter any) {
-	p.mu.Lock()
+	p.lock()
 	<-p.nests[waiter].turn // never blocks: the turn is the caller's
-	p.mu.Unlock()
+	p.unlock()
 	p.leaveNest(waiter)
 }
 
 func (p *Pool) leaveNest(waiter any) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.lock()
+	defer p.unlock()
 	if n := p.nests[waiter]; n.users > 1 {
 		n.users--
 	} else {
@@ -118,8 +118,8 @@ func (p *Pool) holdOf(waiter any) *hold {
 	case *Task:
 		return r.hold.Load()
 	case *worker:
-		p.mu.Lock()
-		defer p.mu.Unlock()
+		p.lock()
+		defer p.unlock()
 		return r.hold
 	}
 	return nil
@@ -131,27 +131,27 @@ func (p *Pool) takeQueued(t *Task) bool {
 	if !t.take() {
 		return false
 	}
-	p.mu.Lock()
+	p.lock()
 	if t.inLane {
 		l := p.lanes[t.key]
 		l.bury(t)
 		p.left(l, 1)
 	}
-	p.mu.Unlock()
+	p.unlock()
 	return true
 }
 
 // runInline runs a task on the goroutine that waits for it.
 func (t *Task) runInline() {
 	p := t.pool
-	p.mu.Lock()
+	p.lock()
 	p.inline[t] = struct{}{}
-	p.mu.Unlock()
+	p.unlock()
 	returned := false
 	defer func() {
-		p.mu.Lock()
+		p.lock()
 		delete(p.inline, t)
-		p.mu.Unlock()
+		p.unlock()
 		if !returned { // runtime.Goexit: the waiting job ends with it
 			p.settle(t, t.attemptContext(), ErrGoexit, &p.others)
 		}
@@ -163,20 +163,19 @@ func (t *Task) runInline() {
 
 // lendWorker lets the pool run one more worker while a job waits.
 func (p *Pool) lendWorker() {
-	p.mu.Lock()
+	p.lock()
 	p.target++
-	w := p.callWorker()
-	p.mu.Unlock()
-	w.call()
+	p.callWorker()
+	p.unlock()
 }
 
 func (p *Pool) takeBackWorker() {
-	p.mu.Lock()
+	p.lock()
 	p.target--
 	if len(p.workers) > p.target {
 		p.dismissIdle()
 	}
-	p.mu.Unlock()
+	p.unlock()
 }
 
 // drop ends a task that has not started. It returns false if it has.
@@ -198,8 +197,8 @@ func (p *Pool) drop(t *Task, cause error) bool {
 
 // takeWaiting takes a task out of those that wait for their time.
 func (p *Pool) takeWaiting(t *Task) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.lock()
+	defer p.unlock()
 	if t.State() != StateWaiting || t.more.delay == nil || t.more.delay.index < 0 {
 		return false
 	}

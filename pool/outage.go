@@ -88,12 +88,12 @@ func (p *Pool) failGroup(g *group, err error) {
 		items = append(items, p.takeFrom(g))
 	}
 	p.retireGroup(g)
-	p.mu.Unlock()
+	p.unlock()
 	for _, it := range items {
 		p.fail(it, err)
 	}
 	p.tellWaiters()
-	p.mu.Lock()
+	p.lock()
 }
 
 // fail ends a job that was taken from its lane without running it.

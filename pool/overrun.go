@@ -30,8 +30,8 @@ func (p *Pool) watchHold(h *hold) {
 }
 
 func (p *Pool) afterGrace(f func()) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.lock()
+	defer p.unlock()
 	p.delay(&delayed{at: time.Now().Add(p.cfg.grace), then: func() {
 		// A hook must not be called under mu, and may take its time.
 		p.alive.Add(1)

@@ -29,7 +29,10 @@ type Pool struct {
 	// mu guards what follows, all lanes and groups. It is held for moments
 	// only: never while a job, a hook or the source is called.
 	mu         sync.Mutex
+	inbox      inbox
+	spareInbox []item // the inbox's other buffer, empty
 	lanes      map[string]*lane
+	plain      *lane // of jobs without a key, in a pool without slots
 	lastLane   *lane // the one that was asked for last
 	spareLanes []*lane
 	groups     map[string]*group // with slots
@@ -42,6 +45,7 @@ type Pool struct {
 	idle    []*worker // the one that rests since last is called first
 	target  int       // how many workers there should be
 	calling bool      // a worker is on its way to look for jobs
+	picked  *worker   // it is woken when mu is unlocked; nil if none is
 	batches int       // workers that may have jobs which they have not started
 	look    int       // whose batch was looked at last
 
@@ -99,6 +103,9 @@ func New(workers int, opts ...Option) (*Pool, error) {
 	if len(cfg.hooks) > 0 {
 		p.hooks = &hookSet{p: p, list: cfg.hooks}
 	}
+	if p.src == nil {
+		p.plain = p.laneOf("")
+	}
 	p.base, p.baseEnd = context.WithCancelCause(context.Background())
 	p.claimCtx, p.claimEnd = context.WithCancelCause(context.Background())
 	return p, nil
@@ -117,21 +124,19 @@ func (p *Pool) Resize(workers int) error {
 	if workers < 1 {
 		return fmt.Errorf("pool: Resize to %d workers: there must be at least 1", workers)
 	}
-	p.mu.Lock()
+	p.lock()
 	if p.closing {
-		p.mu.Unlock()
+		p.unlock()
 		return ErrClosed
 	}
 	p.target += workers - p.cfg.workers // keeps what is lent to jobs that wait
 	p.cfg.workers = workers
-	var w *worker
 	if len(p.workers) > p.target {
 		p.dismissIdle()
 	} else if p.queued > 0 {
-		w = p.callWorker()
+		p.callWorker()
 	}
-	p.mu.Unlock()
-	w.call()
+	p.unlock()
 	return nil
 }
 
@@ -147,10 +152,10 @@ func (p *Pool) Wait(ctx context.Context) error {
 	}
 	p.watchers.Add(1)
 	defer p.watchers.Add(-1)
-	p.mu.Lock()
+	p.lock()
 	for p.pending() > 0 {
 		signal := p.idleSignal
-		p.mu.Unlock()
+		p.unlock()
 		select {
 		case <-signal:
 			return p.failures.take()
@@ -158,7 +163,7 @@ func (p *Pool) Wait(ctx context.Context) error {
 			return context.Cause(ctx)
 		}
 	}
-	p.mu.Unlock()
+	p.unlock()
 	return p.failures.take()
 }
 
@@ -174,9 +179,9 @@ func (p *Pool) pending() int64 {
 // tellWaiters lets Wait look, if anybody waits.
 func (p *Pool) tellWaiters() {
 	if p.watchers.Load() > 0 {
-		p.mu.Lock()
+		p.lock()
 		p.noteIdle()
-		p.mu.Unlock()
+		p.unlock()
 	}
 }
 
@@ -189,8 +194,8 @@ func (p *Pool) noteIdle() {
 }
 
 func (p *Pool) isClosing() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.lock()
+	defer p.unlock()
 	return p.closing
 }
 

@@ -53,9 +53,9 @@ func (p *Pool) Shutdown(ctx context.Context) error {
 
 // beginShutdown is the first stage.
 func (p *Pool) beginShutdown() {
-	p.mu.Lock()
+	p.lockOut()
 	if p.closing {
-		p.mu.Unlock()
+		p.unlock()
 		return
 	}
 	p.closing = true
@@ -65,7 +65,7 @@ func (p *Pool) beginShutdown() {
 	if len(p.workers) == 0 {
 		p.lastWorkerEnded()
 	}
-	p.mu.Unlock()
+	p.unlock()
 	for _, t := range tasks {
 		p.finish(t, t.parent, shutdownError(t), false, &p.others)
 	}
@@ -87,7 +87,7 @@ func (p *Pool) finishShutdown() {
 	<-p.workersGone
 	p.claimEnd(ErrShutdown)
 	p.alive.Wait()
-	p.mu.Lock()
+	p.lock()
 	if p.timer != nil {
 		p.timer.Stop()
 	}
@@ -99,7 +99,7 @@ func (p *Pool) finishShutdown() {
 		left = append(left, h)
 		p.held--
 	}
-	p.mu.Unlock()
+	p.unlock()
 	for _, h := range left {
 		h.release()
 	}
@@ -112,11 +112,11 @@ func (p *Pool) finishShutdown() {
 func (p *Pool) forceShutdown() {
 	p.baseEnd(ErrShutdown)
 	p.claimEnd(ErrShutdown)
-	p.mu.Lock()
+	p.lock()
 	items := p.takeEverything()
 	running := p.runningTasks()
 	p.dismissIdle()
-	p.mu.Unlock()
+	p.unlock()
 	for _, t := range running {
 		t.interrupt(ErrShutdown)
 	}
@@ -159,8 +159,8 @@ func (p *Pool) runningTasks() (tasks []*Task) {
 
 // stillRunning tells how many jobs ignore their context.
 func (p *Pool) stillRunning() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.lock()
+	defer p.unlock()
 	n := p.pending()
 	if n == 0 {
 		return nil

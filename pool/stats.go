@@ -76,8 +76,8 @@ type Stats struct {
 // Stats returns a consistent snapshot: Submitted is the sum of Queued, Waiting,
 // Running and Finished.
 func (p *Pool) Stats() Stats {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.lock()
+	defer p.unlock()
 	var c counts
 	c.add(&p.retired)
 	c.add(&p.others)

@@ -140,9 +140,12 @@ type submitter struct {
 
 // enqueue puts a job into the lane of key.
 func (p *Pool) enqueue(ctx context.Context, it item, key string, priority int, full whenFull) error {
-	p.mu.Lock()
+	if key == "" && priority == 0 && p.inbox.put(it) {
+		return nil
+	}
+	p.lockOut()
 	if p.closing {
-		p.mu.Unlock()
+		p.unlock()
 		return ErrClosed
 	}
 	l := p.laneOf(key)
@@ -150,25 +153,26 @@ func (p *Pool) enqueue(ctx context.Context, it item, key string, priority int, f
 		return p.enqueueFull(ctx, l, it, priority, full)
 	}
 	p.accept(l, it, priority)
-	w := p.callWorker()
-	p.mu.Unlock()
-	w.call()
+	p.callWorker()
+	p.unlock()
 	return nil
 }
 
 // accept takes a job in; the caller holds mu.
 func (p *Pool) accept(l *lane, it item, priority int) {
 	p.submitted++
+	first := l.n == 0
 	p.add(l, it, priority)
-	p.attend(l, priority)
+	p.attend(l, priority, first)
 }
 
 // attend makes workers that have taken several jobs at a time look up, when
-// something is queued that may go before what they took; the caller holds mu.
-func (p *Pool) attend(l *lane, priority int) {
+// something is queued that may go before what they took: a job of a higher
+// priority, or the first one of a lane. The caller holds mu.
+func (p *Pool) attend(l *lane, priority int, first bool) {
 	if p.src != nil {
 		p.wantClaim(l.group)
-	} else if p.batches > 0 && (l.batches == 0 && l.n == 1 || l.batches > 0 && priority > l.batchPriority) {
+	} else if p.batches > 0 && (l.batches == 0 && first || l.batches > 0 && priority > l.batchPriority) {
 		p.attention.Store(true)
 	}
 }
@@ -188,13 +192,13 @@ func (p *Pool) fits(l *lane) bool {
 // enqueueFull is enqueue without room. It is called with mu held and unlocks it.
 func (p *Pool) enqueueFull(ctx context.Context, l *lane, it item, priority int, full whenFull) error {
 	if full == failWhenFull {
-		p.mu.Unlock()
+		p.unlock()
 		return ErrQueueFull
 	}
 	s := &submitter{it: it, priority: priority, lane: l, ready: make(chan struct{})}
 	l.blocked.push(s)
 	p.starve(l)
-	p.mu.Unlock()
+	p.unlock()
 	select {
 	case <-s.ready:
 		return s.err
@@ -205,8 +209,8 @@ func (p *Pool) enqueueFull(ctx context.Context, l *lane, it item, priority int, 
 
 // giveUp stops waiting for room. A job that got in first stays in.
 func (p *Pool) giveUp(s *submitter, cause error) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.lock()
+	defer p.unlock()
 	if s.in {
 		return nil
 	}

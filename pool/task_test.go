@@ -83,9 +83,9 @@ func TestCancelledTasksDoNotPileUp(t *testing.T) {
 			p.Submit(nothing, Key("x")).Cancel()
 			p.Submit(nothing).Cancel()
 		}
-		p.mu.Lock()
+		p.lock()
 		require.LessOrEqual(t, len(p.lanes[""].levels[0].jobs.buf), 2*smallestRing)
-		p.mu.Unlock()
+		p.unlock()
 		finish(t, p)
 	})
 }
@@ -295,9 +295,9 @@ func TestTheGoroutinesOfAJobRunItsChildrenOneAtATime(t *testing.T) {
 			require.NoError(t, err)
 			require.EqualValues(t, 1, most.Load(), "the job has one worker and one slot")
 			require.Equal(t, 4*time.Second, time.Since(start))
-			p.mu.Lock()
+			p.lock()
 			require.Empty(t, p.nests)
-			p.mu.Unlock()
+			p.unlock()
 			finish(t, p)
 		}
 	})

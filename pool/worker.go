@@ -10,20 +10,20 @@ import (
 )
 
 // largestBatch is how many jobs a worker takes at a time at most.
-const largestBatch = 16
+const largestBatch = 64
 
 // A worker runs jobs, one at a time. In a pool without slots it takes several
 // under one lock; what it has taken can be stolen by a worker that has nothing,
 // so that no job is stuck behind a slow one.
 type worker struct {
 	p    *Pool
-	wake chan struct{} // of size 1; the pool's mu says who may send: see callWorker
+	wake chan struct{} // of size 1; who has taken the worker off the idle list may send
 
 	// batch[next:end] has been taken and not started; left is both, see span.
 	// Invariant: the worker itself takes at next, others take at end, and only
 	// while they hold the pool's mu; so does the worker when it fills the batch.
 	// Whoever has moved an end owns the item that it passed.
-	batch [largestBatch]item
+	batch []item // largestBatch long once it was needed
 	left  atomic.Uint64
 	// batched is false if the batch is empty; its own. Others, who may have
 	// taken the last item, do not tell.
@@ -48,36 +48,27 @@ func newWorker(p *Pool) *worker {
 	return w
 }
 
-// call wakes a worker that callWorker has picked. It is called without mu.
-func (w *worker) call() {
-	if w != nil {
-		w.wake <- struct{}{}
+// callWorker sends for a worker that looks for jobs, unless one is on its way
+// already: that one calls the next if there is more to do. It picks an idle one,
+// which unlock wakes, or starts one if there are fewer than there may be. The
+// caller holds mu.
+func (p *Pool) callWorker() {
+	if !p.mayCall() {
+		return
 	}
-}
-
-// callWorker picks the worker to be woken for a job that was queued, starting
-// one if there are fewer than there may be; nil if none is needed. While one is
-// on its way, it is left to that one to call the next. The caller holds mu.
-func (p *Pool) callWorker() *worker {
-	if p.calling {
-		return nil
-	}
-	return p.callAnother()
-}
-
-func (p *Pool) callAnother() *worker {
+	p.calling = true
 	if k := len(p.idle); k > 0 {
-		w := p.idle[k-1]
+		p.picked = p.idle[k-1]
 		p.idle[k-1] = nil
 		p.idle = p.idle[:k-1]
-		p.calling = true
-		return w
+		return
 	}
-	if len(p.workers) < p.target {
-		p.calling = true
-		p.startWorker()
-	}
-	return nil
+	p.startWorker()
+}
+
+// mayCall reports whether callWorker would send for a worker.
+func (p *Pool) mayCall() bool {
+	return !p.calling && (len(p.idle) > 0 || len(p.workers) < p.target)
 }
 
 // startWorker starts one more worker; the caller holds mu.
@@ -185,7 +176,7 @@ func (p *Pool) next(w *worker) (item, bool) {
 		return p.nextUnderSlot(w)
 	}
 	looked := false
-	p.mu.Lock()
+	p.lock()
 	for {
 		if it, ok := p.takeBatch(w); ok {
 			return it, true // takeBatch has unlocked
@@ -209,21 +200,19 @@ func (p *Pool) next(w *worker) (item, bool) {
 // way. It is called with mu held, and returns with mu held.
 func (p *Pool) yield() {
 	p.calling = true
-	p.mu.Unlock()
+	p.unlock()
 	runtime.Gosched()
-	p.mu.Lock()
+	p.lock()
 	p.calling = false
 }
 
 // leave is called with mu held by a worker that ends, and unlocks it: if it has
 // left jobs behind, another one must come.
 func (p *Pool) leave() {
-	var call *worker
 	if p.queued > 0 || p.grants.n > 0 {
-		call = p.callAnother()
+		p.callWorker()
 	}
-	p.mu.Unlock()
-	call.call()
+	p.unlock()
 }
 
 // takeBatch takes a job for w, and more of them to be run after it if only one
@@ -239,12 +228,10 @@ func (p *Pool) takeBatch(w *worker) (item, bool) {
 		p.fillBatch(w, l)
 	}
 	p.calling = false
-	var call *worker
 	if p.all.n > 0 {
-		call = p.callAnother()
+		p.callWorker()
 	}
-	p.mu.Unlock()
-	call.call()
+	p.unlock()
 	return it, true
 }
 
@@ -286,6 +273,9 @@ func (p *Pool) fillBatch(w *worker, l *lane) {
 	l.batchPriority = lv.priority
 	p.batches++
 	w.from = l
+	if w.batch == nil {
+		w.batch = make([]item, largestBatch)
+	}
 	for i := range k {
 		w.batch[i] = l.popLevel(lv)
 	}
@@ -322,9 +312,8 @@ func (p *Pool) steal(thief *worker) (item, bool) {
 		}
 		if it, ok := w.rob(); ok {
 			p.calling = false
-			call := p.callAnother() // there may be more to steal
-			p.mu.Unlock()
-			call.call()
+			p.callWorker() // there may be more to steal
+			p.unlock()
 			return it, true
 		}
 	}
@@ -351,9 +340,9 @@ func (w *worker) rob() (it item, ok bool) {
 func (p *Pool) rest(w *worker) {
 	p.calling = false
 	p.idle = append(p.idle, w)
-	p.mu.Unlock()
+	p.unlock()
 	<-w.wake
-	p.mu.Lock()
+	p.lock()
 }
 
 // mustEnd reports whether w has to end, and takes it off the list of workers if
