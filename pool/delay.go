@@ -107,7 +107,7 @@ func (p *Pool) requeue(t *Task, now time.Time) {
 	t.become(StateQueued)
 	l := p.laneOf(t.key)
 	first := l.n == 0
-	p.add(l, item{task: t}, m.priority)
+	p.add(l, m.priority, item{task: t})
 	p.attend(l, m.priority, first)
 }
 

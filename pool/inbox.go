@@ -77,15 +77,12 @@ func (p *Pool) emptyInbox() {
 	jobs := b.jobs
 	b.jobs = p.spareInbox
 	b.mu.Unlock()
-	l := p.plain
-	first := l.n == 0
-	for _, it := range jobs {
-		p.add(l, it, 0)
-	}
 	p.submitted += int64(len(jobs))
+	first := p.plain.n == 0
+	p.add(p.plain, 0, jobs...)
+	p.attend(p.plain, 0, first)
 	clear(jobs)
 	p.spareInbox = jobs[:0]
-	p.attend(l, 0, first)
 }
 
 // openInbox sets the inbox's limit by what the pool is up to. What was put in

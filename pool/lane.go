@@ -28,12 +28,15 @@ type level struct {
 	dead     int
 }
 
-func (l *lane) push(it item, priority int) {
-	l.level(priority).jobs.push(it)
-	l.n++
-	if it.task != nil {
-		it.task.inLane = true
+func (l *lane) push(priority int, items []item) {
+	lv := l.level(priority)
+	for _, it := range items {
+		lv.jobs.push(it)
+		if it.task != nil {
+			it.task.inLane = true
+		}
 	}
+	l.n += len(items)
 }
 
 // putBack puts a job that was taken before all others of its priority.
@@ -170,14 +173,14 @@ func (g *group) unlink(l *lane) {
 	l.next, l.prev = nil, nil
 }
 
-// add puts a job into a lane.
-func (p *Pool) add(l *lane, it item, priority int) {
-	l.push(it, priority)
-	if l.n == 1 {
+// add puts jobs into a lane.
+func (p *Pool) add(l *lane, priority int, items ...item) {
+	if l.n == 0 {
 		l.group.link(l)
 	}
-	l.group.n++
-	p.queued++
+	l.push(priority, items)
+	l.group.n += len(items)
+	p.queued += len(items)
 }
 
 // takeFrom takes the next job of a group that has one: of the lane whose turn

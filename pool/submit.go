@@ -48,8 +48,8 @@ func (p *Pool) Go(job Job, opts ...JobOption) error {
 	if job == nil {
 		return ErrNilJob
 	}
-	if len(opts) == 0 && p.hooks == nil {
-		return p.enqueue(p.base, item{job: job}, "", 0, waitForRoom)
+	if len(opts) == 0 && p.hooks == nil && p.inbox.put(item{job: job}) {
+		return nil
 	}
 	return p.goWith(job, opts)
 }
@@ -162,7 +162,7 @@ func (p *Pool) enqueue(ctx context.Context, it item, key string, priority int, f
 func (p *Pool) accept(l *lane, it item, priority int) {
 	p.submitted++
 	first := l.n == 0
-	p.add(l, it, priority)
+	p.add(l, priority, it)
 	p.attend(l, priority, first)
 }
 
