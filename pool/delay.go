@@ -143,7 +143,7 @@ func (p *Pool) backOff(t *Task, ctx context.Context, wait time.Duration, reason 
 		m.ctx = nil
 	}
 	m.lastErr = reason
-	t.endContext()
+	t.sealContext()
 	c.retries.Add(1)
 	p.lock()
 	defer p.unlock()

@@ -40,6 +40,9 @@ func (c *jobCtx) Err() error {
 	if l := c.live.Load(); l != nil {
 		return l.ctx.Err()
 	}
+	if (*Task)(c).State() == StateDone {
+		return context.Canceled
+	}
 	if err := c.parent.Err(); err != nil {
 		return err
 	}
@@ -57,6 +60,9 @@ func (c *jobCtx) Value(key any) any {
 	if l := c.live.Load(); l != nil {
 		return l.ctx.Value(key)
 	}
+	if (*Task)(c).State() == StateDone {
+		return ended.ctx.Value(key) // the parent might say that nothing has ended
+	}
 	return c.parent.Value(key)
 }
 
@@ -65,10 +71,16 @@ func (t *Task) makeLive() *liveCtx {
 	if l := t.live.Load(); l != nil {
 		return l
 	}
+	if t.State() == StateDone {
+		return ended
+	}
 	l := newLive(t.parent, t.hold.Load())
 	if !t.live.CompareAndSwap(nil, l) {
 		l.end()
 		return t.live.Load()
+	}
+	if t.State() == StateDone {
+		l.end() // complete may have looked before l was there
 	}
 	return l
 }
@@ -102,12 +114,16 @@ func (t *Task) endContext() {
 		m.endLater()
 		return
 	}
-	if l := t.live.Load(); l == nil && t.live.CompareAndSwap(nil, ended) {
-		return
-	}
-	if l := t.live.Load(); l != ended {
+	if l := t.live.Load(); l != nil {
 		l.end()
 	}
+}
+
+// sealContext is endContext for a first attempt that another will follow: what
+// the job left behind cannot make a context for it any more.
+func (t *Task) sealContext() {
+	t.live.CompareAndSwap(nil, ended)
+	t.endContext()
 }
 
 // interrupt ends the context of a task that runs.

@@ -150,9 +150,15 @@ func (t *Task) Done() <-chan struct{} {
 	if d := t.done.Load(); d != nil {
 		return d.ch
 	}
+	if t.State() == StateDone {
+		return alreadyDone.ch
+	}
 	d := &doneSignal{ch: make(chan struct{})}
 	if !t.done.CompareAndSwap(nil, d) {
-		d = t.done.Load()
+		return t.done.Load().ch
+	}
+	if t.State() == StateDone {
+		t.signal(d) // complete may have looked before d was there
 	}
 	return d.ch
 }
@@ -207,10 +213,23 @@ func (t *Task) complete(err error) {
 	t.err = err
 	t.endContext() // before anyone can know that the job is over
 	t.become(StateDone)
-	if d := t.done.Swap(alreadyDone); d != nil && d != alreadyDone {
-		close(d.ch)
-		if d.then != nil {
-			d.then(t)
-		}
+	// Who asks for a context or for Done looks at the state after that, and
+	// this looks for them after the state: one of the two sees the other.
+	if l := t.live.Load(); l != nil {
+		l.end()
+	}
+	if d := t.done.Load(); d != nil {
+		t.signal(d)
+	}
+}
+
+// signal tells those who wait for d that the task is done, once.
+func (t *Task) signal(d *doneSignal) {
+	if d == alreadyDone || !t.done.CompareAndSwap(d, alreadyDone) {
+		return
+	}
+	close(d.ch)
+	if d.then != nil {
+		d.then(t)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -321,4 +322,41 @@ func TestATurnThatIsWaitedForCanBeGivenUp(t *testing.T) {
 		require.NoError(t, err)
 		finish(t, p)
 	})
+}
+
+func TestWhoAsksAsTheJobEndsIsTold(t *testing.T) {
+	p := newPool(t, 4)
+	for range 5_000 {
+		var left context.Context
+		task := p.Submit(func(ctx context.Context) error { left = ctx; return nil })
+		var asked sync.WaitGroup
+		asked.Go(func() { <-task.Done() })
+		require.NoError(t, task.Wait(t.Context()))
+		asked.Go(func() { <-left.Done() })
+		asked.Wait()
+		require.ErrorIs(t, left.Err(), context.Canceled)
+		require.ErrorIs(t, context.Cause(left), context.Canceled)
+	}
+}
+
+func TestAContextAskedForAsTheJobEndsEnds(t *testing.T) {
+	p := newPool(t, 4)
+	contexts := make(chan context.Context)
+	var asking sync.WaitGroup
+	for range 4 {
+		asking.Go(func() {
+			for ctx := range contexts {
+				<-ctx.Done()
+			}
+		})
+	}
+	for range 20_000 {
+		p.Submit(func(ctx context.Context) error {
+			contexts <- ctx
+			return nil
+		})
+	}
+	require.NoError(t, p.Wait(t.Context()))
+	close(contexts)
+	asking.Wait()
 }
