@@ -106,7 +106,7 @@ func (p *Pool) openInbox() {
 func (p *Pool) inboxLimit() int {
 	l := p.plain
 	switch {
-	case p.closing, p.mayCall(), l.blocked.n > 0, p.starved.n > 0:
+	case p.closing, p.mayCall(), p.starved.n > 0:
 		return 0
 	case p.batches > 0 && (l.batches == 0 || l.batchPriority < 0):
 		return 0 // it goes before what workers have taken

@@ -306,6 +306,9 @@ func (p *Pool) unbatch(w *worker) {
 // steal takes a job out of another worker's batch. It is called with mu held,
 // and unlocks it if it returns true.
 func (p *Pool) steal(thief *worker) (item, bool) {
+	if p.batches == 0 {
+		return item{}, false
+	}
 	for _, w := range p.workers {
 		if w == thief {
 			continue
