@@ -137,7 +137,7 @@ func (p *Pool) takeEverything() (items []item) {
 		}
 	}
 	for _, w := range p.workers {
-		for it, ok := w.rob(); ok; it, ok = w.rob() {
+		for it, ok := w.batch.rob(); ok; it, ok = w.batch.rob() {
 			items = append(items, it)
 		}
 	}

@@ -111,6 +111,6 @@ func (p *Pool) busyLanes() int {
 
 // unstarted returns how many jobs of the batch have not been started.
 func (w *worker) unstarted() int64 {
-	next, end := unpack(w.left.Load())
+	next, end := unpack(w.batch.left.Load())
 	return int64(end - next)
 }

@@ -1,0 +1,211 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sourcegraph/conc/panics"
+
+	"github.com/berth-go/berth/slot"
+)
+
+// A hold is a slot that the pool has been granted.
+//
+//	claim ──► granted, waits for a worker ──► serves a job ──► released
+//	                     │                     ▲       │
+//	                     └── nobody needs it   └reused─┘
+type hold struct {
+	p         *Pool
+	group     *group
+	slot      slot.Slot
+	claimed   time.Time   // when the claim began
+	granted   time.Time   // when the pool had the slot
+	single    bool        // it serves one job only
+	jobs      int         // that it has served before the one that runs; its worker's own
+	succeeded atomic.Bool // the last job did, and nobody looked whether the slot was lost
+	patience  *time.Timer // runs while it waits for a worker; guarded by the pool's mu
+
+	busy     atomic.Bool // a job runs under it
+	reported atomic.Bool // as overrun
+
+	// watching is there once somebody needs to know when the slot is lost: most
+	// jobs are over before anyone does, and a slot's context costs allocations.
+	watching atomic.Pointer[watch]
+	mu       sync.Mutex // held while watching and own are made
+	losing   sync.Once  // tells of the loss
+
+	own *holdCtx // the context of jobs without a task, made when one needs it
+}
+
+// A watch over a slot's context.
+type watch struct {
+	ctx  context.Context
+	stop func() bool
+}
+
+// newHold wraps a slot. It is called without mu, since it asks the source.
+func (p *Pool) newHold(g *group, c *claimed, watched bool) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			c.hold, err = nil, sourcePanic(r)
+		}
+	}()
+	h := &hold{p: p, group: g, slot: c.slot, claimed: c.at, granted: time.Now()}
+	h.single = c.slot.Info().SingleUse || p.cfg.reuse == 0
+	if watched || p.hooks != nil {
+		h.context()
+	}
+	c.hold = h
+	return nil
+}
+
+// adopt counts a slot as the pool's; the caller holds mu.
+func (p *Pool) adopt(h *hold) {
+	if p.held++; p.held == 1 {
+		p.sweepLater()
+	}
+}
+
+// context returns the slot's context, and from then on the pool is told at once
+// when the slot is lost.
+func (h *hold) context() context.Context {
+	if w := h.watching.Load(); w != nil {
+		return w.ctx
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if w := h.watching.Load(); w != nil {
+		return w.ctx
+	}
+	w := &watch{ctx: h.slot.Context()}
+	w.stop = context.AfterFunc(w.ctx, h.ended)
+	h.watching.Store(w)
+	return w.ctx
+}
+
+// over reports whether the slot's context is known to have ended.
+func (h *hold) over() bool {
+	w := h.watching.Load()
+	return w != nil && w.ctx.Err() != nil
+}
+
+// lost reports whether the slot is known to have been lost.
+func (h *hold) lost() bool {
+	w := h.watching.Load()
+	return w != nil && errors.Is(context.Cause(w.ctx), slot.ErrLost)
+}
+
+// ended is called when the slot's context has ended while the pool has it.
+func (h *hold) ended() {
+	if h.lost() {
+		h.noteLoss(slot.ErrLost)
+	}
+}
+
+// note keeps how a job has ended, in case its slot turns out to be lost.
+func (h *hold) note(err error) { h.succeeded.Store(err == nil && h.watching.Load() == nil) }
+
+// noteLoss tells of the loss once, and before the release is told of.
+func (h *hold) noteLoss(err error) {
+	h.losing.Do(func() {
+		h.p.lost.Add(1)
+		if h.p.hooks != nil {
+			h.p.hooks.lost(SlotEvent{Key: h.group.key, Claimed: h.claimed, Slot: h.slot, Err: err})
+		}
+		if h.busy.Load() {
+			h.p.watchHold(h)
+		}
+	})
+}
+
+// release gives the slot back. It is called without mu.
+func (h *hold) release() {
+	h.busy.Store(false)
+	if w := h.watching.Load(); w != nil && !w.stop() {
+		h.ended()
+	}
+	err := h.giveBack()
+	if errors.Is(err, slot.ErrLost) {
+		h.noteLoss(err)
+		if h.succeeded.Load() {
+			h.p.others.lostButOK.Add(1)
+		}
+	}
+	h.mu.Lock()
+	own := h.own
+	h.mu.Unlock()
+	if own != nil {
+		own.end()
+	}
+	if h.p.hooks != nil {
+		h.p.hooks.released(SlotEvent{Key: h.group.key, Claimed: h.claimed, Slot: h.slot, Err: err})
+	}
+}
+
+// giveBack releases the slot, whose source may panic.
+func (h *hold) giveBack() (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = sourcePanic(r)
+		}
+	}()
+	return h.slot.Release()
+}
+
+// sourcePanic is the error of a source that panicked.
+func sourcePanic(value any) error {
+	r := panics.NewRecovered(2, value)
+	return fmt.Errorf("%w: %w", ErrSourcePanic, newPanicError(&r))
+}
+
+// workerContext returns the context of jobs without a task: it ends with the
+// slot, and when the pool is shut down by force.
+func (h *hold) workerContext(w *worker) context.Context {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.own == nil {
+		h.own = &holdCtx{h: h, w: w}
+	}
+	return h.own
+}
+
+// sweepLater looks after a while whether some slot is held for long that nobody
+// watches yet: a job that runs for long is told of as overrun also if it never
+// asks for its context. The caller holds mu.
+func (p *Pool) sweepLater() {
+	if p.sweeping {
+		return
+	}
+	p.sweeping = true
+	p.delay(&delayed{at: time.Now().Add(p.cfg.grace / 4), then: func() {
+		p.sweeping = false
+		p.sweep()
+	}})
+}
+
+// sweep is called with mu held.
+func (p *Pool) sweep() {
+	var unwatched []*hold
+	for _, w := range p.workers {
+		if h := w.hold; h != nil && h.watching.Load() == nil {
+			unwatched = append(unwatched, h)
+		}
+	}
+	if p.held > 0 {
+		p.sweepLater()
+	}
+	if len(unwatched) == 0 {
+		return
+	}
+	p.alive.Add(1)
+	go func() { // a source is not called under mu
+		defer p.alive.Done()
+		for _, h := range unwatched {
+			h.context()
+		}
+	}()
+}

@@ -1,0 +1,116 @@
+package pool
+
+import (
+	"context"
+	"time"
+
+	"github.com/sourcegraph/conc/panics"
+)
+
+// serve runs jobs until the pool needs the worker no more, and returns true, or
+// until one panics. One frame recovers for all of them: a frame for each would
+// be much of what a short job costs.
+func (w *worker) serve() (ended bool) {
+	defer func() {
+		if !w.inJob {
+			return // a panic is the pool's own, and a bug
+		}
+		if r := recover(); r != nil {
+			recovered := panics.NewRecovered(1, r)
+			w.jobDied(newPanicError(&recovered))
+		}
+	}()
+	for {
+		it, ok := w.pop()
+		if !ok {
+			it, ok = w.p.next(w)
+		}
+		if !ok {
+			return true
+		}
+		w.run(it)
+	}
+}
+
+// do calls a job, or the middleware around it.
+func (w *worker) do(job Job, ctx context.Context) error {
+	w.inJob = true
+	err := job(ctx)
+	w.inJob = false
+	return err
+}
+
+// jobDied gives its result to a job that did not return.
+func (w *worker) jobDied(err error) {
+	w.inJob = false
+	if job := w.job; job != nil {
+		w.bareEnded(job, err)
+	} else {
+		t := w.current.Load()
+		w.p.settle(t, t.attemptContext(), err, &w.counts)
+	}
+	w.p.tellWaiters()
+}
+
+// run runs a job that was taken from a lane.
+func (w *worker) run(it item) {
+	if it.task == nil {
+		w.runBare(it.job)
+		return
+	}
+	t := it.task
+	if !t.take() {
+		return // cancelled, or run by somebody who waits for it
+	}
+	if w.hold != nil {
+		t.hold.Store(w.hold)
+		if t.more != nil {
+			t.more.nested = false
+		}
+	}
+	w.current.Store(t)
+	w.p.attempt(t, w.do, &w.counts)
+	w.p.tellWaiters()
+}
+
+// runBare runs a job without a task.
+func (w *worker) runBare(job Job) {
+	w.job = job
+	w.bareEnded(job, w.do(w.p.wrap(job), w.bareContext()))
+	w.p.tellWaiters()
+}
+
+func (w *worker) bareEnded(job Job, err error) {
+	w.job = nil
+	if w.hold != nil {
+		w.hold.note(err)
+	}
+	if err == nil || w.p.bareFailed(w, job, err) {
+		w.counts.finish()
+	}
+}
+
+func (w *worker) bareContext() context.Context {
+	if w.hold == nil {
+		return &w.ctx
+	}
+	return w.hold.workerContext(w)
+}
+
+// bareFailed deals with the error of a job without a task. It returns false if
+// the job has a task from now on, which counts for it.
+func (p *Pool) bareFailed(w *worker, job Job, err error) bool {
+	if _, _, again := AsRetry(err); again {
+		// It needs a task from now on, to be counted and to wait.
+		t := &Task{pool: p, job: job, parent: p.base, quiet: true}
+		t.hold.Store(w.hold)
+		t.extra().firstStart = time.Now()
+		t.more.attempt = 1
+		t.take()
+		p.settle(t, &w.ctx, err, &w.counts)
+		return false
+	}
+	p.countFailure(err, &w.counts)
+	p.report(joinCause(err, w.bareContext()))
+	return true
+}
