@@ -106,10 +106,11 @@ func (p *Pool) openInbox() {
 func (p *Pool) inboxLimit() int {
 	l := p.plain
 	switch {
-	case p.closing, p.mayCall(), p.starved.n > 0:
+	case p.closing, p.mayCall():
 		return 0
 	case p.batches > 0 && (l.batches == 0 || l.batchPriority < 0):
 		return 0 // it goes before what workers have taken
 	}
+	// Nobody waits for room while there is some, so that nobody is overtaken.
 	return min(p.cfg.queue-l.n, p.cfg.queueTotal-p.queued, largestInbox)
 }

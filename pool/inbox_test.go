@@ -134,3 +134,25 @@ func TestAJobInTheInboxIsSeenByAll(t *testing.T) {
 		requireBalance(t, p)
 	})
 }
+
+// The pool grows while the inbox still takes jobs that the only worker was to
+// find: another worker must be called for them.
+func TestAJobThatTheInboxTookTooLateIsSeenToAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(t, 1)
+		p.Submit(sleeps(time.Minute))
+		synctest.Wait()
+		start, ran := time.Now(), make(chan time.Duration, 1)
+
+		p.lock()
+		require.True(t, p.inbox.put(item{job: func(context.Context) error {
+			ran <- time.Since(start)
+			return nil
+		}}))
+		p.target = 2
+		p.unlock()
+
+		require.Zero(t, <-ran)
+		finish(t, p)
+	})
+}

@@ -339,7 +339,7 @@ var rules = []broken{
 		file: "pool/inbox.go",
 		old:  "\tp.emptyInbox()\n\tp.callWorker()\n",
 		new:  "\tb.mu.Unlock()\n",
-		test: "pool.TestJobsOfOneSubmitterRunInOrder",
+		test: "pool.TestAJobThatTheInboxTookTooLateIsSeenToAtOnce",
 	},
 	{
 		rule: "a panic ends its own job",
