@@ -115,7 +115,7 @@ func (p *Pool) ask(g *group, queue bool) (c claimed) {
 	}
 	c.slot, c.ticket, c.err = p.enter(ctx, g.key, queue)
 	if c.slot != nil {
-		c.err = p.newHold(g, &c, false)
+		c.hold, c.err = p.newHold(g, c.slot, c.at)
 	}
 	p.tellClaim(g, c)
 	return c

@@ -287,6 +287,27 @@ func TestALostSlotIsNotReused(t *testing.T) {
 	})
 }
 
+// The grant comes while the only worker is busy, and nobody watches it.
+func TestASlotThatIsLostBeforeAWorkerIsFreeServesNoJob(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := newFake(1)
+		taken, _ := src.Enqueue(t.Context(), "k")
+		held, _ := taken.Slot()
+		p := newPool(t, 1, WithSlots(src))
+		task := p.Submit(func(ctx context.Context) error { return context.Cause(ctx) }, Key("k"))
+		synctest.Wait()
+		busy := p.Submit(func(context.Context) error { time.Sleep(50 * time.Millisecond); return nil }, Key("busy"))
+		synctest.Wait()
+		require.NoError(t, held.Release())
+		time.Sleep(20 * time.Millisecond)
+		src.lose()
+		require.NoError(t, busy.Wait(t.Context()))
+		require.NoError(t, task.Wait(t.Context()))
+		require.Equal(t, 4, src.claimed(), "one by the test, one for each job, and one for the lost slot")
+		finish(t, p)
+	})
+}
+
 func TestARetryGivesTheSlotBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := newFake(1)

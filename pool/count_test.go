@@ -64,6 +64,36 @@ func TestATaskFitsInto128Bytes(t *testing.T) {
 	finish(t, p)
 }
 
+// inLine is a source whose slots are always waited for, without an allocation.
+type inLine struct{}
+
+func (inLine) Enqueue(context.Context, string) (slot.Ticket, error) { return lastInLine{}, nil }
+func (inLine) Close(context.Context) error                          { return nil }
+
+type lastInLine struct{ slot.Ticket }
+
+func (lastInLine) Slot() (slot.Slot, bool)                 { return nil, false }
+func (lastInLine) Wait(context.Context) (slot.Slot, error) { return freeSlot{}, nil }
+
+type freeSlot struct{ slot.Slot }
+
+func (freeSlot) Info() slot.Info { return slot.Info{} }
+func (freeSlot) Release() error  { return nil }
+
+func TestAClaimThatWaitsInLineAllocatesItsSlotAndItsWait(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector allocates")
+	}
+	p := newPool(t, 1, WithSlots(inLine{}), WithReuse(0))
+	ran := make(chan struct{})
+	job := func(context.Context) error { ran <- struct{}{}; return nil }
+	require.LessOrEqual(t, testing.AllocsPerRun(500, func() {
+		_ = p.Go(job)
+		<-ran
+	}), 2.0)
+	finish(t, p)
+}
+
 func liveHeap() uint64 {
 	runtime.GC()
 	var m runtime.MemStats

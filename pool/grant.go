@@ -46,7 +46,9 @@ func (p *Pool) nextUnderSlot(w *worker) (item, bool) {
 func (p *Pool) serveGrant(w *worker) (item, bool) {
 	for p.grants.n > 0 {
 		h := p.grants.pop()
-		h.patience.Stop()
+		if time.Since(h.granted) > freshGrant {
+			p.watch(h)
+		}
 		h.group.claims--
 		if h.group.n == 0 || h.over() {
 			p.giveBack(h)
@@ -73,11 +75,7 @@ func (p *Pool) reuse(w *worker) (item, bool) {
 	if time.Since(h.granted) >= p.cfg.reuse || len(p.workers) > p.target {
 		return item{}, false
 	}
-	if h.watching.Load() == nil { // a source is not called under mu
-		p.unlock()
-		h.context()
-		p.lock()
-	}
+	p.watch(h)
 	if h.over() || h.group.n == 0 || p.grants.n > 0 {
 		return item{}, false
 	}
@@ -91,6 +89,9 @@ func (p *Pool) reuse(w *worker) (item, bool) {
 func (p *Pool) bind(w *worker, h *hold) item {
 	it := p.takeFrom(h.group)
 	w.hold = h
+	if h.w == nil {
+		h.w = w
+	}
 	h.busy.Store(true)
 	p.wantClaim(h.group)
 	p.calling = false
@@ -112,13 +113,19 @@ func (p *Pool) giveBack(h *hold) {
 	p.lock()
 }
 
-// offer puts a grant where the next free worker finds it; the caller holds mu,
-// and calls a worker. One that finds no worker in time goes back, and its group
-// is the first to claim again.
-func (p *Pool) offer(h *hold) {
-	p.grants.push(h)
-	h.patience = time.AfterFunc(p.patience(), func() { p.withdraw(h) })
+// watch has the pool told when a slot is lost. It is called with mu held, which
+// it lets go of meanwhile: a source is not called under mu.
+func (p *Pool) watch(h *hold) {
+	if h.watching.Load() == nil {
+		p.unlock()
+		h.context()
+		p.lock()
+	}
 }
+
+// freshGrant is for how long a grant that waits for a worker is taken to be
+// held without a look: a worker is there much sooner, or not for a while.
+const freshGrant = 10 * time.Millisecond
 
 // patience is how long a grant waits for a worker.
 func (p *Pool) patience() time.Duration {
@@ -128,17 +135,40 @@ func (p *Pool) patience() time.Duration {
 	return defaultReuse
 }
 
-func (p *Pool) withdraw(h *hold) {
-	p.lock()
-	found := false
-	p.grants.keep(func(other *hold) bool {
-		found = found || other == h
-		return other != h
-	})
-	if !found {
-		p.unlock()
-		return
+// offer puts a grant where the next free worker finds it; the caller holds mu,
+// and calls a worker.
+func (p *Pool) offer(h *hold) {
+	p.grants.push(h)
+	if !p.withdraws {
+		p.withdrawLater(h)
 	}
+}
+
+// withdrawLater has grants withdrawn once h, the oldest, has waited for too
+// long; the caller holds mu.
+func (p *Pool) withdrawLater(h *hold) {
+	p.withdraws = true
+	p.delay(&delayed{at: h.granted.Add(p.patience()), then: p.withdrawUnused})
+}
+
+// withdrawUnused gives back the grants that have found no worker in time. It is
+// called with mu held.
+func (p *Pool) withdrawUnused() {
+	p.withdraws = false
+	for p.grants.n > 0 {
+		h := p.grants.first()
+		if time.Since(h.granted) < p.patience() {
+			p.withdrawLater(h)
+			return
+		}
+		p.grants.pop()
+		p.withdraw(h)
+	}
+}
+
+// withdraw gives back a grant that nobody used. Its group is the first to claim
+// again. It is called with mu held.
+func (p *Pool) withdraw(h *hold) {
 	g := h.group
 	g.claims--
 	if !g.listed && p.needsClaim(g) {
@@ -148,8 +178,5 @@ func (p *Pool) withdraw(h *hold) {
 	p.retireGroup(g)
 	p.held--
 	p.unneeded++
-	p.returning.Add(1)
-	p.unlock()
-	h.release()
-	p.returning.Done()
+	p.returning.Go(h.release) // not under mu
 }

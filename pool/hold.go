@@ -27,7 +27,6 @@ type hold struct {
 	single    bool        // it serves one job only
 	jobs      int         // that it has served before the one that runs; its worker's own
 	succeeded atomic.Bool // the last job did, and nobody looked whether the slot was lost
-	patience  *time.Timer // runs while it waits for a worker; guarded by the pool's mu
 
 	busy     atomic.Bool // a job runs under it
 	reported atomic.Bool // as overrun
@@ -35,10 +34,11 @@ type hold struct {
 	// watching is there once somebody needs to know when the slot is lost: most
 	// jobs are over before anyone does, and a slot's context costs allocations.
 	watching atomic.Pointer[watch]
-	mu       sync.Mutex // held while watching and own are made
+	mu       sync.Mutex // held while watching is made
 	losing   sync.Once  // tells of the loss
 
-	own *holdCtx // the context of jobs without a task, made when one needs it
+	w    *worker                 // whose slot it is, once it has served a job
+	live atomic.Pointer[liveCtx] // see holdCtx
 }
 
 // A watch over a slot's context.
@@ -48,19 +48,18 @@ type watch struct {
 }
 
 // newHold wraps a slot. It is called without mu, since it asks the source.
-func (p *Pool) newHold(g *group, c *claimed, watched bool) (err error) {
+func (p *Pool) newHold(g *group, s slot.Slot, claimed time.Time) (h *hold, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			c.hold, err = nil, sourcePanic(r)
+			h, err = nil, sourcePanic(r)
 		}
 	}()
-	h := &hold{p: p, group: g, slot: c.slot, claimed: c.at, granted: time.Now()}
-	h.single = c.slot.Info().SingleUse || p.cfg.reuse == 0
-	if watched || p.hooks != nil {
+	h = &hold{p: p, group: g, slot: s, claimed: claimed, granted: time.Now()}
+	h.single = s.Info().SingleUse || p.cfg.reuse == 0
+	if p.hooks != nil {
 		h.context()
 	}
-	c.hold = h
-	return nil
+	return h, nil
 }
 
 // adopt counts a slot as the pool's; the caller holds mu.
@@ -135,12 +134,7 @@ func (h *hold) release() {
 			h.p.others.lostButOK.Add(1)
 		}
 	}
-	h.mu.Lock()
-	own := h.own
-	h.mu.Unlock()
-	if own != nil {
-		own.end()
-	}
+	(*holdCtx)(h).end()
 	if h.p.hooks != nil {
 		h.p.hooks.released(SlotEvent{Key: h.group.key, Claimed: h.claimed, Slot: h.slot, Err: err})
 	}
@@ -160,17 +154,6 @@ func (h *hold) giveBack() (err error) {
 func sourcePanic(value any) error {
 	r := panics.NewRecovered(2, value)
 	return fmt.Errorf("%w: %w", ErrSourcePanic, newPanicError(&r))
-}
-
-// workerContext returns the context of jobs without a task: it ends with the
-// slot, and when the pool is shut down by force.
-func (h *hold) workerContext(w *worker) context.Context {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.own == nil {
-		h.own = &holdCtx{h: h, w: w}
-	}
-	return h.own
 }
 
 // sweepLater looks after a while whether some slot is held for long that nobody

@@ -2,7 +2,6 @@ package pool
 
 import (
 	"context"
-	"sync/atomic"
 	"time"
 )
 
@@ -205,14 +204,12 @@ func (c *workerCtx) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-// holdCtx is the context of jobs without a task under a slot. Like that of a
-// task it becomes a real one when somebody asks for Done. It ends with the slot
-// and when the pool is shut down by force.
-type holdCtx struct {
-	h    *hold
-	w    *worker
-	live atomic.Pointer[liveCtx]
-}
+// holdCtx is the context of jobs without a task under a slot, in the memory of
+// the hold. Like that of a task it becomes a real one when somebody asks for
+// Done. It ends with the slot and when the pool is shut down by force.
+type holdCtx hold
+
+var _ context.Context = (*holdCtx)(nil)
 
 func (c *holdCtx) Deadline() (time.Time, bool) { return time.Time{}, false }
 
@@ -222,7 +219,7 @@ func (c *holdCtx) Err() error {
 	if l := c.live.Load(); l != nil {
 		return l.ctx.Err()
 	}
-	if c.h.context().Err() == nil && c.h.p.base.Err() == nil {
+	if (*hold)(c).context().Err() == nil && c.p.base.Err() == nil {
 		return nil
 	}
 	return c.makeLive().ctx.Err() // it reports the cause
@@ -242,7 +239,7 @@ func (c *holdCtx) makeLive() *liveCtx {
 	if l := c.live.Load(); l != nil {
 		return l
 	}
-	l := newLive(c.h.p.base, c.h)
+	l := newLive(c.p.base, (*hold)(c))
 	if !c.live.CompareAndSwap(nil, l) {
 		l.end()
 		return c.live.Load()

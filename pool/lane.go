@@ -131,12 +131,12 @@ type group struct {
 	// claims counts those that are asked for, in line, or granted and not yet
 	// serving a job.
 	claims  int
-	asking  int       // those of them that are asked for right now
-	parked  []*parked // those in line
-	listed  bool      // it is on the pool's list of groups to claim for
-	lingers bool      // places in line that no job needs are given up soon
-	pause   *delayed  // while claims for it are put off; nil otherwise
-	down    outage    // what it knows of its failed claims
+	asking  int      // those of them that are asked for right now
+	line    line     // where those in line wait
+	listed  bool     // it is on the pool's list of groups to claim for
+	lingers bool     // places in line that no job needs are given up soon
+	pause   *delayed // while claims for it are put off; nil otherwise
+	down    outage   // what it knows of its failed claims
 }
 
 // link puts a lane that has got its first job at the end of the circle, but
@@ -272,6 +272,7 @@ func (p *Pool) groupOf(key string) *group {
 
 func (p *Pool) retireGroup(g *group) {
 	if p.src != nil && g.lanes == 0 && g.claims == 0 && !g.listed && g.pause == nil && !g.lingers {
+		g.line.giveUp() // nobody is there
 		delete(p.groups, g.key)
 	}
 }

@@ -3,18 +3,19 @@ package pool
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
-
-	"github.com/sourcegraph/conc/panics"
 
 	"github.com/berth-go/berth/slot"
 )
 
-// A parked claim is in line. A goroutine waits with it, and no worker.
-type parked struct {
-	ticket slot.Ticket
-	cancel context.CancelCauseFunc
+// A line is where a group's claims wait for their slots. A goroutine waits at
+// each place, and no worker.
+type line struct {
+	places int
+	// ctx is what they wait under, and leave gives them all up; nil while there
+	// was none yet.
+	ctx   context.Context
+	leave context.CancelCauseFunc
 }
 
 // errUnneeded ends the wait of a claim that no job needs any more.
@@ -22,39 +23,30 @@ var errUnneeded = errors.New("pool: no job needs the slot any more")
 
 // park leaves a ticket with a goroutine; the caller holds mu.
 func (p *Pool) park(g *group, c claimed) {
-	ctx, cancel := context.WithCancelCause(p.claimCtx)
-	pk := &parked{ticket: c.ticket, cancel: cancel}
-	g.parked = append(g.parked, pk)
+	l := &g.line
+	if l.ctx == nil {
+		l.ctx, l.leave = context.WithCancelCause(p.claimCtx)
+	}
+	l.places++
 	p.alive.Add(1)
-	go p.awaitGrant(ctx, g, pk, c)
+	go p.awaitGrant(l.ctx, g, c)
 	if g.n == 0 {
 		p.unpark(g)
 	}
 }
 
 // awaitGrant makes the second phase of a claim.
-func (p *Pool) awaitGrant(ctx context.Context, g *group, pk *parked, c claimed) {
+func (p *Pool) awaitGrant(ctx context.Context, g *group, c claimed) {
 	defer p.alive.Done()
-	defer pk.cancel(nil)
-	if caught := panics.Try(func() { c.slot, c.err = pk.ticket.Wait(ctx) }); caught != nil {
-		c.err = fmt.Errorf("%w: %w", ErrSourcePanic, newPanicError(caught))
-	}
+	c.slot, c.err = waitInLine(ctx, c.ticket)
 	c.ticket = nil
-	if c.err == nil && c.slot == nil {
-		c.err = errors.New("pool: the slot source returned neither a slot nor an error")
-	}
 	if c.err == nil {
-		c.err = p.newHold(g, &c, true)
+		c.hold, c.err = p.newHold(g, c.slot, c.at)
 	}
 	p.tellClaim(g, c)
 	p.lock()
 	p.inLine--
-	for i, other := range g.parked {
-		if other == pk {
-			g.parked = append(g.parked[:i], g.parked[i+1:]...)
-			break
-		}
-	}
+	g.line.places--
 	if c.err != nil {
 		p.claimFailed(g, c)
 	} else {
@@ -66,20 +58,41 @@ func (p *Pool) awaitGrant(ctx context.Context, g *group, pk *parked, c claimed) 
 	p.unlock()
 }
 
+// waitInLine waits for a slot, for which the source may panic.
+func waitInLine(ctx context.Context, t slot.Ticket) (s slot.Slot, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			s, err = nil, sourcePanic(r)
+		}
+	}()
+	s, err = t.Wait(ctx)
+	if s == nil && err == nil {
+		err = errors.New("pool: the slot source returned neither a slot nor an error")
+	}
+	return s, err
+}
+
 // unpark gives up the places of a group that has no job any more, unless one
 // comes within the time for which a slot may be kept; the caller holds mu.
 func (p *Pool) unpark(g *group) {
-	if len(g.parked) == 0 || g.lingers {
+	if g.line.places == 0 || g.lingers {
 		return
 	}
 	g.lingers = true
 	p.delay(&delayed{at: time.Now().Add(p.patience()), then: func() {
 		g.lingers = false
 		if g.n == 0 {
-			for _, pk := range g.parked {
-				pk.cancel(errUnneeded)
-			}
+			g.line.giveUp()
 			p.retireGroup(g)
 		}
 	}})
+}
+
+// giveUp leaves every place. A claim that comes later waits under another
+// context.
+func (l *line) giveUp() {
+	if l.ctx != nil {
+		l.leave(errUnneeded)
+		l.ctx, l.leave = nil, nil
+	}
 }

@@ -49,11 +49,12 @@ type Pool struct {
 	batches int       // workers that may have jobs which they have not started
 	look    int       // whose batch was looked at last
 
-	wanting  ring[*group] // groups to claim for
-	grants   ring[*hold]  // slots that wait for a worker
-	held     int
-	sweeping bool // it will be looked whether slots are held for long
-	inLine   int  // claims in line, or about to be
+	wanting   ring[*group] // groups to claim for
+	grants    ring[*hold]  // slots that wait for a worker
+	held      int
+	sweeping  bool // it will be looked whether slots are held for long
+	withdraws bool // it will be looked whether grants have waited too long
+	inLine    int  // claims in line, or about to be
 
 	delays  delays
 	waiting int // tasks among them

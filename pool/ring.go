@@ -38,6 +38,9 @@ func (r *ring[T]) pushFront(v T) {
 	r.n++
 }
 
+// first returns the first element of a ring that is not empty.
+func (r *ring[T]) first() T { return r.buf[r.head] }
+
 // pop takes the first element of a ring that is not empty.
 func (r *ring[T]) pop() T {
 	var zero T

@@ -94,7 +94,7 @@ func (w *worker) bareContext() context.Context {
 	if w.hold == nil {
 		return &w.ctx
 	}
-	return w.hold.workerContext(w)
+	return (*holdCtx)(w.hold)
 }
 
 // bareFailed deals with the error of a job without a task. It returns false if

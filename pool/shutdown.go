@@ -95,7 +95,6 @@ func (p *Pool) finishShutdown() {
 	var left []*hold
 	for p.grants.n > 0 {
 		h := p.grants.pop()
-		h.patience.Stop()
 		left = append(left, h)
 		p.held--
 	}

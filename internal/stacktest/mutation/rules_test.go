@@ -370,6 +370,13 @@ var rules = []broken{
 		test: "pool.TestALostSlotIsNotReused",
 	},
 	{
+		rule: "a slot that was lost while no worker was free serves no job",
+		file: "pool/grant.go",
+		old:  "if time.Since(h.granted) > freshGrant {",
+		new:  "if false {",
+		test: "pool.TestASlotThatIsLostBeforeAWorkerIsFreeServesNoJob",
+	},
+	{
 		rule: "a slot is reused within its window only",
 		file: "pool/grant.go",
 		old:  "time.Since(h.granted) >= p.cfg.reuse || ",
@@ -400,8 +407,8 @@ var rules = []broken{
 	{
 		rule: "places that no job needs are given up",
 		file: "pool/line.go",
-		old:  "pk.cancel(errUnneeded)",
-		new:  "_ = pk",
+		old:  "\t\tl.leave(errUnneeded)\n",
+		new:  "",
 		test: "pool.TestPlacesThatNoJobNeedsAreGivenUp",
 	},
 	{
