@@ -3,8 +3,6 @@ package pool
 import (
 	"context"
 	"time"
-
-	"github.com/sourcegraph/conc/panics"
 )
 
 // hookSet calls the hooks of a pool, in the order in which they were given, and
@@ -14,11 +12,28 @@ type hookSet struct {
 	list []Hooks
 }
 
-// safely calls f and counts its panic.
-func (s *hookSet) safely(f func()) {
-	if panics.Try(f) != nil {
+// caught is deferred around each call of a hook: it counts its panic.
+func (s *hookSet) caught() {
+	if recover() != nil {
 		s.p.hookPanics.Add(1)
 	}
+}
+
+// tell calls a hook.
+func tell[Event any](s *hookSet, f func(context.Context, Event), ctx context.Context, e Event) {
+	defer s.caught()
+	f(ctx, e)
+}
+
+// derive calls a hook that may return another context. Without one, or if it
+// panics, the context stays.
+func derive[Event any](s *hookSet, f func(context.Context, Event) context.Context, ctx context.Context, e Event) (next context.Context) {
+	next = ctx
+	defer s.caught()
+	if derived := f(ctx, e); derived != nil {
+		next = derived
+	}
+	return next
 }
 
 func (s *hookSet) event(t *Task, i int, at time.Time) JobEvent {
@@ -29,22 +44,30 @@ func (s *hookSet) event(t *Task, i int, at time.Time) JobEvent {
 	}
 }
 
+// now returns the time by the clock that was read when the task was submitted: a
+// step of the wall clock does not bend what is told of a task, and it costs one
+// reading and not two.
+func (m *taskMore) now() time.Time { return m.submitted.Add(time.Since(m.submitted)) }
+
 func (s *hookSet) submitted(t *Task) {
 	m := t.extra()
-	m.submitted, m.states = time.Now(), make([]any, len(s.list))
+	m.submitted = time.Now()
+	if m.states = m.state[:]; len(s.list) > 1 {
+		m.states = make([]any, len(s.list))
+	}
 	m.ready = m.submitted
 	if m.delay != nil {
 		m.ready = m.delay.at
 	}
 	for i := range s.list {
 		if f := s.list[i].Submitted; f != nil {
-			s.safely(func() { f(t.parent, s.event(t, i, m.submitted)) })
+			tell(s, f, t.parent, s.event(t, i, m.submitted))
 		}
 	}
 }
 
 func (s *hookSet) start(ctx context.Context, t *Task) context.Context {
-	now := time.Now()
+	now := t.more.now()
 	for i := range s.list {
 		f := s.list[i].Start
 		if f == nil {
@@ -54,32 +77,28 @@ func (s *hookSet) start(ctx context.Context, t *Task) context.Context {
 		if h := t.hold.Load(); h != nil {
 			e.Slot, e.Claimed, e.SingleUse, e.Reused = h.slot, h.claimed, h.single, h.jobs > 0 || t.more.nested
 		}
-		s.safely(func() {
-			if next := f(ctx, e); next != nil {
-				ctx = next
-			}
-		})
+		ctx = derive(s, f, ctx, e)
 	}
 	return ctx
 }
 
 func (s *hookSet) retry(ctx context.Context, t *Task, e RetryEvent) {
-	now := time.Now()
+	now := t.more.now()
 	for i := range s.list {
 		if f := s.list[i].Retry; f != nil {
 			e.JobEvent = s.event(t, i, now)
-			s.safely(func() { f(ctx, e) })
+			tell(s, f, ctx, e)
 		}
 	}
 	t.more.ready = time.Time{}
 }
 
 func (s *hookSet) finish(ctx context.Context, t *Task, e FinishEvent) {
-	now := time.Now()
+	now := t.more.now()
 	for i := range s.list {
 		if f := s.list[i].Finish; f != nil {
 			e.JobEvent = s.event(t, i, now)
-			s.safely(func() { f(ctx, e) })
+			tell(s, f, ctx, e)
 		}
 	}
 }
@@ -100,7 +119,7 @@ func (s *hookSet) overrun(h *hold, t *Task) {
 			if t != nil {
 				e.State = &t.more.states[i]
 			}
-			s.safely(func() { f(ctx, e) })
+			tell(s, f, ctx, e)
 		}
 	}
 }
@@ -109,11 +128,7 @@ func (s *hookSet) enqueue(ctx context.Context, e SlotEvent) context.Context {
 	e.At = e.Claimed
 	for i := range s.list {
 		if f := s.list[i].Enqueue; f != nil {
-			s.safely(func() {
-				if next := f(ctx, e); next != nil {
-					ctx = next
-				}
-			})
+			ctx = derive(s, f, ctx, e)
 		}
 	}
 	return ctx
@@ -124,9 +139,14 @@ func (s *hookSet) slotEvent(e SlotEvent, pick func(*Hooks) func(SlotEvent)) {
 	e.At = time.Now()
 	for i := range s.list {
 		if f := pick(&s.list[i]); f != nil {
-			s.safely(func() { f(e) })
+			s.tellSlot(f, e)
 		}
 	}
+}
+
+func (s *hookSet) tellSlot(f func(SlotEvent), e SlotEvent) {
+	defer s.caught()
+	f(e)
 }
 
 func (s *hookSet) queued(e SlotEvent) {

@@ -77,6 +77,7 @@ type taskMore struct {
 	submitted  time.Time // taken for hooks only
 	ready      time.Time // likewise
 	states     []any     // a word for each Hooks
+	state      [1]any    // states where there is one Hooks, as in most pools
 	lastErr    error     // of the attempt before; read when a shutdown ends the backoff
 	ctx        context.Context
 	nested     bool     // it runs under the slot of a job that waits for it

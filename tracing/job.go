@@ -65,7 +65,7 @@ func (t *Tracer) start(ctx context.Context, e pool.StartEvent) context.Context {
 // open begins the span of a job at the time when it was submitted.
 func (t *Tracer) open(ctx context.Context, e pool.JobEvent) (context.Context, *jobTrace) {
 	j := &jobTrace{}
-	if t.cfg.filter != nil && !t.cfg.filter(about(e)) {
+	if t.silent || t.cfg.filter != nil && !t.cfg.filter(about(e)) {
 		return ctx, j
 	}
 	ctx, j.span = t.begin(ctx, SpanJob, about(e), e.Submitted)

@@ -49,7 +49,9 @@ type Job struct {
 	Attempt int    // from 1; 0 before the first and for the span of a slot
 }
 
-// WithTracerProvider makes spans with tp instead of the global provider.
+// WithTracerProvider makes spans with tp instead of the global provider. With
+// one of package trace/noop a job's context keeps the span that the job was
+// submitted with.
 func WithTracerProvider(tp trace.TracerProvider) Option {
 	return func(c *config) error {
 		c.tracers = tp

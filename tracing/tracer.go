@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/berth-go/berth/pool"
 )
@@ -18,6 +19,7 @@ import (
 type Tracer struct {
 	cfg    *config
 	tracer trace.Tracer
+	silent bool // the tracer makes no spans, so that jobs begin none
 	*instruments
 	labels  *labelCache
 	sources sourceSet
@@ -35,6 +37,7 @@ func New(opts ...Option) (*Tracer, error) {
 		tracer: cfg.tracers.Tracer(ScopeName, trace.WithInstrumentationVersion(Version)),
 		labels: newLabelCache(cfg),
 	}
+	_, t.silent = cfg.tracers.(noop.TracerProvider)
 	meter := cfg.meters.Meter(ScopeName, metric.WithInstrumentationVersion(Version))
 	if t.instruments, err = newInstruments(meter); err != nil {
 		return nil, fmt.Errorf("tracing: the meter provider refused an instrument: %w", err)

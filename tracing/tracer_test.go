@@ -2,6 +2,7 @@ package tracing_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -250,5 +251,35 @@ func TestHooksOnNoopProvidersAllocateLittle(t *testing.T) {
 		inner := hooks.Start(ctx, pool.StartEvent{JobEvent: e})
 		hooks.Finish(inner, pool.FinishEvent{JobEvent: e, Running: true})
 	})
-	require.LessOrEqual(t, allocs, 5.0)
+	require.LessOrEqual(t, allocs, 2.0)
+}
+
+func TestWithoutSpansAJobCarriesTheSpanThatItWasSubmittedWith(t *testing.T) {
+	tracer, err := tracing.New(tracing.WithTracerProvider(tracenoop.NewTracerProvider()))
+	require.NoError(t, err)
+	p, err := pool.New(1, pool.WithHooks(tracer.Hooks()))
+	require.NoError(t, err)
+	mine, span := sdktrace.NewTracerProvider().Tracer("mine").Start(t.Context(), "request")
+	defer span.End()
+	require.NoError(t, p.SubmitContext(mine, func(ctx context.Context) error {
+		if trace.SpanFromContext(ctx) != span {
+			return errors.New("another span")
+		}
+		return nil
+	}).Wait(t.Context()))
+	require.NoError(t, p.Shutdown(t.Context()))
+}
+
+func TestWithoutSpansAJobCostsThreeAllocations(t *testing.T) {
+	tracer, err := tracing.New(tracing.WithTracerProvider(tracenoop.NewTracerProvider()), tracing.WithMeterProvider(metricnoop.NewMeterProvider()))
+	require.NoError(t, err)
+	p, err := pool.New(1, pool.WithHooks(tracer.Hooks()))
+	require.NoError(t, err)
+	ran := make(chan struct{})
+	job := func(context.Context) error { ran <- struct{}{}; return nil }
+	require.LessOrEqual(t, testing.AllocsPerRun(1000, func() {
+		_ = p.Go(job)
+		<-ran
+	}), 3.0)
+	require.NoError(t, p.Shutdown(t.Context()))
 }
