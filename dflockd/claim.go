@@ -82,8 +82,8 @@ type claim struct {
 	lease     lease
 	beatAt    time.Time // when the lease is renewed
 	place     int       // in conn.held
+	waits     bool      // its sw has been sent
 	asked     time.Time // before se was sent
-	waited    time.Time // before sw was sent
 	granted   time.Time
 	confirmed time.Time
 	unheard   bool          // the server did not know the slot any more when it was released
@@ -97,7 +97,7 @@ type claim struct {
 // begin sends the first request over a connection with room. Caller holds
 // endpoint.mu.
 func (cl *claim) begin(c *conn, now time.Time) {
-	cl.conn = c
+	cl.conn, cl.waits = c, false
 	c.load++
 	deadline := now.Add(cl.e.cfg.socketTimeout)
 	r := wire.Request{Key: cl.name, Limit: cl.limit, Lease: cl.e.leaseSeconds()}
@@ -124,6 +124,10 @@ func (cl *claim) begin(c *conn, now time.Time) {
 	}
 	c.e.relist(c)
 	c.send(x, &r)
+	if cl.stage == stageEnqueue && cl.missed && cl.tag == 0 && !cl.e.cfg.cluster {
+		// It will most likely be queued: its wait goes out in the same write.
+		cl.sendWait(now)
+	}
 }
 
 // exclusive reports whether the claim needs a connection of its own. One that

@@ -80,7 +80,7 @@ func (c *conn) server() string { return c.e.servers[c.member] }
 // rejoin repeats the claim's se over a new connection with the same reference.
 // Caller holds endpoint.mu.
 func (cl *claim) rejoin(ro role, now time.Time) {
-	cl.rejoins = true
+	cl.rejoins, cl.waits = true, false
 	x := exchange{role: ro, command: cl.verbs.enqueue, claim: cl, sent: now, deadline: now.Add(cl.e.cfg.socketTimeout)}
 	cl.conn.send(x, &wire.Request{Key: cl.name, Limit: cl.limit, Lease: cl.e.leaseSeconds()})
 }

@@ -117,6 +117,17 @@ func (c *conn) send(x exchange, r *wire.Request) {
 	}
 }
 
+// expect sets the time by which the wait of a claim must be answered, now that
+// nothing is waited for. Caller holds endpoint.mu.
+func (c *conn) expect(cl *claim, deadline time.Time) {
+	for i := range c.pending {
+		if x := &c.pending[i]; x.claim == cl && x.role == roleWait {
+			x.deadline = deadline
+			c.arm(deadline)
+		}
+	}
+}
+
 // writeLoop writes what send gathers. It ends when the connection breaks.
 func (c *conn) writeLoop() {
 	defer c.e.tasks.Done()

@@ -12,6 +12,9 @@ import (
 
 // placed takes the answer to sl or se.
 func (cl *claim) placed(x exchange, r wire.Reply, now time.Time) error {
+	if cl.waits && r.Status != wire.Queued {
+		cl.conn.expect(cl, now.Add(cl.e.cfg.socketTimeout))
+	}
 	switch {
 	case cl.e.cfg.cluster && (r.Status == wire.ErrorNotLeader || r.Status == wire.ErrorDraining):
 		cl.redirected(r, now)
@@ -52,26 +55,36 @@ var errNoneFree = errors.New("no slot is free")
 // again drops the connection, which nothing else uses, and asks for another.
 // Caller holds endpoint.mu.
 func (cl *claim) again(now time.Time) {
-	cl.conn.end(now)
-	cl.stage, cl.conn = stageConnect, nil
+	c := cl.conn
+	cl.stage, cl.conn = stageConnect, nil // first: what else was asked there does not end it
+	c.end(now)
 	cl.e.want(cl, now)
 }
 
 // inLine takes the news that the claim has a place in line, and waits. The
-// wait is sent at once: a slot that was granted before it would run its lease
+// wait is sent by now: a slot that was granted before it would run its lease
 // down unseen. Caller holds endpoint.mu.
 func (cl *claim) inLine(now time.Time) {
 	if cl.abandoned != nil {
 		cl.leave(now)
 		return
 	}
-	cl.queued, cl.stage, cl.waited = true, stageWait, now
-	x := exchange{role: roleWait, command: cl.verbs.wait, tag: cl.tag, claim: cl, sent: now}
-	cl.conn.send(x, &wire.Request{Key: cl.name, Timeout: longestWait})
+	cl.queued, cl.stage = true, stageWait
+	if !cl.waits {
+		cl.sendWait(now)
+	}
 	if cl.trace != nil && cl.trace.Queued != nil && !cl.rejoins {
 		cl.e.later(func() { cl.trace.Queued(now) })
 	}
 	cl.signal()
+}
+
+// sendWait asks for the slot once it is there, however long that takes. Caller
+// holds endpoint.mu.
+func (cl *claim) sendWait(now time.Time) {
+	cl.waits = true
+	x := exchange{role: roleWait, command: cl.verbs.wait, tag: cl.tag, claim: cl, sent: now}
+	cl.conn.send(x, &wire.Request{Key: cl.name, Timeout: longestWait})
 }
 
 // waitedFor takes the answer to sw. It can be old: the network or this process
@@ -81,6 +94,9 @@ func (cl *claim) inLine(now time.Time) {
 func (cl *claim) waitedFor(x exchange, r wire.Reply, now time.Time) error {
 	if cl.e.cfg.cluster && (r.Status == wire.ErrorNotLeader || r.Status == wire.ErrorDraining) {
 		return cl.e.follow(cl.conn, r) // breaks the connection; the cluster may keep the place
+	}
+	if cl.stage != stageWait {
+		return cl.waitedForNothing(r, now)
 	}
 	if r.Status != wire.OK {
 		cl.notGranted(r)
@@ -102,6 +118,19 @@ func (cl *claim) waitedFor(x exchange, r wire.Reply, now time.Time) error {
 		return cl.grant(r, x.sent, now)
 	}
 	return cl.confirm(r, x.sent, now)
+}
+
+// waitedForNothing takes the answer to an sw whose se was not answered queued.
+// After a slot that was free it renews the lease, which is counted from before
+// se all the same. Caller holds endpoint.mu.
+func (cl *claim) waitedForNothing(r wire.Reply, now time.Time) error {
+	switch {
+	case r.Status == wire.OK && r.Token != cl.token:
+		return violation("a slot that nobody asked for")
+	case r.Status != wire.OK && cl.stage == stageHeld:
+		cl.lose(errNotOurs, now)
+	}
+	return nil
 }
 
 // confirm asks whether a grant is still held before it is used. Caller holds

@@ -3,6 +3,7 @@ package dflockd
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -18,6 +19,7 @@ type ledger struct {
 
 	mu      sync.Mutex
 	held    map[string]int // token → connection
+	got     map[int]string // connection → the token that an enqueue was granted, until its wait
 	line    []place
 	granted int
 	most    int
@@ -29,7 +31,7 @@ type place struct {
 }
 
 func newLedger(t *testing.T, limit int) *ledger {
-	l := &ledger{limit: limit, held: map[string]int{}}
+	l := &ledger{limit: limit, held: map[string]int{}, got: map[int]string{}}
 	l.peer = newPeer(t, l.reply)
 	l.peer.closed = l.gone
 	l.peer.forgets = true
@@ -48,15 +50,14 @@ func (l *ledger) reply(from int, r wire.Request) string {
 	case r.Command == wire.SemLock:
 		return "timeout"
 	case r.Command == wire.SemEnqueue && free:
-		return l.grant("acquired", from)
+		answer := l.grant("acquired", from)
+		l.got[from] = strings.Fields(answer)[1]
+		return answer
 	case r.Command == wire.SemEnqueue:
 		l.line = append(l.line, place{from, false})
 		return "queued"
 	case r.Command == wire.SemWait:
-		i := slices.IndexFunc(l.line, func(p place) bool { return p.from == from })
-		l.line[i].waits = true
-		l.serveLine()
-		return ""
+		return l.wait(from)
 	case r.Command == wire.SemRelease && known:
 		delete(l.held, token)
 		l.serveLine()
@@ -65,6 +66,21 @@ func (l *ledger) reply(from int, r wire.Request) string {
 		return fmt.Sprintf("ok %d", r.Lease)
 	}
 	return "error"
+}
+
+// wait answers an sw, if there is something to say yet. Caller holds mu.
+func (l *ledger) wait(from int) string {
+	if token, ok := l.got[from]; ok {
+		delete(l.got, from)
+		return fmt.Sprintf("ok %s 5", token)
+	}
+	i := slices.IndexFunc(l.line, func(p place) bool { return p.from == from })
+	if i < 0 {
+		return "error_not_enqueued"
+	}
+	l.line[i].waits = true
+	l.serveLine()
+	return ""
 }
 
 func (l *ledger) grant(word string, from int) string {

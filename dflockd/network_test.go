@@ -1,6 +1,7 @@
 package dflockd
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -110,8 +111,9 @@ type stream struct {
 
 	mu      sync.Mutex
 	buf     []byte
-	waiting []byte // frozen
-	err     error  // what a read returns once buf is empty
+	waiting []byte   // frozen
+	late    [][]byte // delayed, in order
+	err     error    // what a read returns once buf is empty
 	changed chan struct{}
 }
 
@@ -136,8 +138,8 @@ func (s *stream) write(b []byte) (int, error) {
 	case frozen:
 		s.waiting = append(s.waiting, b...)
 	case delay > 0:
-		b := append([]byte(nil), b...)
-		time.AfterFunc(delay, func() { s.arrive(b) })
+		s.late = append(s.late, bytes.Clone(b))
+		time.AfterFunc(delay, s.arriveLate)
 	default:
 		s.buf = append(s.buf, b...)
 		s.notify()
@@ -145,10 +147,11 @@ func (s *stream) write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-func (s *stream) arrive(b []byte) {
+// arriveLate delivers the oldest of what is delayed.
+func (s *stream) arriveLate() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.buf = append(s.buf, b...)
+	s.buf, s.late = append(s.buf, s.late[0]...), s.late[1:]
 	s.notify()
 }
 

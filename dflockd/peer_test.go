@@ -25,7 +25,8 @@ type peer struct {
 	requests []heard
 	conns    []net.Conn
 	tokens   int
-	forgets  bool // requests are not kept
+	acquired map[string]string // key → the token that an enqueue was granted, until its wait
+	forgets  bool              // requests are not kept
 }
 
 // heard is a request and the connection that it came over, counted from 0.
@@ -35,7 +36,7 @@ type heard struct {
 }
 
 func newPeer(t *testing.T, answer func(from int, r wire.Request) string) *peer {
-	p := &peer{t: t, answer: answer}
+	p := &peer{t: t, answer: answer, acquired: map[string]string{}}
 	p.network = newNetwork(p.handle)
 	return p
 }
@@ -100,6 +101,27 @@ func (p *peer) token() string {
 	return fmt.Sprintf("%032x", p.tokens)
 }
 
+// enqueued returns the token for an enqueue, and waited the same one for the
+// wait that follows it, or a new one.
+func (p *peer) enqueued(key string) string {
+	token := p.token()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.acquired[key] = token
+	return token
+}
+
+func (p *peer) waited(key string) string {
+	p.mu.Lock()
+	token, ok := p.acquired[key]
+	delete(p.acquired, key)
+	p.mu.Unlock()
+	if ok {
+		return token
+	}
+	return p.token()
+}
+
 // seen returns the commands of the requests so far, but for hello.
 func (p *peer) seen() []wire.Command {
 	p.mu.Lock()
@@ -146,13 +168,12 @@ func (p *peer) grants(r wire.Request) string {
 		seconds = 33
 	}
 	switch r.Command {
-	case wire.SemLock, wire.Lock, wire.SemWait, wire.Wait:
-		if r.Command == wire.SemWait || r.Command == wire.Wait {
-			seconds = 5
-		}
+	case wire.SemLock, wire.Lock:
 		return fmt.Sprintf("ok %s %d", p.token(), seconds)
+	case wire.SemWait, wire.Wait:
+		return fmt.Sprintf("ok %s 5", p.waited(r.Key))
 	case wire.SemEnqueue, wire.Enqueue:
-		return fmt.Sprintf("acquired %s %d", p.token(), seconds)
+		return fmt.Sprintf("acquired %s %d", p.enqueued(r.Key), seconds)
 	case wire.SemRenew, wire.Renew:
 		return fmt.Sprintf("ok %d", seconds)
 	case wire.SemRelease, wire.Release, wire.Leave, wire.Auth, wire.StableRef:

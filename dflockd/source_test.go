@@ -178,7 +178,7 @@ func TestFreeSlotEndsTheContendedStateOfItsKey(t *testing.T) {
 		src := newTestSource(t, p, Fixed("k", 2))
 		claimNow(t, src, "")
 		claimNow(t, src, "")
-		require.Equal(t, []wire.Command{wire.SemLock, wire.SemEnqueue, wire.SemLock}, p.seen())
+		require.Equal(t, []wire.Command{wire.SemLock, wire.SemEnqueue, wire.SemWait, wire.SemLock}, p.seen())
 	})
 }
 

@@ -119,6 +119,20 @@ var rules = []broken{
 		test: "dflockd.TestWallClockEndsTheSlotOfASuspendedMachine",
 	},
 	{
+		rule: "a slot that its wait denies is lost",
+		file: "dflockd/grant.go",
+		old:  "case r.Status != wire.OK && cl.stage == stageHeld:",
+		new:  "case false:",
+		test: "dflockd.TestASlotThatItsWaitDeniesIsLost",
+	},
+	{
+		rule: "a wait that was sent early is answered in time",
+		file: "dflockd/grant.go",
+		old:  "if cl.waits && r.Status != wire.Queued {",
+		new:  "if false {",
+		test: "dflockd.TestAWaitThatIsNeverAnsweredBreaksTheConnectionInTime",
+	},
+	{
 		rule: "a lease counts from before its request was sent",
 		file: "dflockd/grant.go",
 		old:  "return lease{sent, time.Duration(seconds) * time.Second}, nil",
