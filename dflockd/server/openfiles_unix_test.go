@@ -12,3 +12,8 @@ func openFiles() int {
 	}
 	return int(min(limit.Cur, 1<<20))
 }
+
+// limitOpenFiles lets the process have at most n files open from now on.
+func limitOpenFiles(n uint64) error {
+	return syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: n, Max: n})
+}

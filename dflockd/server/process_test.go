@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"os/exec"
@@ -20,9 +21,20 @@ import (
 // a process with its clients.
 const childEnv = "DFLOCKD_TEST_CHILD"
 
+// childFiles says, if set, how many files the child may have open. Then it logs.
+const childFiles = "DFLOCKD_TEST_CHILD_FILES"
+
 // serveAsChild serves on a free loopback port until its input ends.
 func serveAsChild() int {
-	s, err := Start(context.Background(), WithAddress("127.0.0.1:0"), WithMaxLocks(0), WithReadTimeout(time.Hour))
+	opts := []Option{WithAddress("127.0.0.1:0"), WithMaxLocks(0), WithReadTimeout(time.Hour)}
+	if n, err := strconv.ParseUint(os.Getenv(childFiles), 10, 32); err == nil {
+		if err := limitOpenFiles(n); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		opts = append(opts, WithLogger(slog.New(slog.NewTextHandler(os.Stderr, nil))))
+	}
+	s, err := Start(context.Background(), opts...)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -45,10 +57,13 @@ type process struct {
 func (p *process) begin(t testing.TB) { p.began = p.cpu(t) }
 
 // startOurs starts this server in a process of its own.
-func startOurs(t testing.TB) *process {
+func startOurs(t testing.TB) *process { return startChild(t, os.Stderr) }
+
+// startChild is startOurs with a place for the log and more environment.
+func startChild(t testing.TB, log io.Writer, env ...string) *process {
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childEnv+"=1")
-	cmd.Stderr = os.Stderr
+	cmd.Env = append(append(os.Environ(), childEnv+"=1"), env...)
+	cmd.Stderr = log
 	stdin, err := cmd.StdinPipe()
 	require.NoError(t, err)
 	stdout, err := cmd.StdoutPipe()
