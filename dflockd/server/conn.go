@@ -14,18 +14,11 @@ import (
 )
 
 const (
-	// readSize is what a connection reads at once at first. It is small, as
-	// most connections wait most of the time; one that fills it gets a larger
-	// one, up to maxReadSize.
-	readSize    = 256
-	maxReadSize = 8 << 10
 	// maxBacklog is how many bytes of requests a connection may send ahead
 	// while an earlier one waits or is worked on. Then it is read no further.
 	maxBacklog = 64 << 10
 	// flushSize is how many bytes of answers are gathered before a write.
 	flushSize = 32 << 10
-	// keepSize is the largest buffer that a connection keeps while it is idle.
-	keepSize = 1 << 10
 	// lingerTime is how long a connection that the server ends is still read,
 	// so that unread bytes do not reset it before the last answer arrives.
 	lingerTime = time.Second
@@ -33,46 +26,43 @@ const (
 
 // A conn is one connection.
 //
-// Its goroutine reads all the time, also while a request waits, and so
-// notices at once when the client goes. Whoever finds requests to work on or
-// answers to write, and nobody at it (busy), runs the connection: the reader
-// after it has read, or a goroutine that is started for the purpose when
-// another connection's request answers one that waits here.
+// Its reader, a goroutine, reads all the time, also while a request waits, and
+// so notices at once when the client goes. Whoever finds requests to work on or answers to write, and nobody at it
+// (busy), runs the connection: the reader after it has read, or a goroutine
+// that is started for the purpose when another connection's request answers one
+// that waits here.
 type conn struct {
 	srv  *Server
 	nc   net.Conn
 	raw  net.Conn       // what is below TLS; else nc
+	in   receiver       // the reader's
 	ip   string         // "": in memory
 	lc   locktable.Conn // guarded by hub.mu
 	gone bool           // guarded by hub.mu: the table has forgotten lc
 
 	mu      sync.Mutex    // guards what follows; never held across I/O
-	in      []byte        // read and not yet taken by run
-	out     []byte        // answers to write
+	buf     *buffers      // nil: nothing is in them, and nobody runs c
 	blocked bool          // an untagged request waits: nothing more is parsed
-	waits   int           // tagged requests that wait
-	busy    bool          // somebody runs c and owns what is below room
-	ended   bool          // nothing more is parsed; hung up once out is written
+	busy    bool          // somebody runs c, and owns buf.todo and what is below room
+	ended   bool          // nothing more is parsed; hung up once buf.out is written
 	hungUp  bool          // or about to be
+	waits   int           // tagged requests that wait
 	since   time.Duration // when the client's time for its next request began
-	room    sync.Cond     // on mu: in has room again, or c is ended
+	room    sync.Cond     // on mu: buf.in has room again, or c is ended or not busy
 
-	todo   []byte // taken from in and not yet done
-	resume bool   // todo may hold a whole request
-	spare  []byte // becomes out
+	worked time.Duration // when requests were last worked on
+	resume bool          // buf.todo may hold a whole request
 	authed bool
 }
 
 // serve is the connection's goroutine.
 func (c *conn) serve() {
-	defer c.srv.leave(c)
-	if c.handshake() {
-		c.read()
+	if !c.handshake() {
+		c.finish()
+		return
 	}
-	c.end()
-	c.srv.hub.closeConn(c)
-	c.close()
-	c.waitIdle()
+	_ = c.nc.SetReadDeadline(time.Now().Add(c.patience()))
+	c.read()
 }
 
 // handshake does what comes before the first request.
@@ -92,22 +82,28 @@ func (c *conn) handshake() bool {
 	return true
 }
 
-// read reads until the connection ends.
+// read is the reader's: it reads until the connection ends.
 func (c *conn) read() {
-	buf := make([]byte, readSize)
-	_ = c.nc.SetReadDeadline(time.Now().Add(c.patience()))
 	for {
-		n, err := c.nc.Read(buf)
-		if n > 0 && c.push(buf[:n]) {
+		b, err := c.in.receive()
+		mine := len(b) > 0 && c.push(b)
+		c.in.done()
+		if mine {
 			c.run()
 		}
-		if n == len(buf) && n < maxReadSize {
-			buf = make([]byte, 2*n)
-		}
 		if err != nil && !(errors.Is(err, os.ErrDeadlineExceeded) && c.overdue()) {
+			c.finish()
 			return
 		}
 	}
+}
+
+// finish ends c when it is read no more. What it owned is free when finish
+// returns; its socket is closed later.
+func (c *conn) finish() {
+	c.end()
+	c.srv.hub.closeConn(c)
+	c.srv.closeLater(c)
 }
 
 // push adds what was read and reports whether the caller must run c. It
@@ -115,18 +111,27 @@ func (c *conn) read() {
 func (c *conn) push(b []byte) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for len(c.in) >= maxBacklog && !c.ended {
+	for c.buf != nil && len(c.buf.in) >= maxBacklog && !c.ended {
 		c.room.Wait()
 	}
 	if c.ended {
 		return false
 	}
-	c.in = append(c.in, b...)
+	buf := c.borrowLocked()
+	buf.in = append(buf.in, b...)
 	if c.busy || c.blocked {
 		return false
 	}
 	c.busy = true
 	return true
+}
+
+// borrowLocked returns c's buffers; it has some from now on until idleLocked.
+func (c *conn) borrowLocked() *buffers {
+	if c.buf == nil {
+		c.buf = lent.Get().(*buffers)
+	}
+	return c.buf
 }
 
 // patience is how long the client may take for its next request. Only whoever
@@ -157,7 +162,8 @@ func (c *conn) overdue() bool {
 		left = c.since + c.patience() - now
 	}
 	if left <= 0 && !useless {
-		c.out = wire.AppendReply(c.out, wire.Ping, wire.Reply{Status: c.refusal()})
+		buf := c.borrowLocked()
+		buf.out = wire.AppendReply(buf.out, wire.Ping, wire.Reply{Status: c.refusal()})
 		c.endLocked()
 		c.busy, run = true, true
 	}
@@ -193,7 +199,8 @@ func (c *conn) beginWait(tag uint64) {
 func (c *conn) answer(now time.Duration, ev locktable.Event) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.out = appendResult(c.out, wire.Wait, ev.Tag, ev.Result)
+	buf := c.borrowLocked()
+	buf.out = appendResult(buf.out, wire.Wait, ev.Tag, ev.Result)
 	if ev.Tag == 0 {
 		c.blocked = false
 	} else {
@@ -219,7 +226,9 @@ func (c *conn) end() {
 
 func (c *conn) endLocked() {
 	c.ended = true
-	c.in = nil
+	if c.buf != nil {
+		c.buf.in = c.buf.in[:0]
+	}
 	c.room.Broadcast()
 }
 
@@ -228,14 +237,6 @@ func (c *conn) endLocked() {
 func (c *conn) cut() {
 	c.end()
 	_ = c.raw.Close()
-}
-
-// close closes the socket, one connection after the other: when thousands go
-// at once that is a lot of work, which leaves room for those who stay.
-func (c *conn) close() {
-	c.srv.closing <- struct{}{}
-	_ = c.raw.Close()
-	<-c.srv.closing
 }
 
 // waitIdle waits until nobody runs c. It is closed by then, so that no write

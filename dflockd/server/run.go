@@ -41,30 +41,30 @@ func (c *conn) run() {
 func (c *conn) next() (s step, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.blocked && !c.ended && (c.resume || len(c.in) > 0) {
+	b := c.buf
+	if !c.blocked && !c.ended && (c.resume || len(b.in) > 0) {
 		s.parse, c.resume = true, false
-		c.todo = append(c.todo, c.in...)
-		c.in = c.in[:0]
+		b.take()
 		c.room.Broadcast()
 	}
-	if c.ended && !c.hungUp && len(c.out) == 0 {
+	if c.ended && !c.hungUp && len(b.out) == 0 {
 		s.hangUp, c.hungUp = true, true
 	}
-	if len(c.out) == 0 && !s.parse && !s.hangUp {
+	if len(b.out) == 0 && !s.parse && !s.hangUp {
 		c.idleLocked()
 		return step{}, false
 	}
-	s.out, c.out = c.out, c.spare[:0]
+	s.out, b.out = b.out, b.spare[:0]
 	return s, true
 }
 
-// idleLocked ends a run. It gives up buffers that a burst has made large.
+// idleLocked ends a run.
 func (c *conn) idleLocked() {
-	for _, b := range []*[]byte{&c.in, &c.out, &c.spare, &c.todo} {
-		if len(*b) == 0 && cap(*b) > keepSize {
-			*b = nil
-		}
+	if c.buf.empty() {
+		c.buf.giveBack()
+		c.buf = nil
 	}
+	c.since = max(c.since, c.worked)
 	c.busy = false
 	c.room.Broadcast()
 }
@@ -90,7 +90,7 @@ func (c *conn) write(out []byte) {
 			c.cut()
 		}
 	}
-	c.spare = out[:0]
+	c.buf.spare = out[:0]
 }
 
 // work does the requests in todo, one after the other, and appends their
@@ -98,7 +98,7 @@ func (c *conn) write(out []byte) {
 // resume then says that there may be more to do.
 func (c *conn) work(out []byte) []byte {
 	now := c.srv.hub.now()
-	rest := c.todo
+	rest := c.buf.todo
 	for {
 		var lines [3][]byte
 		n, state := cutRequest(rest, &lines)
@@ -117,12 +117,10 @@ func (c *conn) work(out []byte) []byte {
 			break
 		}
 	}
-	if len(rest) < len(c.todo) {
-		c.mu.Lock()
-		c.since = now
-		c.mu.Unlock()
+	if len(rest) < len(c.buf.todo) {
+		c.worked = now
 	}
-	c.todo = append(c.todo[:0], rest...)
+	c.buf.todo = append(c.buf.todo[:0], rest...)
 	return out
 }
 
@@ -169,8 +167,8 @@ func (c *conn) request(now time.Duration, out []byte, lines [3][]byte) (_ []byte
 func (c *conn) moveAnswers(out []byte) []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	out = append(out, c.out...)
-	c.out = c.out[:0]
+	out = append(out, c.buf.out...)
+	c.buf.out = c.buf.out[:0]
 	return out
 }
 

@@ -30,18 +30,19 @@ type Server struct {
 	metrics  *metricsPage // nil: none
 	guesses  guesses
 	features wire.Features
-	draining atomic.Bool   // set before the first connection is kicked
-	closing  chan struct{} // holds one for whoever closes its socket
+	draining atomic.Bool // set before the first connection is kicked
 
 	ctx    context.Context // ends when what is left is to be cut off
 	cancel context.CancelCauseFunc
 	tasks  sync.WaitGroup // every goroutine of the server
 
-	mu       sync.Mutex // guards what follows; no I/O under it
-	conns    map[*conn]struct{}
+	mu       sync.Mutex       // guards what follows; no I/O under it
+	conns    map[uint64]*conn // by the number in lc.ID
 	perIP    map[string]int
 	lastConn uint64
 	figures  figures
+	closing  bool    // somebody closes what is in left
+	left     []*conn // finished, and not closed yet
 	stopping bool
 	empty    chan struct{} // closed when stopping and conns is empty
 	stopped  chan struct{} // closed when every goroutine has ended
@@ -71,9 +72,8 @@ func Start(ctx context.Context, opts ...Option) (*Server, error) {
 		cfg:     cfg,
 		log:     newLimitedLog(cfg.logger),
 		hub:     newHub(cfg),
-		conns:   map[*conn]struct{}{},
+		conns:   map[uint64]*conn{},
 		perIP:   map[string]int{},
-		closing: make(chan struct{}, 1),
 		empty:   make(chan struct{}),
 		stopped: make(chan struct{}),
 		features: wire.Features{
@@ -201,6 +201,7 @@ func (s *Server) serve(nc net.Conn) bool {
 	if s.cfg.tls != nil {
 		c.nc = tls.Server(nc, s.cfg.tls)
 	}
+	c.in = &ownBuffer{nc: c.nc}
 	stopping, reason := s.admit(c)
 	if stopping || reason != "" {
 		if reason != "" {
@@ -230,7 +231,7 @@ func (s *Server) admit(c *conn) (stopping bool, refusal string) {
 	s.lastConn++
 	s.figures.Accepted++
 	c.lc.ID = s.lastConn
-	s.conns[c] = struct{}{}
+	s.conns[c.lc.ID] = c
 	if s.cfg.maxConnsPerIP > 0 {
 		s.perIP[c.ip]++
 	}
@@ -238,11 +239,42 @@ func (s *Server) admit(c *conn) (stopping bool, refusal string) {
 	return false, ""
 }
 
-// leave uncounts c, whose goroutine is about to end.
+// closeLater closes c and uncounts it, one connection after the other: when
+// thousands go at once that is a lot of work, which leaves room for those who
+// stay.
+func (s *Server) closeLater(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.left = append(s.left, c)
+	if !s.closing {
+		s.closing = true
+		s.tasks.Go(s.closeLeft)
+	}
+}
+
+func (s *Server) closeLeft() {
+	for {
+		s.mu.Lock()
+		left := s.left
+		s.left = nil
+		s.closing = len(left) > 0
+		s.mu.Unlock()
+		if len(left) == 0 {
+			return
+		}
+		for _, c := range left {
+			_ = c.raw.Close()
+			c.waitIdle()
+			s.leave(c)
+		}
+	}
+}
+
+// leave uncounts c, which is closed.
 func (s *Server) leave(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.conns, c)
+	delete(s.conns, c.lc.ID)
 	if s.cfg.maxConnsPerIP > 0 {
 		if s.perIP[c.ip]--; s.perIP[c.ip] == 0 {
 			delete(s.perIP, c.ip)
