@@ -27,7 +27,8 @@ const (
 // A conn is one connection.
 //
 // Its reader, a goroutine, reads all the time, also while a request waits, and
-// so notices at once when the client goes. Whoever finds requests to work on or answers to write, and nobody at it
+// so notices at once when the client goes; or it is parked, and the watcher
+// does. Whoever finds requests to work on or answers to write, and nobody at it
 // (busy), runs the connection: the reader after it has read, or a goroutine
 // that is started for the purpose when another connection's request answers one
 // that waits here.
@@ -35,6 +36,7 @@ type conn struct {
 	srv  *Server
 	nc   net.Conn
 	raw  net.Conn       // what is below TLS; else nc
+	sock *socket        // of nc, where the server has a watcher; else nil
 	in   receiver       // the reader's
 	ip   string         // "": in memory
 	lc   locktable.Conn // guarded by hub.mu
@@ -43,6 +45,7 @@ type conn struct {
 	mu      sync.Mutex    // guards what follows; never held across I/O
 	buf     *buffers      // nil: nothing is in them, and nobody runs c
 	blocked bool          // an untagged request waits: nothing more is parsed
+	parked  bool          // nobody reads, see park
 	busy    bool          // somebody runs c, and owns buf.todo and what is below room
 	ended   bool          // nothing more is parsed; hung up once buf.out is written
 	hungUp  bool          // or about to be
@@ -55,7 +58,7 @@ type conn struct {
 	authed bool
 }
 
-// serve is the connection's goroutine.
+// serve is the connection's first reader.
 func (c *conn) serve() {
 	if !c.handshake() {
 		c.finish()
@@ -82,7 +85,7 @@ func (c *conn) handshake() bool {
 	return true
 }
 
-// read is the reader's: it reads until the connection ends.
+// read is the reader's: it reads until the connection is parked or ends.
 func (c *conn) read() {
 	for {
 		b, err := c.in.receive()
@@ -95,6 +98,18 @@ func (c *conn) read() {
 			c.finish()
 			return
 		}
+		if c.park() {
+			return
+		}
+	}
+}
+
+// proceed runs c when a request that waited is answered, and goes on as its
+// reader if it was parked.
+func (c *conn) proceed() {
+	c.run()
+	if c.unparkAnswered() {
+		c.read()
 	}
 }
 
@@ -235,8 +250,14 @@ func (c *conn) endLocked() {
 // cut ends c at once, whatever is left to read or write. It closes what is
 // below TLS, as the farewell of TLS could block.
 func (c *conn) cut() {
-	c.end()
+	c.mu.Lock()
+	c.endLocked() // together with the next line: it must not be parked between
+	parked := c.unparkLocked()
+	c.mu.Unlock()
 	_ = c.raw.Close()
+	if parked {
+		c.srv.tasks.Go(c.read) // which finishes c
+	}
 }
 
 // waitIdle waits until nobody runs c. It is closed by then, so that no write

@@ -21,7 +21,11 @@
 //	                                                     goroutine writes them
 //
 // A connection is read all the time, also while a request of it waits, so a
-// client that goes is noticed at once and leaves every line it stood in.
+// client that goes is noticed at once and leaves every line it stood in. On
+// Linux, over TCP without TLS, a connection whose request waits is parked: it
+// has neither a goroutine nor buffers, and one epoll instance watches them all,
+// so that it costs less than 2 KiB. A connection that ended is closed by one
+// goroutine, after its place in line or its slots have been freed.
 // Requests that were sent ahead are answered in order, as many as there are
 // with one write. A request that waits holds back those sent after it, unless
 // it is tagged. The hub is one mutex around the lock table; nothing is read

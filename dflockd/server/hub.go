@@ -175,11 +175,11 @@ func (h *hub) owns(c *conn) int {
 	return c.lc.Held() + c.lc.Blocked()
 }
 
-// runAll gives each connection a goroutine that writes what it was answered.
-// It ends when that is written; nobody else waits for a slow reader.
+// runAll gives each connection a goroutine that writes what it was answered, so
+// that nobody else waits for a slow reader.
 func runAll(wake []*conn) {
 	for _, c := range wake {
-		c.srv.tasks.Go(c.run)
+		c.srv.tasks.Go(c.proceed)
 	}
 }
 

@@ -82,15 +82,23 @@ func (c *conn) hangUp() {
 
 // write writes out, or cuts off a client that does not read.
 func (c *conn) write(out []byte) {
-	if len(out) > 0 {
-		if t := c.srv.cfg.writeTimeout; t > 0 {
-			_ = c.nc.SetWriteDeadline(time.Now().Add(t))
-		}
-		if _, err := c.nc.Write(out); err != nil {
-			c.cut()
-		}
+	rest := out
+	if c.sock != nil && len(out) > 0 {
+		rest = out[c.sock.send(out):]
+	}
+	if len(rest) > 0 && c.writeAll(rest) != nil {
+		c.cut()
 	}
 	c.buf.spare = out[:0]
+}
+
+// writeAll writes what may take a while.
+func (c *conn) writeAll(b []byte) error {
+	if t := c.srv.cfg.writeTimeout; t > 0 {
+		_ = c.nc.SetWriteDeadline(time.Now().Add(t))
+	}
+	_, err := c.nc.Write(b)
+	return err
 }
 
 // work does the requests in todo, one after the other, and appends their

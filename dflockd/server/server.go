@@ -31,6 +31,7 @@ type Server struct {
 	guesses  guesses
 	features wire.Features
 	draining atomic.Bool // set before the first connection is kicked
+	watcher  *watcher    // nil: no connection is parked
 
 	ctx    context.Context // ends when what is left is to be cut off
 	cancel context.CancelCauseFunc
@@ -86,6 +87,7 @@ func Start(ctx context.Context, opts ...Option) (*Server, error) {
 		return nil, err
 	}
 	s.tasks.Go(func() { s.hub.runTimer(s.ctx) })
+	s.startWatcher()
 	if s.listener != nil {
 		s.tasks.Go(s.accept)
 		s.log.info("listening", "address", s.listener.Addr().String(), "tls", cfg.tls != nil, "auto_release", cfg.autoRelease)
@@ -127,6 +129,22 @@ func (s *Server) listen(ctx context.Context) (err error) {
 		_ = s.listener.Close()
 	}
 	return err
+}
+
+// startWatcher lets connections be parked, where their sockets can be watched:
+// those that package net has accepted, and nothing is between them and it.
+func (s *Server) startWatcher() {
+	if _, tcp := s.listener.(*net.TCPListener); !tcp || s.cfg.tls != nil {
+		return
+	}
+	w, err := newWatcher()
+	if err != nil {
+		s.log.warn("connections that wait will need more memory", "error", err)
+	}
+	if w != nil {
+		s.watcher = w
+		s.tasks.Go(func() { w.run(s) })
+	}
 }
 
 // Addr returns the address that the server listens on. In memory it is one
@@ -202,6 +220,9 @@ func (s *Server) serve(nc net.Conn) bool {
 		c.nc = tls.Server(nc, s.cfg.tls)
 	}
 	c.in = &ownBuffer{nc: c.nc}
+	if s.watcher != nil {
+		c.useSocket()
+	}
 	stopping, reason := s.admit(c)
 	if stopping || reason != "" {
 		if reason != "" {
@@ -283,6 +304,13 @@ func (s *Server) leave(c *conn) {
 	if s.stopping && len(s.conns) == 0 {
 		close(s.empty)
 	}
+}
+
+// connection returns the connection of this number, or nil.
+func (s *Server) connection(id uint64) *conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.conns[id]
 }
 
 func (s *Server) isStopping() bool {

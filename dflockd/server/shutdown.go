@@ -71,6 +71,10 @@ func (s *Server) finish() {
 	if s.metrics != nil {
 		s.metrics.close()
 	}
+	<-s.empty // a parked connection has no goroutine
+	if s.watcher != nil {
+		s.watcher.close()
+	}
 	s.tasks.Wait()
 	close(s.stopped)
 }

@@ -277,6 +277,13 @@ var rules = []broken{
 		test: "dflockd/server.TestWaiterThatGoesLeavesTheLineAtOnce",
 	},
 	{
+		rule: "a client that goes while its connection is parked leaves the line",
+		file: "dflockd/server/watcher_linux.go",
+		old:  "Events: syscall.EPOLLIN | syscall.EPOLLRDHUP",
+		new:  "Events: 0",
+		test: "dflockd/server.TestParkedClientsThatGoLeaveTheLineAndTheirConnections",
+	},
+	{
 		rule: "a wrong secret is refused",
 		file: "dflockd/server/auth.go",
 		old:  "return subtle.ConstantTimeCompare(x[:], y[:]) == 1",
