@@ -31,7 +31,7 @@ crawl: ## three processes crawl a local site under one limit
 
 .PHONY: bench
 bench: ## measure everything side by side, a quarter of an hour; writes benchmarks/results
-	cd benchmarks && go run ./cmd/report -out results
+	cd benchmarks && go run ./cmd/report -out results -readme ../README.md
 
 .PHONY: bench-short
 bench-short: ## run each benchmark once; is the table still the same?

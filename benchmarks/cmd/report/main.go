@@ -4,6 +4,9 @@
 //	go run ./cmd/report -out results             # everything: about a quarter of an hour
 //	go run ./cmd/report -short -compare results  # each benchmark once; is the table the same?
 //
+// With -readme FILE the table of targets is copied into that file, with -copy
+// nothing is measured before.
+//
 // The original dflockd server is measured where DFLOCKD_REFERENCE names its
 // binary, Redis and etcd where redis-server and etcd are on the path. What is
 // not there is left out, and the results say so.
@@ -35,6 +38,8 @@ const page = "README.md"
 type options struct {
 	out     string
 	compare string
+	readme  string
+	copy    bool
 	only    string
 	rounds  int
 	short   bool
@@ -45,6 +50,8 @@ func main() {
 	var o options
 	flag.StringVar(&o.out, "out", "", "folder to write the results to")
 	flag.StringVar(&o.compare, "compare", "", "folder of results whose table must have the same shape")
+	flag.StringVar(&o.readme, "readme", "", "file to copy the table of targets to")
+	flag.BoolVar(&o.copy, "copy", false, "measure nothing: copy the table that -out has to the file of -readme")
 	flag.StringVar(&o.only, "only", "", "run the groups whose name matches this regular expression")
 	flag.IntVar(&o.rounds, "rounds", 5, "rounds of each group")
 	flag.BoolVar(&o.short, "short", false, "run each benchmark once, on small scenarios")
@@ -58,6 +65,38 @@ func main() {
 }
 
 func report(ctx context.Context, o options) error {
+	if o.readme != "" && o.out == "" {
+		return errors.New("-readme needs -out: the folder that has the table")
+	}
+	if !o.copy {
+		if err := measureAndWrite(ctx, o); err != nil {
+			return err
+		}
+	}
+	if o.readme != "" {
+		return copyTable(filepath.Join(o.out, page), o.readme)
+	}
+	return nil
+}
+
+// copyTable copies the table of targets from the page of the results.
+func copyTable(from, to string) error {
+	table, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	readme, err := os.ReadFile(to)
+	if err != nil {
+		return err
+	}
+	text, err := results.InsertSummary(string(readme), string(table))
+	if err != nil {
+		return fmt.Errorf("cannot copy the table to %s: %w", to, err)
+	}
+	return os.WriteFile(to, []byte(text), 0o644)
+}
+
+func measureAndWrite(ctx context.Context, o options) error {
 	scratch, err := os.MkdirTemp("", "berth-benchmarks")
 	if err != nil {
 		return err
