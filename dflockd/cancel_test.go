@@ -229,3 +229,52 @@ func TestReleaseIsIdempotentAndEndsTheContextFirst(t *testing.T) {
 		require.Equal(t, 1, p.count(wire.SemRelease))
 	})
 }
+
+// A strict server that knows no tags keeps the place of a connection that was
+// closed, and would grant it a slot that nobody gives back.
+func TestCancelledWaitOnAStrictServerGivesItsSlotBackWhenItComes(t *testing.T) {
+	for name, contended := range map[string]bool{"in line": false, "on its way into the line": true} {
+		synctest.Test(t, func(t *testing.T) {
+			l := newLedger(t, 1)
+			l.keeps = true
+			src := newTestSource(t, l.peer, Fixed("k", 1), WithStrict())
+			s := claimNow(t, src, "")
+			if contended {
+				contend(src)
+				l.set(func() { l.delay = 20 * time.Millisecond }) // se is sent after 40
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			defer cancel()
+			_, err := acquire(ctx, src)
+			require.ErrorIs(t, err, context.DeadlineExceeded, name)
+			time.Sleep(time.Second)
+			held, waiting := l.state()
+			require.Equal(t, 1, held, name)
+			require.Equal(t, 1, waiting, name)
+			require.NoError(t, s.Release())
+			time.Sleep(time.Second)
+			held, waiting = l.state()
+			require.Zero(t, held, name)
+			require.Zero(t, waiting, name)
+			require.Zero(t, load(src), name)
+		})
+	}
+}
+
+func TestCloseDoesNotWaitForAPlaceThatIsKeptForNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLedger(t, 1)
+		src := newTestSource(t, l.peer, Fixed("k", 1), WithStrict())
+		s := claimNow(t, src, "")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := acquire(ctx, src)
+		require.Error(t, err)
+		start := time.Now()
+		require.NoError(t, src.Close(t.Context()))
+		require.Zero(t, time.Since(start))
+		require.Error(t, s.Context().Err())
+		held, waiting := l.state()
+		require.Zero(t, held+waiting)
+	})
+}

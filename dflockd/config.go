@@ -75,9 +75,7 @@ func newConfig(opts []Option) (*config, error) {
 		return nil, fmt.Errorf("dflockd: %w", err)
 	}
 	if c.dial == nil {
-		c.dial = (&net.Dialer{KeepAliveConfig: net.KeepAliveConfig{
-			Enable: true, Idle: 5 * time.Second, Interval: 2 * time.Second, Count: 3,
-		}}).DialContext
+		c.dial = newDialer().DialContext
 	}
 	return c, nil
 }

@@ -80,6 +80,10 @@ func (cl *claim) leaveConn() {
 func (cl *claim) leave(now time.Time) {
 	c := cl.conn
 	if cl.tag == 0 {
+		if c.strict && !cl.e.closing {
+			cl.stay(now)
+			return
+		}
 		c.end(now)
 		cl.finish(cl.abandoned)
 		return
@@ -89,6 +93,17 @@ func (cl *claim) leave(now time.Time) {
 	}
 	x := exchange{role: roleLeave, command: wire.Leave, tag: cl.tag, claim: cl, sent: now, deadline: now.Add(cl.e.cfg.socketTimeout)}
 	c.send(x, &wire.Request{Key: cl.name})
+}
+
+// stay keeps the place in line for nobody. The original server in strict mode
+// keeps the place of a closed connection too, and the slot that it grants there
+// would lie idle for a lease: here it goes back when it comes. Caller holds
+// endpoint.mu.
+func (cl *claim) stay(now time.Time) {
+	cl.stage = stageWait
+	if !cl.waits {
+		cl.sendWait(now)
+	}
 }
 
 // abandon ends the claim because its claimant wants no slot any more. A slot

@@ -55,7 +55,7 @@ func FuzzLine(f *testing.F) {
 	f.Add(strings.Repeat("x", 100)+"\n", 10)
 	f.Fuzz(func(t *testing.T, text string, limit int) {
 		if limit < 1 || limit > 10_000 {
-			t.Skip()
+			t.Skip("no limit that is used")
 		}
 		r := bufio.NewReaderSize(strings.NewReader(text), 16)
 		rest := text
@@ -78,7 +78,7 @@ func FuzzHandshake(f *testing.F) {
 	f.Add("ok\nok 1 strict=1\n", "x")
 	f.Fuzz(func(t *testing.T, answers, secret string) {
 		if wire.CheckSecret(secret) != nil {
-			t.Skip()
+			t.Skip("the option refuses it")
 		}
 		cfg, err := newConfig([]Option{WithAuth(secret)})
 		if err != nil {

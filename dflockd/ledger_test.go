@@ -16,6 +16,7 @@ import (
 type ledger struct {
 	*peer
 	limit int
+	keeps bool // what a closed connection had stays its own, as on a strict server
 
 	mu      sync.Mutex
 	held    map[string]int // token → connection
@@ -104,6 +105,9 @@ func (l *ledger) serveLine() {
 func (l *ledger) gone(from int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.keeps {
+		return
+	}
 	l.line = slices.DeleteFunc(l.line, func(p place) bool { return p.from == from })
 	for token, owner := range l.held {
 		if owner == from {

@@ -85,7 +85,9 @@ func WithRenewRatio(r float64) Option {
 
 // WithStrict says that the servers run with --no-auto-release-on-disconnect,
 // so that a slot survives its connection. A server of this module says so
-// itself; an original one does not.
+// itself; an original one does not. Such an original server keeps the place of
+// a claim that was given up, too: its connection waits until the slot comes, and
+// gives it back.
 func WithStrict() Option {
 	return func(c *config) error {
 		c.strict = true
@@ -178,8 +180,9 @@ func WithSocketTimeout(d time.Duration) Option {
 	}
 }
 
-// WithDialer sets how connections are opened (default: TCP with keepalive).
-// TLS is added on top.
+// WithDialer sets how connections are opened. TLS is added on top. The default
+// is TCP that notices within 11 s when a server has vanished without a word;
+// with a dialer of your own that is its business.
 func WithDialer(dial DialFunc) Option {
 	return func(c *config) error {
 		if dial == nil {

@@ -119,6 +119,13 @@ var rules = []broken{
 		test: "dflockd.TestWallClockEndsTheSlotOfASuspendedMachine",
 	},
 	{
+		rule: "a cancelled wait leaves no slot behind on a strict server",
+		file: "dflockd/ending.go",
+		old:  "if c.strict && !cl.e.closing {",
+		new:  "if false {",
+		test: "dflockd.TestCancelledWaitOnAStrictServerGivesItsSlotBackWhenItComes",
+	},
+	{
 		rule: "a slot that its wait denies is lost",
 		file: "dflockd/grant.go",
 		old:  "case r.Status != wire.OK && cl.stage == stageHeld:",
