@@ -136,11 +136,16 @@ func (w *world) close() {
 
 // source returns the client of a machine, for keys with w.limit slots each.
 func (w *world) source(machine string, opts ...dflockd.Option) *dflockd.Source {
+	return w.open(machine, dflockd.Keyed("", w.limit), opts...)
+}
+
+// open is source for other limits.
+func (w *world) open(machine string, limits dflockd.Limits, opts ...dflockd.Option) *dflockd.Source {
 	opts = append([]dflockd.Option{dflockd.WithLease(w.lease), dflockd.WithDialer(w.net.Dialer(machine)), dflockd.WithFence()}, opts...)
 	if w.mode == strict {
 		opts = append(opts, dflockd.WithStrict())
 	}
-	src, err := dflockd.NewSource(dflockd.Keyed("", w.limit), opts...)
+	src, err := dflockd.NewSource(limits, opts...)
 	require.NoError(w.t, err)
 	return src
 }

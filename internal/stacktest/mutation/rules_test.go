@@ -312,6 +312,14 @@ var rules = []broken{
 		test: "dflockd/server.TestRequestsSentAheadAreAnsweredInOrderAfterTheOneThatWaits",
 	},
 
+	{
+		rule: "the loss of each part of All ends the slot",
+		file: "slot/all.go",
+		old:  "links[i] = part.Context()",
+		new:  "links[i] = part.Context(); links[i] = links[0]",
+		test: "internal/stacktest.TestEachLimitOfAllHoldsUnderAnyFault",
+	},
+
 	// Pools: who runs when, under which slot, and with what result.
 	{
 		rule: "no more jobs run than there are workers",
