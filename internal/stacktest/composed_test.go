@@ -90,7 +90,11 @@ func (w *world) compose(plan faultnet.Plan, machines []string, ofAll int, rng *r
 func (w *world) workUnderBoth(ctx context.Context, src slot.Source, machine, worker string, rng *rand.Rand) {
 	for ctx.Err() == nil {
 		key := fmt.Sprintf("key-%d", rng.IntN(3))
-		if err := w.holdBoth(ctx, src, machine, worker, key, time.Duration(rng.Int64N(int64(time.Second)))); err != nil {
+		hold := time.Duration(rng.Int64N(int64(time.Second)))
+		if rng.IntN(4) == 0 { // so long that one part is renewed before a fault and the other is not
+			hold = time.Duration(rng.Int64N(int64(2 * w.lease)))
+		}
+		if err := w.holdBoth(ctx, src, machine, worker, key, hold); err != nil {
 			rest(ctx, 200*time.Millisecond+time.Duration(rng.Int64N(int64(100*time.Millisecond))))
 		}
 	}
