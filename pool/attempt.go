@@ -50,13 +50,13 @@ func (p *Pool) attempt(t *Task, try func(Job, context.Context) error, c *counts)
 	p.settle(t, ctx, err, c)
 }
 
-// begin notes that an attempt begins.
+// begin notes that an attempt begins. Where there are hooks, they are told when.
 func (t *Task) begin() {
 	if t.more == nil && (t.pool.hooks != nil || t.pool.chain != nil) {
 		t.extra()
 	}
 	if m := t.more; m != nil {
-		if m.attempt++; m.attempt == 1 && (t.pool.hooks != nil || t.pool.chain != nil) {
+		if m.attempt++; m.attempt == 1 && t.pool.hooks == nil && t.pool.chain != nil {
 			m.firstStart = time.Now()
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -105,6 +106,21 @@ func TestShortJobsReuseTheSlot(t *testing.T) {
 		require.EqualValues(t, 10, s.Claims)
 		finish(t, p)
 	})
+}
+
+// The submitter brings each job when the one before has run: the worker lets it
+// before it gives the slot back.
+func TestASlotServesJobsThatComeOneByOne(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	src := newFake(1)
+	p := newPool(t, 1, WithSlots(src), WithReuse(time.Hour))
+	ran := make(chan struct{}, 1)
+	for range 100 {
+		require.NoError(t, p.Go(func(context.Context) error { ran <- struct{}{}; return nil }))
+		<-ran
+	}
+	require.LessOrEqual(t, src.claimed(), 10, "claims for 100 jobs")
+	finish(t, p)
 }
 
 func TestWithoutReuseEachJobHasAClaimOfItsOwn(t *testing.T) {
@@ -324,6 +340,7 @@ func TestARetryGivesTheSlotBack(t *testing.T) {
 		require.Equal(t, StateWaiting, retried.State())
 		require.NoError(t, p.Submit(nothing).Wait(t.Context()), "with one worker and one slot")
 		require.Zero(t, time.Since(start))
+		synctest.Wait()
 		require.Zero(t, p.Stats().Held)
 		require.NoError(t, retried.Wait(t.Context()))
 		require.Equal(t, 2*time.Minute, time.Since(start))

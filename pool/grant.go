@@ -7,6 +7,7 @@ import (
 // nextUnderSlot is next for a pool with slots: w returns with a job and with the
 // slot for it in w.hold.
 func (p *Pool) nextUnderSlot(w *worker) (item, bool) {
+	looked := false
 	p.lock()
 	for {
 		if it, ok := p.serveGrant(w); ok {
@@ -16,6 +17,11 @@ func (p *Pool) nextUnderSlot(w *worker) (item, bool) {
 			return it, true // unlocked
 		}
 		if h := w.hold; h != nil {
+			if !looked && h.group.n == 0 && p.mayReuse(h) && !h.over() {
+				looked = true
+				p.yield() // a submitter may be about to bring its next job
+				continue
+			}
 			w.hold = nil
 			p.held--
 			p.unlock()
@@ -69,10 +75,7 @@ func (p *Pool) serveGrant(w *worker) (item, bool) {
 // returns true.
 func (p *Pool) reuse(w *worker) (item, bool) {
 	h := w.hold
-	if h == nil || h.group.n == 0 || h.single || p.cfg.reuse == 0 {
-		return item{}, false
-	}
-	if time.Since(h.granted) >= p.cfg.reuse || len(p.workers) > p.target {
+	if h == nil || h.group.n == 0 || !p.mayReuse(h) {
 		return item{}, false
 	}
 	p.watch(h)
@@ -111,6 +114,12 @@ func (p *Pool) giveBack(h *hold) {
 	p.unlock()
 	h.release()
 	p.lock()
+}
+
+// mayReuse reports whether a slot may serve another job; the caller holds
+// mu.
+func (p *Pool) mayReuse(h *hold) bool {
+	return !h.single && p.cfg.reuse > 0 && time.Since(h.granted) < p.cfg.reuse && len(p.workers) <= p.target
 }
 
 // watch has the pool told when a slot is lost. It is called with mu held, which

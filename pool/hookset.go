@@ -68,6 +68,9 @@ func (s *hookSet) submitted(t *Task) {
 
 func (s *hookSet) start(ctx context.Context, t *Task) context.Context {
 	now := t.more.now()
+	if t.more.attempt == 1 {
+		t.more.firstStart = now
+	}
 	for i := range s.list {
 		f := s.list[i].Start
 		if f == nil {

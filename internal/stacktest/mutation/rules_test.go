@@ -415,8 +415,8 @@ var rules = []broken{
 	{
 		rule: "a slot is reused within its window only",
 		file: "pool/grant.go",
-		old:  "time.Since(h.granted) >= p.cfg.reuse || ",
-		new:  "",
+		old:  "p.cfg.reuse > 0 && time.Since(h.granted) < p.cfg.reuse && ",
+		new:  "p.cfg.reuse > 0 && ",
 		test: "internal/stacktest.TestReusedSlotGoesToOthersAfterTheWindow",
 	},
 	{
