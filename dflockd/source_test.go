@@ -47,7 +47,7 @@ func TestNoGoroutineIsStartedPerClaim(t *testing.T) {
 		for range maxLoad - 1 {
 			claimNow(t, src, "")
 		}
-		require.Equal(t, before, runtime.NumGoroutine())
+		require.LessOrEqual(t, runtime.NumGoroutine(), before) // one of an earlier test may end meanwhile
 	})
 }
 

@@ -39,7 +39,7 @@ func TestContextsDerivedFromAJobsCostNoGoroutine(t *testing.T) {
 			defer cancel()
 			require.NoError(t, child.Err())
 		}
-		require.Equal(t, before, runtime.NumGoroutine())
+		require.LessOrEqual(t, runtime.NumGoroutine(), before) // one of an earlier test may end meanwhile
 		return nil
 	}).Wait(t.Context())
 	require.NoError(t, err)

@@ -89,7 +89,8 @@ func (p *Pool) start(ctx context.Context, t *Task, full whenFull) error {
 }
 
 func (p *Pool) newTask(ctx context.Context, job Job, opts []JobOption) *Task {
-	t := &Task{pool: p, job: job, parent: ctx}
+	t := p.makeTask()
+	t.pool, t.job, t.parent = p, job, ctx
 	if len(opts) > 0 {
 		o := gather(opts)
 		t.key = o.key
@@ -106,6 +107,20 @@ func (p *Pool) newTask(ctx context.Context, job Job, opts []JobOption) *Task {
 		p.hooks.submitted(t)
 	}
 	return t
+}
+
+// makeTask returns a task; where there are hooks, with what they need of it in
+// the same piece of memory.
+func (p *Pool) makeTask() *Task {
+	if p.hooks == nil {
+		return &Task{}
+	}
+	t := &struct {
+		Task
+		more taskMore
+	}{}
+	t.Task.more = &t.more
+	return &t.Task
 }
 
 // refuse ends a task that was not accepted.
