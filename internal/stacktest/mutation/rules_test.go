@@ -317,7 +317,7 @@ var rules = []broken{
 		file: "slot/all.go",
 		old:  "links[i] = part.Context()",
 		new:  "links[i] = part.Context(); links[i] = links[0]",
-		test: "internal/stacktest.TestEachLimitOfAllHoldsUnderAnyFault",
+		test: "slot.TestLosingOnePartOfAllReleasesTheOthers",
 	},
 
 	// Pools: who runs when, under which slot, and with what result.
