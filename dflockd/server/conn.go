@@ -110,6 +110,8 @@ func (c *conn) proceed() {
 	c.run()
 	if c.unparkAnswered() {
 		c.read()
+	} else if c.couldPark() {
+		c.kick() // its reader came while c was busy, and did not park it
 	}
 }
 

@@ -35,6 +35,16 @@ func (c *conn) park() bool {
 	return c.parked
 }
 
+// couldPark reports whether c waits and is read all the same.
+func (c *conn) couldPark() bool {
+	if c.sock == nil {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.blocked && !c.parked && !c.ended
+}
+
 // unpark reports whether the caller has become the reader.
 func (c *conn) unpark() bool {
 	c.mu.Lock()
