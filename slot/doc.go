@@ -27,6 +27,9 @@
 // what they were given makes sense, and a source that does not refuses every
 // claim.
 //
+// A source that can tell of a grant by a call is a [Joiner]: nobody then waits in
+// line, and a pool's contended claims cost less.
+//
 // Package slottest checks that a source keeps the promises made here.
 //
 // # What is not guaranteed

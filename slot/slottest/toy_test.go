@@ -45,6 +45,12 @@ const (
 	closeHangs
 	closedSourceGrants
 	leaksAGoroutine
+	tellsTwice
+	joinDropsAGrant
+	tellsOfAJoinThatFailed
+	leaveIsIgnored
+	leaveHasNoCause
+	closeTellsNobody
 )
 
 // A toy is a small source that does one thing wrong, or nothing.
