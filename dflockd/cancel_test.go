@@ -274,6 +274,7 @@ func TestCloseDoesNotWaitForAPlaceThatIsKeptForNobody(t *testing.T) {
 		require.NoError(t, src.Close(t.Context()))
 		require.Zero(t, time.Since(start))
 		require.Error(t, s.Context().Err())
+		synctest.Wait() // the server has seen that the connections are gone
 		held, waiting := l.state()
 		require.Zero(t, held+waiting)
 	})

@@ -27,6 +27,8 @@ var (
 //	              │ queued                                  │
 //	              └─▶ wait ──▶ confirm ─────────────────────┘
 //
+// A claim that was made with Join can go from connect to wait in one step.
+//
 // Any stage can end in done: refused, left, lost or released.
 type stage uint8
 
@@ -34,7 +36,7 @@ const (
 	stageConnect stage = iota // waits for a connection
 	stageTry                  // sl is on its way
 	stageEnqueue              // se is on its way
-	stageWait                 // in line, sw is on its way
+	stageWait                 // in line, sw is on its way, or one sl that waits
 	stageConfirm              // granted; sn is on its way to see if it still is
 	stageHeld                 // confirmed: the slot may be used
 	stageDone                 // over; err says why
@@ -49,7 +51,7 @@ var (
 )
 
 // A claim is one claim of a slot from its first request to its end. The
-// connection's reader drives it; the claimant only waits for changed. It is a
+// connection's reader drives it; the claimant waits for changed, or is told. It is a
 // slot.Ticket and a slot.Slot in turn, see ticket and grant.
 //
 // Invariant: a slot that the server granted is held, or its release has been
@@ -61,10 +63,11 @@ type claim struct {
 	limit   int64
 	verbs   *verbs
 	trace   *slot.Trace
-	tryOnly bool // one sl, no place in line
-	alone   bool // never shares a connection
-	ping    bool // claims nothing, asks whether the server answers
-	patient bool // waits while the server is down, for at most the backoff
+	tryOnly bool          // one sl, no place in line
+	alone   bool          // never shares a connection
+	ping    bool          // claims nothing, asks whether the server answers
+	patient bool          // waits while the server is down, for at most the backoff
+	to      slot.Claimant // is told what becomes of it; nil: its claimant waits for changed
 
 	// Guarded by endpoint.mu.
 	stage     stage
@@ -89,6 +92,9 @@ type claim struct {
 	unheard   bool          // the server did not know the slot any more when it was released
 	err       error         // why it is done
 	changed   chan struct{} // cap 1: stage has changed for its claimant
+	told      bool          // to is being told
+	verdict   error         // what it is told, if no slot is taken
+	nextTold  *claim        // see news
 	ctx       context.Context
 	cancel    context.CancelCauseFunc
 	lost      func(token string) // called when a held slot is lost
@@ -108,6 +114,9 @@ func (cl *claim) begin(c *conn, now time.Time) {
 		if c.features.Ping {
 			x.command = wire.Ping
 		}
+	} else if cl.to != nil && cl.exclusive() && !c.features.Tags && !cl.e.cfg.cluster {
+		cl.joinLine(now)
+		return
 	} else if cl.tryOnly || !cl.exclusive() && !c.features.Tags {
 		cl.stage = stageTry
 		x.role, x.command = roleTry, cl.verbs.try
@@ -124,7 +133,7 @@ func (cl *claim) begin(c *conn, now time.Time) {
 	}
 	c.e.relist(c)
 	c.send(x, &r)
-	if cl.stage == stageEnqueue && cl.missed && cl.tag == 0 && !cl.e.cfg.cluster {
+	if cl.stage == stageEnqueue && (cl.missed && cl.tag == 0 || cl.to != nil) && !cl.e.cfg.cluster {
 		// It will most likely be queued: its wait goes out in the same write.
 		cl.sendWait(now)
 	}
@@ -163,6 +172,10 @@ func (cl *claim) answered(c *conn, x exchange, r wire.Reply, now time.Time) erro
 // signal tells the claimant that the stage has changed. Caller holds
 // endpoint.mu.
 func (cl *claim) signal() {
+	if cl.to != nil {
+		cl.tell()
+		return
+	}
 	select {
 	case cl.changed <- struct{}{}:
 	default: // it was told before and has not looked yet

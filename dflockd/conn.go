@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"errors"
 	"net"
-	"runtime"
 	"slices"
 	"time"
 
@@ -41,8 +40,8 @@ type exchange struct {
 }
 
 // A conn is a connection that is ready for requests. Two goroutines of its own
-// do all I/O: one writes what send has gathered, one reads and hands each line
-// to the claim that it answers.
+// do the I/O, but see post: one writes what send has gathered, one reads and
+// hands each line to the claim that it answers.
 //
 // Invariant: every line that arrives answers one exchange. One that does not
 // breaks the connection, which is never used again.
@@ -60,27 +59,31 @@ type conn struct {
 	reader   *bufio.Reader // of the reading goroutine, after the handshake
 	wake     chan struct{} // cap 1: out has something to write
 	dead     chan struct{} // closed when broken is set
+	direct   *direct       // nil: raw is no socket, or TLS is over it
 
 	// Guarded by endpoint.mu.
-	broken  error
-	born    time.Time
-	settled bool       // it has answered after flapTime
-	out     []byte     // gathered for the next write
-	spare   []byte     // the buffer of the last write
-	pending []exchange // untagged, in the order of the answers
-	tagged  []exchange // answered in any order; those of one tag in order
-	lastTag uint64
-	held    []*claim // the slots that live on this connection
-	owed    []*claim // of a broken one: releases that the server may not have got
-	load    int      // the claims of any kind that do
-	alone   bool     // one claim waits in line, and nothing else fits
-	heard   time.Time
-	timer   *time.Timer
-	armed   time.Time // when timer fires; zero if it is not armed
-	waiting *claim    // of a broken one in a cluster: the claim whose place is kept
-	until   time.Time // of the same: how long the cluster keeps both
-	list    *[]*conn  // the endpoint's list that it is in, or nil
-	place   int       // where in list
+	broken     error
+	born       time.Time
+	settled    bool   // it has answered after flapTime
+	out        []byte // gathered for the next write
+	spare      []byte // the buffer of the last write
+	writing    bool   // somebody writes what was gathered
+	posted     bool   // it is on the endpoint's list
+	nextPosted *conn
+	pending    []exchange // untagged, in the order of the answers
+	tagged     []exchange // answered in any order; those of one tag in order
+	lastTag    uint64
+	held       []*claim // the slots that live on this connection
+	owed       []*claim // of a broken one: releases that the server may not have got
+	load       int      // the claims of any kind that do
+	alone      bool     // one claim waits in line, and nothing else fits
+	heard      time.Time
+	timer      *time.Timer
+	armed      time.Time // when timer fires; zero if it is not armed
+	waiting    *claim    // of a broken one in a cluster: the claim whose place is kept
+	until      time.Time // of the same: how long the cluster keeps both
+	list       *[]*conn  // the endpoint's list that it is in, or nil
+	place      int       // where in list
 }
 
 // start makes c ready for requests. Caller holds endpoint.mu.
@@ -88,6 +91,9 @@ func (c *conn) start(now time.Time) {
 	c.heard, c.born = now, now
 	c.wake = make(chan struct{}, 1)
 	c.dead = make(chan struct{})
+	if c.rw == c.raw {
+		c.direct = newDirect(c.raw)
+	}
 	c.e.tasks.Add(2)
 	go c.writeLoop()
 	go c.readLoop()
@@ -111,63 +117,20 @@ func (c *conn) send(x exchange, r *wire.Request) {
 	if !x.deadline.IsZero() {
 		c.arm(x.deadline)
 	}
-	select {
-	case c.wake <- struct{}{}:
-	default: // the writer has not yet seen the last one
-	}
+	c.post(x.claim)
 }
 
 // expect sets the time by which the wait of a claim must be answered, now that
 // nothing is waited for. Caller holds endpoint.mu.
 func (c *conn) expect(cl *claim, deadline time.Time) {
-	for i := range c.pending {
-		if x := &c.pending[i]; x.claim == cl && x.role == roleWait {
-			x.deadline = deadline
-			c.arm(deadline)
+	for _, exchanges := range [][]exchange{c.pending, c.tagged} {
+		for i := range exchanges {
+			if x := &exchanges[i]; x.claim == cl && x.role == roleWait {
+				x.deadline = deadline
+				c.arm(deadline)
+			}
 		}
 	}
-}
-
-// writeLoop writes what send gathers. It ends when the connection breaks.
-func (c *conn) writeLoop() {
-	defer c.e.tasks.Done()
-	for {
-		select {
-		case <-c.dead:
-			return
-		case <-c.wake:
-		}
-		// Whoever was answered by the same read as the sender is about to send
-		// its next request: let it, so that one write takes both.
-		runtime.Gosched()
-		if err := c.flush(); err != nil {
-			c.e.lock()
-			c.fail(err, time.Now())
-			c.e.unlock()
-			return
-		}
-	}
-}
-
-// flush writes everything that was gathered, in one write.
-func (c *conn) flush() error {
-	c.e.lock()
-	out := c.out
-	if len(out) > 0 {
-		c.out, c.spare = c.spare[:0], nil
-	}
-	c.e.unlock()
-	if len(out) == 0 {
-		return nil
-	}
-	if err := c.rw.SetWriteDeadline(time.Now().Add(c.e.cfg.socketTimeout)); err != nil {
-		return err
-	}
-	_, err := c.rw.Write(out)
-	c.e.lock()
-	c.spare = out[:0]
-	c.e.unlock()
-	return err
 }
 
 // readLoop hands each line to the exchange that it answers. It ends when the
@@ -241,6 +204,7 @@ func (c *conn) quiet(now time.Time) {
 	if c.e.closing {
 		c.end(now)
 	} else if c.load == 0 {
+		c.e.assign() // somebody may wait for a connection like this
 		c.arm(c.heard.Add(c.idle))
 	}
 }

@@ -16,7 +16,8 @@ const leastReadTimeout = time.Second
 // needed returns how many more connections the claims that wait could use.
 // Caller holds mu.
 func (e *endpoint) needed() int {
-	return len(e.orphans) + e.rescuing + len(e.own) + (len(e.shared)+maxLoad-1)/maxLoad
+	own := max(0, len(e.own)-len(e.idle)) // an idle one that is not taken will soon be quiet
+	return len(e.orphans) + e.rescuing + own + (len(e.shared)+maxLoad-1)/maxLoad
 }
 
 // dialMore dials as far as connections are needed and the gate allows. Caller
@@ -79,6 +80,7 @@ func (e *endpoint) down(pause time.Duration) error {
 // refuse ends the claims that wait for a connection, but for those that rather
 // wait. Caller holds mu.
 func (e *endpoint) refuse(err error) {
+	e.assignAny(time.Now())
 	for _, queue := range []*[]*claim{&e.own, &e.shared} {
 		claims := *queue
 		*queue = nil
@@ -94,6 +96,7 @@ func (e *endpoint) refuse(err error) {
 
 // refuseAll ends all claims that wait for a connection. Caller holds mu.
 func (e *endpoint) refuseAll(err error) {
+	e.assignAny(time.Now())
 	claims := append(e.own, e.shared...)
 	e.own, e.shared = nil, nil
 	for _, cl := range claims {

@@ -36,6 +36,8 @@ type endpoint struct {
 	// are noted with later and done by unlock.
 	mu       sync.Mutex
 	after    []func()
+	news     news
+	posted   *conn // those that are written to once mu is free
 	conns    map[*conn]struct{}
 	open     []*conn  // with a claim and room for another
 	idle     []*conn  // without a claim, the last used at the end
@@ -71,11 +73,21 @@ func (e *endpoint) lock() { e.mu.Lock() }
 
 // unlock releases mu and then does what was put off until now.
 func (e *endpoint) unlock() {
-	after := e.after
-	e.after = nil
+	after, told := e.after, e.news
+	e.after, e.news = nil, news{}
+	c := e.popPosted()
+	more := e.posted != nil
 	e.mu.Unlock()
+	if c != nil {
+		c.flushNow()
+	}
 	for _, f := range after {
 		f()
+	}
+	told.spread()
+	if more {
+		e.lock()
+		e.unlock()
 	}
 }
 
@@ -87,15 +99,17 @@ func (e *endpoint) closeLater(c net.Conn) { e.later(func() { _ = c.Close() }) }
 // address names the endpoint in errors. Caller holds mu.
 func (e *endpoint) address() string { return e.servers[e.leader] }
 
-// claim starts a claim. Its claimant then awaits it.
+// claim starts a claim. Its claimant then awaits it, or is told.
 func (e *endpoint) claim(cl *claim) {
 	now := time.Now()
 	e.lock()
 	defer e.unlock()
 	cl.e = e
 	cl.alone = cl.alone || e.cfg.cluster
-	cl.changed = e.signalChan()
-	if _, ok := e.missed[cl.name]; ok && !cl.tryOnly && !e.tags {
+	if cl.to == nil {
+		cl.changed = e.signalChan()
+	}
+	if _, ok := e.missed[cl.name]; (ok || cl.to != nil) && !cl.tryOnly && !e.tags {
 		cl.missed = true
 	}
 	e.want(cl, now)

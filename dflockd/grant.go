@@ -66,6 +66,9 @@ func (cl *claim) again(now time.Time) {
 // down unseen. Caller holds endpoint.mu.
 func (cl *claim) inLine(now time.Time) {
 	if cl.abandoned != nil {
+		if cl.waits {
+			cl.stage = stageWait // whose answer ends the claim
+		}
 		cl.leave(now)
 		return
 	}

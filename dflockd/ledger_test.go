@@ -48,6 +48,9 @@ func (l *ledger) reply(from int, r wire.Request) string {
 	switch {
 	case r.Command == wire.SemLock && free:
 		return l.grant("ok", from)
+	case r.Command == wire.SemLock && r.Timeout > 0:
+		l.line = append(l.line, place{from, true})
+		return ""
 	case r.Command == wire.SemLock:
 		return "timeout"
 	case r.Command == wire.SemEnqueue && free:

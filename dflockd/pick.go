@@ -1,6 +1,7 @@
 package dflockd
 
 import (
+	"slices"
 	"time"
 )
 
@@ -25,14 +26,32 @@ func (e *endpoint) assignAt(now time.Time) {
 		cl.begin(c, now)
 	}
 	for len(e.own) > 0 {
+		c := e.pickFor(e.own[0], now)
+		if c == nil {
+			break
+		}
+		e.beginOwn(c, now)
+	}
+}
+
+// assignAny does the same without being choosy: what cannot be had is not waited
+// for. Caller holds mu.
+func (e *endpoint) assignAny(now time.Time) {
+	for len(e.own) > 0 && !e.closing && e.fatal == nil {
 		c := e.pick(now, false)
 		if c == nil {
 			break
 		}
-		cl := e.own[0]
-		e.own = pop(e.own)
-		cl.begin(c, now)
+		e.beginOwn(c, now)
 	}
+}
+
+// beginOwn gives c to the first claim that waits for a connection of its own.
+// Caller holds mu.
+func (e *endpoint) beginOwn(c *conn, now time.Time) {
+	cl := e.own[0]
+	e.own = pop(e.own)
+	cl.begin(c, now)
 }
 
 // pop removes the first element; the slice keeps its memory when it empties.
@@ -56,6 +75,26 @@ func (e *endpoint) pick(now time.Time, shared bool) *conn {
 			return c
 		}
 		c.end(now)
+	}
+	return nil
+}
+
+// pickFor returns a connection without a claim for cl. Caller holds mu.
+func (e *endpoint) pickFor(cl *claim, now time.Time) *conn {
+	if cl.to != nil && !e.cfg.cluster {
+		return e.pickQuiet(now)
+	}
+	return e.pick(now, false)
+}
+
+// pickQuiet returns a connection without a claim on which no answer is due. An
+// answer that comes while the next request waits there is acknowledged by
+// itself, which costs more than to write a request more. Caller holds mu.
+func (e *endpoint) pickQuiet(now time.Time) *conn {
+	for _, c := range slices.Backward(e.idle) {
+		if c.unanswered() == 0 && c.member == e.leader && !c.stale(now) {
+			return c
+		}
 	}
 	return nil
 }

@@ -92,22 +92,30 @@ func (s *Source) Limit(key string) (int, bool) {
 
 // claim starts a claim and waits until it has a slot or a place in line.
 func (s *Source) claim(ctx context.Context, key string, tryOnly bool) (*claim, error) {
+	cl, e, err := s.newClaim(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	cl.tryOnly = tryOnly
+	return cl, e.place(ctx, cl)
+}
+
+// newClaim returns a claim that has not started, and where to start it.
+func (s *Source) newClaim(ctx context.Context, key string) (*claim, *endpoint, error) {
 	if ctx.Err() != nil {
-		return nil, &Error{Op: "claim", Key: key, Err: context.Cause(ctx)}
+		return nil, nil, &Error{Op: "claim", Key: key, Err: context.Cause(ctx)}
 	}
 	name, err := s.limits.semaphore(key)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	i, err := s.cfg.shard(name)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	cl := &claim{
-		key: key, name: name, limit: int64(s.limits.limit), verbs: semaphoreVerbs,
-		trace: slot.TraceFrom(ctx), tryOnly: tryOnly,
-	}
-	return cl, s.endpoints[i].place(ctx, cl)
+	return &claim{
+		key: key, name: name, limit: int64(s.limits.limit), verbs: semaphoreVerbs, trace: slot.TraceFrom(ctx),
+	}, s.endpoints[i], nil
 }
 
 // place starts a claim and waits until it has a slot or a place in line.

@@ -1,0 +1,96 @@
+package dflockd
+
+import (
+	"context"
+	"time"
+
+	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/slot"
+)
+
+// This file has claims whose claimants do not wait but are told.
+
+var _ slot.Joiner = (*Source)(nil)
+
+// joined is what the claimant sees of a claim that it will be told of.
+type joined claim
+
+// Join claims a slot of key for c, which is told what becomes of the claim. It
+// writes nothing itself, and blocks neither on the server nor on the network.
+//
+// It is made for keys that are contended. A server that takes no tagged
+// requests is asked on a connection that the claim has to itself, with one
+// request that is answered when the slot is there: nobody learns when the claim
+// had its place in line, so [slot.Trace] is not told Queued, and slot.Info.Queued
+// is true even where the slot was free.
+func (s *Source) Join(ctx context.Context, key string, c slot.Claimant) (slot.Place, error) {
+	cl, e, err := s.newClaim(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	cl.to = c
+	e.claim(cl)
+	return (*joined)(cl), nil
+}
+
+// Leave gives up the claim.
+func (j *joined) Leave() {
+	cl := (*claim)(j)
+	cl.e.lock()
+	defer cl.e.unlock()
+	if !cl.told {
+		cl.abandon(ErrClosed, time.Now())
+		cl.tell()
+	}
+}
+
+// joinLine asks for the slot in one request, over a connection that nothing else
+// uses. Caller holds endpoint.mu.
+func (cl *claim) joinLine(now time.Time) {
+	cl.stage, cl.asked, cl.queued, cl.waits = stageWait, now, true, true
+	cl.conn.alone = true
+	cl.e.relist(cl.conn)
+	x := exchange{role: roleWait, command: cl.verbs.try, claim: cl, sent: now}
+	cl.conn.send(x, &wire.Request{Key: cl.name, Timeout: longestWait, Limit: cl.limit, Lease: cl.e.leaseSeconds()})
+}
+
+// tell has the claimant told, once mu is free, if there is something to tell.
+// Caller holds endpoint.mu.
+func (cl *claim) tell() {
+	if cl.told || !cl.settled() {
+		return
+	}
+	cl.told = true
+	if cl.takeable() {
+		cl.taken = true
+	} else {
+		cl.verdict = cl.gone()
+	}
+	cl.e.news.add(cl)
+}
+
+// news are the claims whose claimants are to be told, in order.
+type news struct{ first, last *claim }
+
+func (n *news) add(cl *claim) {
+	if n.last == nil {
+		n.first = cl
+	} else {
+		n.last.nextTold = cl
+	}
+	n.last = cl
+}
+
+// spread tells the claimants. Nobody holds endpoint.mu.
+func (n *news) spread() {
+	for cl := n.first; cl != nil; {
+		next := cl.nextTold
+		cl.nextTold = nil
+		if cl.taken {
+			cl.to.Granted((*grant)(cl))
+		} else {
+			cl.to.Refused(cl.verdict)
+		}
+		cl = next
+	}
+}
