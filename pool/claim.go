@@ -45,18 +45,13 @@ func (p *Pool) nextGroup() *group {
 // claimFor claims a slot for g, and returns its first job if the slot is
 // granted at once. It is called with mu held, and unlocks it if it returns true.
 func (p *Pool) claimFor(w *worker, g *group) (item, bool) {
-	g.claims++
+	p.begin(g)
 	g.asking++
-	p.claims++
 	queue := p.inLine < p.cfg.maxClaims
 	if queue {
 		p.inLine++ // reserves the place; given back unless it is queued
 	}
-	p.wantClaim(g) // for the next worker, if there is a job more
-	p.calling = false
-	if p.wanting.n > 0 {
-		p.callWorker()
-	}
+	p.passOn()
 	p.unlock()
 	c := p.ask(g, queue)
 	p.lock()
@@ -64,6 +59,7 @@ func (p *Pool) claimFor(w *worker, g *group) (item, bool) {
 	if queue && c.ticket == nil {
 		p.inLine--
 	}
+	g.line.contended, g.line.joined = c.ticket != nil, 0
 	switch {
 	case c.err != nil:
 		p.claimFailed(g, c)
@@ -78,6 +74,22 @@ func (p *Pool) claimFor(w *worker, g *group) (item, bool) {
 		return p.bindClaimed(w, g, c)
 	}
 	return item{}, false
+}
+
+// begin counts a claim that is about to be made for g; the caller holds mu.
+func (p *Pool) begin(g *group) {
+	g.claims++
+	p.claims++
+	p.wantClaim(g) // for the next worker, if there is a job more
+}
+
+// passOn sends for another worker if there is more to claim; the caller holds
+// mu, and looks no further itself.
+func (p *Pool) passOn() {
+	p.calling = false
+	if p.wanting.n > 0 {
+		p.callWorker()
+	}
 }
 
 // bindClaimed is called with mu held, and unlocks it if it returns true.

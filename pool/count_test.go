@@ -77,8 +77,9 @@ func (lastInLine) Wait(context.Context) (slot.Slot, error) { return freeSlot{}, 
 
 type freeSlot struct{ slot.Slot }
 
-func (freeSlot) Info() slot.Info { return slot.Info{} }
-func (freeSlot) Release() error  { return nil }
+func (freeSlot) Info() slot.Info          { return slot.Info{} }
+func (freeSlot) Release() error           { return nil }
+func (freeSlot) Context() context.Context { return context.Background() }
 
 func TestAClaimThatWaitsInLineAllocatesItsSlotAndItsWait(t *testing.T) {
 	if raceDetector {

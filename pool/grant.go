@@ -32,6 +32,10 @@ func (p *Pool) nextUnderSlot(w *worker) (item, bool) {
 		p.noteIdle()
 		if len(p.workers) <= p.target {
 			if g := p.nextGroup(); g != nil {
+				if p.mayJoin(g) {
+					p.join(g)
+					continue
+				}
 				if it, ok := p.claimFor(w, g); ok {
 					return it, true // unlocked
 				}

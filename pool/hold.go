@@ -49,17 +49,30 @@ type watch struct {
 
 // newHold wraps a slot. It is called without mu, since it asks the source.
 func (p *Pool) newHold(g *group, s slot.Slot, claimed time.Time) (h *hold, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			h, err = nil, sourcePanic(r)
-		}
-	}()
-	h = &hold{p: p, group: g, slot: s, claimed: claimed, granted: time.Now()}
-	h.single = s.Info().SingleUse || p.cfg.reuse == 0
-	if p.hooks != nil {
-		h.context()
+	h = &hold{p: p, group: g, claimed: claimed}
+	if err := h.receive(s); err != nil {
+		return nil, err
 	}
 	return h, nil
+}
+
+// receive takes the slot over from its source, which may panic: then it gets
+// the slot back. It is called without mu.
+func (h *hold) receive(s slot.Slot) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = errors.Join(sourcePanic(r), h.giveBack())
+		}
+	}()
+	if s == nil {
+		return errors.New("pool: the slot source granted no slot")
+	}
+	h.slot, h.granted = s, time.Now()
+	h.single = s.Info().SingleUse || h.p.cfg.reuse == 0
+	if h.p.hooks != nil {
+		h.context()
+	}
+	return nil
 }
 
 // adopt counts a slot as the pool's; the caller holds mu.
@@ -80,10 +93,22 @@ func (h *hold) context() context.Context {
 	if w := h.watching.Load(); w != nil {
 		return w.ctx
 	}
-	w := &watch{ctx: h.slot.Context()}
+	w := &watch{ctx: h.slotContext()}
 	w.stop = context.AfterFunc(w.ctx, h.ended)
 	h.watching.Store(w)
 	return w.ctx
+}
+
+// slotContext asks the source, which may panic: such a slot is as good as lost.
+func (h *hold) slotContext() (ctx context.Context) {
+	defer func() {
+		if r := recover(); r != nil {
+			var end context.CancelCauseFunc
+			ctx, end = context.WithCancelCause(context.Background())
+			end(errors.Join(slot.ErrLost, sourcePanic(r)))
+		}
+	}()
+	return h.slot.Context()
 }
 
 // over reports whether the slot's context is known to have ended.

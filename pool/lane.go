@@ -272,7 +272,7 @@ func (p *Pool) groupOf(key string) *group {
 
 func (p *Pool) retireGroup(g *group) {
 	if p.src != nil && g.lanes == 0 && g.claims == 0 && !g.listed && g.pause == nil && !g.lingers {
-		g.line.giveUp() // nobody is there
+		p.giveUpLine(g) // nobody is there
 		delete(p.groups, g.key)
 	}
 }

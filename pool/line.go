@@ -8,11 +8,14 @@ import (
 	"github.com/berth-go/berth/slot"
 )
 
-// A line is where a group's claims wait for their slots. A goroutine waits at
-// each place, and no worker.
+// A line is where a group's claims wait for their slots: no worker does, and no
+// goroutine where the source is a [slot.Joiner].
 type line struct {
-	places int
-	// ctx is what they wait under, and leave gives them all up; nil while there
+	places    int
+	contended bool  // whoever asked last had to wait
+	joined    int   // claims that were made since then without asking
+	seats     seats // of claims that the source will tell of
+	// ctx is what the others wait under, and leave gives them all up; nil while there
 	// was none yet.
 	ctx   context.Context
 	leave context.CancelCauseFunc
@@ -82,15 +85,17 @@ func (p *Pool) unpark(g *group) {
 	p.delay(&delayed{at: time.Now().Add(p.patience()), then: func() {
 		g.lingers = false
 		if g.n == 0 {
-			g.line.giveUp()
+			p.giveUpLine(g)
 			p.retireGroup(g)
 		}
 	}})
 }
 
-// giveUp leaves every place. A claim that comes later waits under another
-// context.
-func (l *line) giveUp() {
+// giveUpLine leaves every place. A claim that comes later waits under another
+// context. The caller holds mu.
+func (p *Pool) giveUpLine(g *group) {
+	l := &g.line
+	p.leaveSeats(&l.seats)
 	if l.ctx != nil {
 		l.leave(errUnneeded)
 		l.ctx, l.leave = nil, nil

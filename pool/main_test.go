@@ -3,6 +3,7 @@ package pool
 import (
 	"context"
 	"errors"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -22,6 +23,9 @@ func newPool(t *testing.T, workers int, opts ...Option) *Pool {
 	t.Helper()
 	p, err := New(workers, opts...)
 	require.NoError(t, err)
+	if os.Getenv(waitVariable) != "" {
+		p.joiner = nil
+	}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
@@ -75,6 +79,7 @@ type fakeSource struct {
 	slots     map[*fakeSlot]struct{}
 	claims    []time.Time
 	abandoned int
+	joined    int
 	most, now int
 }
 

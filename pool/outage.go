@@ -37,6 +37,7 @@ func (o *outage) answered() { o.since = time.Time{} }
 // mu held, and returns with mu held.
 func (p *Pool) claimFailed(g *group, c claimed) {
 	g.claims--
+	g.line.contended = false // the next one asks
 	switch {
 	case errors.Is(c.err, errUnneeded) || p.claimCtx.Err() != nil:
 		p.wantClaim(g) // a job may have come meanwhile

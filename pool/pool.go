@@ -16,10 +16,13 @@ import (
 // A Pool runs jobs on a bounded number of workers, under slots if it was given
 // a source of them. It is safe for concurrent use.
 type Pool struct {
-	cfg   *config
-	src   slot.Source // nil: no slots
-	chain Job         // the middleware around jobOf; nil if there is none
-	hooks *hookSet    // nil if there are none
+	cfg *config
+	src slot.Source // nil: no slots
+	// joiner is src if that can tell of grants and nobody wants to know when a
+	// claim is in line, or nil.
+	joiner slot.Joiner
+	chain  Job      // the middleware around jobOf; nil if there is none
+	hooks  *hookSet // nil if there are none
 
 	base     context.Context // of jobs without a task; ends with a forced shutdown
 	baseEnd  context.CancelCauseFunc
@@ -106,6 +109,8 @@ func New(workers int, opts ...Option) (*Pool, error) {
 	}
 	if p.src == nil {
 		p.plain = p.laneOf("")
+	} else if p.hooks == nil {
+		p.joiner, _ = p.src.(slot.Joiner)
 	}
 	p.base, p.baseEnd = context.WithCancelCause(context.Background())
 	p.claimCtx, p.claimEnd = context.WithCancelCause(context.Background())

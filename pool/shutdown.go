@@ -85,7 +85,7 @@ func (p *Pool) lastWorkerEnded() {
 // line, grants that nobody needed, the timer.
 func (p *Pool) finishShutdown() {
 	<-p.workersGone
-	p.claimEnd(ErrShutdown)
+	p.endClaims()
 	p.alive.Wait()
 	p.lock()
 	if p.timer != nil {
@@ -110,7 +110,7 @@ func (p *Pool) finishShutdown() {
 // forceShutdown is the second stage.
 func (p *Pool) forceShutdown() {
 	p.baseEnd(ErrShutdown)
-	p.claimEnd(ErrShutdown)
+	p.endClaims()
 	p.lock()
 	items := p.takeEverything()
 	running := p.runningTasks()
@@ -123,6 +123,16 @@ func (p *Pool) forceShutdown() {
 		p.fail(it, ErrShutdown)
 	}
 	p.tellWaiters()
+}
+
+// endClaims gives up every claim.
+func (p *Pool) endClaims() {
+	p.claimEnd(ErrShutdown) // first: no claim is begun any more
+	p.lock()
+	defer p.unlock()
+	for _, g := range p.groups {
+		p.giveUpLine(g)
+	}
 }
 
 // takeEverything takes every job that has not started; the caller holds mu.

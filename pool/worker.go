@@ -69,7 +69,9 @@ func (w *worker) loop() {
 			w.p.alive.Done()
 			return
 		}
-		w.jobDied(ErrGoexit)
+		if w.inJob {
+			w.jobDied(ErrGoexit)
+		}
 		go w.loop()
 	}()
 	for !ended {

@@ -1,0 +1,149 @@
+package pool
+
+import (
+	"errors"
+	"time"
+
+	"github.com/berth-go/berth/slot"
+)
+
+// askEvery is how often a claim of a contended group is asked for, rather than
+// joined, to learn whether the group still is contended.
+const askEvery = 64
+
+// A seat is a claim that the source will tell of: neither a worker nor a
+// goroutine waits for it. The slot, once there is one, is the hold's.
+type seat struct {
+	hold
+
+	// Guarded by the pool's mu.
+	place      slot.Place // nil until Join has returned
+	told       bool
+	unneeded   bool // no job needs it any more
+	next, prev *seat
+}
+
+// seats are those of one group that nobody was told of yet, in a circle.
+type seats struct{ head *seat }
+
+func (l *seats) add(s *seat) {
+	if l.head == nil {
+		l.head, s.next, s.prev = s, s, s
+		return
+	}
+	s.next, s.prev = l.head, l.head.prev
+	s.prev.next, s.next.prev = s, s
+}
+
+func (l *seats) remove(s *seat) {
+	if s.next == s {
+		l.head = nil
+	} else {
+		s.prev.next, s.next.prev = s.next, s.prev
+		if l.head == s {
+			l.head = s.next
+		}
+	}
+	s.next, s.prev = nil, nil
+}
+
+// mayJoin reports whether the next claim of a group, which has most likely to
+// wait in line, can be left to the source; the caller holds mu.
+func (p *Pool) mayJoin(g *group) bool {
+	return p.joiner != nil && g.line.contended && g.line.joined < askEvery-1 && p.inLine < p.cfg.maxClaims
+}
+
+// join leaves a claim to the source. It is called with mu held, and returns with
+// mu held.
+func (p *Pool) join(g *group) {
+	s := &seat{hold: hold{p: p, group: g, claimed: time.Now()}}
+	p.begin(g)
+	p.inLine++
+	g.line.places++
+	g.line.joined++
+	g.line.seats.add(s)
+	p.alive.Add(1)
+	p.passOn()
+	p.unlock()
+	place, err := p.take(s)
+	if err != nil {
+		s.Refused(err)
+	}
+	p.lock()
+	s.place = place
+	if s.unneeded && !s.told {
+		p.unlock()
+		place.Leave()
+		p.lock()
+	}
+}
+
+// take asks the source, which may panic, for a place.
+func (p *Pool) take(s *seat) (place slot.Place, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			place, err = nil, sourcePanic(r)
+		}
+	}()
+	place, err = p.joiner.Join(p.claimCtx, s.group.key, s)
+	if place == nil && err == nil {
+		err = errors.New("pool: the slot source returned neither a place nor an error")
+	}
+	return place, err
+}
+
+// Granted is called by the source.
+func (s *seat) Granted(granted slot.Slot) { s.tell(granted, s.receive(granted)) }
+
+// Refused is called by the source, or instead of it.
+func (s *seat) Refused(err error) { s.tell(nil, err) }
+
+// tell takes note of what has become of the claim.
+func (s *seat) tell(granted slot.Slot, err error) {
+	p, g := s.p, s.group
+	p.lock()
+	defer p.unlock()
+	if s.told {
+		return // the source has told of it and then panicked
+	}
+	s.told = true
+	defer p.alive.Done()
+	p.inLine--
+	g.line.places--
+	g.line.seats.remove(s)
+	if err != nil {
+		if s.unneeded {
+			err = errUnneeded
+		}
+		p.claimFailed(g, claimed{at: s.claimed, err: err})
+	} else {
+		g.down.answered()
+		p.adopt(&s.hold)
+		p.offer(&s.hold)
+	}
+	p.callWorker()
+}
+
+// leaveSeats gives up the claims of a group; the caller holds mu.
+func (p *Pool) leaveSeats(l *seats) {
+	var leave []slot.Place
+	for s := l.head; s != nil; {
+		if !s.unneeded && s.place != nil {
+			leave = append(leave, s.place)
+		}
+		s.unneeded = true // join leaves if Join has not returned
+		if s = s.next; s == l.head {
+			break
+		}
+	}
+	if len(leave) == 0 {
+		return
+	}
+	p.alive.Add(1)
+	go func() { // not under mu
+		defer p.alive.Done()
+		for _, place := range leave {
+			place.Leave()
+		}
+	}()
+}
