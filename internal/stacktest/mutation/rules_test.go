@@ -513,6 +513,50 @@ var rules = []broken{
 		test: "middleware.TestPanicIsRetriedOnlyIfAsked",
 	},
 
+	// Claims that the source tells of.
+	{
+		rule: "a claimant is told once",
+		file: "dflockd/join.go",
+		old:  "if cl.told || !cl.settled() {",
+		new:  "if !cl.settled() {",
+		test: "dflockd.TestSourceKeepsThePromisesOfASource",
+	},
+	{
+		rule: "a claim that is left leaves the line",
+		file: "dflockd/join.go",
+		old:  "\t\tcl.abandon(ErrClosed, time.Now())\n\t\tcl.tell()",
+		new:  "\t\tcl.abandoned = ErrClosed\n\t\tcl.tell()",
+		test: "dflockd.TestAJoinedClaimThatLeavesIsInNoLine",
+	},
+	{
+		rule: "a joined claim does not follow a release",
+		file: "dflockd/pick.go",
+		old:  "if c.unanswered() == 0 && c.member == e.leader",
+		new:  "if c.member == e.leader",
+		test: "dflockd.TestAJoinedClaimWaitsForAQuietConnection",
+	},
+	{
+		rule: "what a socket does not take is written later",
+		file: "dflockd/write.go",
+		old:  "c.out = append(out[n:], c.out...)",
+		new:  "c.spare = out[:0]",
+		test: "dflockd.TestWhatTheSocketDoesNotTakeAtOnceIsWrittenLater",
+	},
+	{
+		rule: "the end of a claim that nobody needs fails no job",
+		file: "pool/join.go",
+		old:  "\t\tif s.unneeded {\n\t\t\terr = errUnneeded\n\t\t}\n",
+		new:  "",
+		test: "pool.TestAJobThatComesWhileAClaimIsLeftIsRun",
+	},
+	{
+		rule: "a claim whose Join was under way when the pool ended is left",
+		file: "pool/join.go",
+		old:  "if s.unneeded && !s.told {",
+		new:  "if false {",
+		test: "pool.TestAJoinThatOutlivesThePoolIsLeft",
+	},
+
 	// The crawler: what shows that its limits hold.
 	{
 		rule: "the site counts a request until just before its answer",
