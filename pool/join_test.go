@@ -98,10 +98,10 @@ func TestAContendedKeyIsLeftToTheSource(t *testing.T) {
 		p := newPool(t, 8, WithSlots(src), WithReuse(0))
 		for range 8 {
 			require.NoError(t, p.Go(nothing))
+			synctest.Wait()
 		}
-		synctest.Wait()
 		require.Equal(t, 8, p.Stats().InLine)
-		require.GreaterOrEqual(t, src.joins(), 1, "once a claim had to wait the others are joined")
+		require.Equal(t, 7, src.joins(), "once a claim had to wait the others are joined")
 		release()
 		require.NoError(t, p.Wait(t.Context()))
 		finish(t, p)
@@ -143,7 +143,7 @@ func TestSomebodyWhoWantsToKnowOfTheLineHasEveryClaimAskedFor(t *testing.T) {
 }
 
 // A joinSource does in Join as its function says. Its first Enqueue waits, so
-// that the next claims are joined; the others fail.
+// that the next claims are joined once the pool knows of it; the others fail.
 type joinSource struct {
 	join  func(c slot.Claimant) (slot.Place, error)
 	asked atomic.Bool
@@ -204,8 +204,9 @@ func TestASourceThatPanicsInJoinFailsTheJobs(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := newPool(t, 2, WithSlots(joining(join)), FailAfter(time.Second))
 				var tasks []*Task
-				for range 3 {
+				for range 2 {
 					tasks = append(tasks, p.Submit(nothing))
+					synctest.Wait()
 				}
 				for _, task := range tasks {
 					require.Error(t, task.Wait(t.Context()))
@@ -228,7 +229,9 @@ func TestASlotWhoseSourcePanicsGoesBack(t *testing.T) {
 			c.Granted(returnable{panickingSlot{}, &released})
 			return noPlace{}, nil
 		})))
-		a, b := p.Submit(nothing), p.Submit(nothing)
+		a := p.Submit(nothing)
+		synctest.Wait()
+		b := p.Submit(nothing)
 		require.ErrorIs(t, a.Wait(t.Context()), ErrSourcePanic)
 		require.ErrorIs(t, b.Wait(t.Context()), ErrSourcePanic)
 		require.Equal(t, 1, released)
@@ -256,6 +259,7 @@ func TestASlotWhoseContextPanicsIsLost(t *testing.T) {
 			cause = context.Cause(ctx)
 			return cause
 		})
+		synctest.Wait()
 		p.Submit(nothing) // for it the second claim is made
 		require.Error(t, job.Wait(t.Context()))
 		require.ErrorIs(t, cause, slot.ErrLost)
@@ -280,9 +284,10 @@ func TestAJoinThatOutlivesThePoolIsLeft(t *testing.T) {
 			<-hangs
 			return leaving{c, left}, nil
 		})))
-		p.Submit(nothing)
-		p.Submit(nothing)
-		synctest.Wait()
+		for range 2 {
+			p.Submit(nothing)
+			synctest.Wait()
+		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		require.ErrorIs(t, p.Shutdown(ctx), context.DeadlineExceeded)
@@ -311,7 +316,9 @@ func TestAJobThatComesWhileAClaimIsLeftIsRun(t *testing.T) {
 		leaves, left := make(chan struct{}), make(chan struct{})
 		src := joining(func(c slot.Claimant) (slot.Place, error) { return slowLeaving{c, leaves, left}, nil })
 		p := newPool(t, 2, WithSlots(src))
-		a, b := p.Submit(nothing), p.Submit(nothing)
+		a := p.Submit(nothing)
+		synctest.Wait()
+		b := p.Submit(nothing)
 		synctest.Wait()
 		require.Equal(t, 2, p.Stats().InLine)
 		a.Cancel()
@@ -339,18 +346,19 @@ func (l slowLeaving) Leave() {
 func TestClaimsThatTheSourceTellsOfHaveNoGoroutine(t *testing.T) {
 	tellsOnly(t)
 	synctest.Test(t, func(t *testing.T) {
-		var told []slot.Claimant
+		claimants := make(chan slot.Claimant, 64) // workers join at once
 		p := newPool(t, 64, WithSlots(joining(func(c slot.Claimant) (slot.Place, error) {
-			told = append(told, c)
+			claimants <- c
 			return noPlace{}, nil
 		})))
 		for range 64 {
 			require.NoError(t, p.Go(nothing))
+			synctest.Wait()
 		}
-		synctest.Wait()
 		require.Equal(t, 64, p.Stats().InLine)
 		require.Equal(t, 1, goroutinesIn("awaitGrant"), "of the claim that was asked for")
-		for _, c := range told {
+		close(claimants)
+		for c := range claimants {
 			c.Granted(freeSlot{})
 		}
 		require.NoError(t, p.Wait(t.Context()))
