@@ -201,6 +201,7 @@ func TestAJoinedClaimIsToldThatTheServerIsGone(t *testing.T) {
 		l.set(func() { l.down = errors.New("connection refused") })
 		l.reset()
 		require.ErrorIs(t, <-c.refused, slot.ErrUnavailable)
+		synctest.Wait() // the connection of the slot has ended too
 		require.ErrorIs(t, s.Release(), slot.ErrLost)
 		later, _ := join(t, src)
 		require.ErrorIs(t, <-later.refused, slot.ErrUnavailable)
