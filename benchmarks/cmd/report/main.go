@@ -8,8 +8,10 @@
 // nothing is measured before.
 //
 // The original dflockd server is measured where DFLOCKD_REFERENCE names its
-// binary, Redis and etcd where redis-server and etcd are on the path. What is
-// not there is left out, and the results say so.
+// binary, the official Go client where DFLOCKD_CLIENT_SOURCE names the folder of
+// its release's source, Redis and etcd where redis-server and etcd are on the
+// path. What is not there is left out, and the results say so; a plain client
+// stands in for the official one.
 //
 // It ends with an error when a benchmark did not do what it should have done,
 // never because of a speed.

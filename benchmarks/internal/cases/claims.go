@@ -30,7 +30,11 @@ type run struct {
 	load
 	gates  []*meter.Gate // by key
 	claims int64         // what the client says that it claimed; 0: one a job
+	apart  *apart        // the jobs ran in another process; nil: they did not
 }
+
+// apart is what another process says of the jobs that it ran.
+type apart struct{ ran, most int64 }
 
 func newRun(l load) *run {
 	r := &run{load: l}
@@ -52,6 +56,12 @@ func (r *run) do(i int) {
 // once than it has slots.
 func (r *run) check(want int64) error {
 	var ran int64
+	if r.apart != nil {
+		ran = r.apart.ran
+		if r.apart.most > int64(r.limit) {
+			return fmt.Errorf("%d jobs ran at once, the limit is %d", r.apart.most, r.limit)
+		}
+	}
 	for i, g := range r.gates {
 		ran += g.Ran()
 		if err := g.Check(g.Ran()); err != nil {
@@ -285,11 +295,12 @@ func startWorkers(n int, worker func(i int) (work func() error, end func(), err 
 
 // Sides of the claims groups.
 const (
-	berthOnOurs      = "berth, pool, client and server"
-	berthOnOriginal  = "berth, pool and client, original server"
-	sourceOnOriginal = "berth, client alone, original server"
-	keptOnOriginal   = "kept connections, original server"
-	plainOnOriginal  = "plain client, original server"
+	berthOnOurs        = "berth, pool, client and server"
+	berthOnOriginal    = "berth, pool and client, original server"
+	sourceOnOriginal   = "berth, client alone, original server"
+	keptOnOriginal     = "kept connections, original server"
+	officialOnOriginal = "official Go client, original server"
+	plainOnOriginal    = "plain client, original server"
 )
 
 // besides are the engines that a group of claims is compared with.
@@ -312,30 +323,29 @@ func (e *Env) claimsGroup(name, file string, l load, target float64) suite.Group
 			{Name: berthOnOriginal, Ours: true, Run: e.claims(original, l, oneEach)},
 			{Name: sourceOnOriginal, Ours: true, Run: e.claims(original, l, sourcing)},
 			{Name: keptOnOriginal, Run: e.claims(original, l, keeping)},
+			{Name: officialOnOriginal, Run: e.claims(original, l, e.official())},
 			{Name: plainOnOriginal, Run: e.claims(original, l, dialing)},
 		},
-		Rows: []suite.Row{{
-			What:   lower(name) + ": berth on the original server / plain client",
-			Of:     suite.Speed(berthOnOriginal, plainOnOriginal),
-			Target: suite.AtLeast(target, "×"),
-			Plain:  true,
-		}},
+		Rows:   []suite.Row{besideOfficial(lower(name)+": berth / the official client, on the original server", berthOnOriginal, target)},
 		Charts: []suite.Chart{{File: file, Title: name, Y: "jobs a second", Metric: suite.PerJob, Rate: true}},
 	}
 	g.Sides = append(g.Sides, e.besides(l)...)
 	return g
 }
 
+// besideOfficial is a row that compares a side with the official client, or with
+// the plain one where that is not at hand.
+func besideOfficial(what, side string, target float64) suite.Row {
+	return suite.Row{
+		What: what, Of: suite.Speed(side, officialOnOriginal), Stand: plainOnOriginal, Target: suite.AtLeast(target, "×"),
+	}
+}
+
 func lower(name string) string { return strings.ToLower(name[:1]) + name[1:] }
 
 func (e *Env) claimGroups() []suite.Group {
 	many := e.claimsGroup("Claims, 64 workers, a key each", "claims-64", load{workers: 64, keys: 64, limit: 64}, 4)
-	many.Rows = append(many.Rows, suite.Row{
-		What:   "claims, 64 workers, a key each: berth on its own server / plain client on the original",
-		Of:     suite.Speed(berthOnOurs, plainOnOriginal),
-		Target: suite.AtLeast(8, "×"),
-		Plain:  true,
-	})
+	many.Rows = append(many.Rows, besideOfficial("claims, 64 workers, a key each: berth on its own server / the official client on the original", berthOnOurs, 8))
 	return []suite.Group{
 		e.claimsGroup("Claims, 8 workers, a key each", "claims-8", load{workers: 8, keys: 8, limit: 8}, 4),
 		many,
@@ -358,14 +368,10 @@ func (e *Env) secureGroup(workers int) suite.Group {
 		Sides: []suite.Side{
 			{Name: berthOnOriginal, Ours: true, Run: e.claims(originalSecure, l, oneEach)},
 			{Name: keptOnOriginal, Run: e.claims(originalSecure, l, keeping)},
+			{Name: officialOnOriginal, Run: e.claims(originalSecure, l, e.official())},
 			{Name: plainOnOriginal, Run: e.claims(originalSecure, l, dialing)},
 		},
-		Rows: []suite.Row{{
-			What:   lower(name) + ": berth on the original server / plain client",
-			Of:     suite.Speed(berthOnOriginal, plainOnOriginal),
-			Target: suite.AtLeast(13, "×"),
-			Plain:  true,
-		}},
+		Rows: []suite.Row{besideOfficial(lower(name)+": berth / the official client, on the original server", berthOnOriginal, 13)},
 	}
 }
 
@@ -386,10 +392,11 @@ func (e *Env) shortJobsGroup() suite.Group {
 			{Name: bare, Ours: true, Run: unslotted(l)},
 			{Name: slotted, Ours: true, Run: e.claims(ours, l, reusing)},
 			{Name: foreign, Ours: true, Run: e.claims(original, l, reusing)},
+			{Name: officialOnOriginal, Run: e.claims(original, l, e.official())},
 			{Name: plainOnOriginal, Run: e.claims(original, l, dialing)},
 		},
 		Rows: []suite.Row{
-			{What: "jobs of 1 µs with slot reuse, 8 workers / plain client", Of: suite.Speed(slotted, plainOnOriginal), Target: suite.AtLeast(100, "×"), Plain: true},
+			besideOfficial("jobs of 1 µs with slot reuse, 8 workers / the official client", slotted, 100),
 			{What: "the same / the same pool without slots", Of: suite.Cost(slotted, bare, suite.PerJob), Target: suite.AtMost(3, "×")},
 		},
 	}

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/berth-go/berth/benchmarks/internal/limits"
+	"github.com/berth-go/berth/benchmarks/internal/official"
 	"github.com/berth-go/berth/benchmarks/internal/proc"
 	"github.com/berth-go/berth/benchmarks/internal/suite"
 )
@@ -15,6 +16,10 @@ import (
 // OriginalVariable names the environment variable that holds the path of the
 // original server's binary.
 const OriginalVariable = "DFLOCKD_REFERENCE"
+
+// ClientVariable names the environment variable that holds the folder of the
+// source of a dflockd release with its official Go client.
+const ClientVariable = "DFLOCKD_CLIENT_SOURCE"
 
 // An Env is where the benchmarks run: the programs that are there, and how
 // large the scenarios may be.
@@ -24,6 +29,7 @@ type Env struct {
 	limits limits.Limits
 	build  func() (string, error) // our server, compiled once
 	certs  func() (certificates, error)
+	driver func() (string, error) // a program with the official client, compiled once
 
 	mu    sync.Mutex // guards notes
 	notes []string
@@ -44,6 +50,13 @@ func NewEnv(ctx context.Context, dir string, short bool) (*Env, error) {
 			return proc.Build(ctx, dir, "github.com/berth-go/berth/dflockd/cmd/dflockd")
 		}),
 		certs: sync.OnceValues(func() (certificates, error) { return newCertificates(dir) }),
+		driver: sync.OnceValues(func() (string, error) {
+			source := os.Getenv(ClientVariable)
+			if source == "" {
+				return "", fmt.Errorf("%w: %s does not name the source of the official client", suite.ErrMissing, ClientVariable)
+			}
+			return official.Build(ctx, dir, source)
+		}),
 	}, nil
 }
 

@@ -52,7 +52,7 @@ func (e *Env) start(f flavour) (*server, error) {
 		if s.certs, err = e.certs(); err != nil {
 			return nil, err
 		}
-		s.TLS, s.Secret = s.certs.client, secret
+		s.TLS, s.CAFile, s.Secret = s.certs.client, s.certs.certFile, secret
 		args = append(args, "--tls-cert", s.certs.certFile, "--tls-key", s.certs.keyFile, "--auth-token", secret)
 	}
 	if s.Process, err = proc.Start(binary, args...); err != nil {

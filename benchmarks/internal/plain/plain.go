@@ -20,6 +20,7 @@ import (
 type Dialer struct {
 	Addr   string
 	TLS    *tls.Config // nil: plain TCP
+	CAFile string      // what TLS trusts, for other programs
 	Secret string      // empty: no auth request
 	From   net.IP      // the local address, or nil
 }

@@ -20,16 +20,17 @@ func outcome(ours ...float64) suite.Outcome {
 	o := suite.Outcome{
 		Group: suite.Group{
 			Name:   "Claims",
-			Sides:  []suite.Side{{Name: "berth", Ours: true}, {Name: "peer"}},
-			Rows:   []suite.Row{{What: "claims", Of: suite.Speed("berth", "peer"), Target: suite.AtLeast(4, "×"), Plain: true}},
+			Sides:  []suite.Side{{Name: "berth", Ours: true}, {Name: "peer"}, {Name: "stand-in"}},
+			Rows:   []suite.Row{{What: "claims", Of: suite.Speed("berth", "peer"), Target: suite.AtLeast(4, "×"), Stand: "stand-in"}},
 			Charts: []suite.Chart{{File: "claims", Title: "Claims", Y: "jobs a second", Metric: suite.PerJob, Rate: true}},
 		},
 		Absent: map[string]string{},
 	}
 	for _, ns := range ours {
 		o.Rounds = append(o.Rounds, map[string]suite.Result{
-			"berth": {suite.PerJob: ns, suite.Allocs: 1},
-			"peer":  {suite.PerJob: 100, suite.Allocs: 34},
+			"berth":    {suite.PerJob: ns, suite.Allocs: 1},
+			"peer":     {suite.PerJob: 100, suite.Allocs: 34},
+			"stand-in": {suite.PerJob: 50, suite.Allocs: 30},
 		})
 	}
 	return o
@@ -41,20 +42,32 @@ func page(outcomes ...suite.Outcome) string {
 
 func TestThePageShowsTargetAndMeasured(t *testing.T) {
 	text := page(outcome(20, 10, 25))
-	require.Contains(t, text, "| claims * | ≥ 4 × | **5 ×** | 4 to 10 | 50,000,000 jobs/s | 10,000,000 jobs/s | yes |\n")
+	require.Contains(t, text, "| claims | ≥ 4 × | **5 ×** | 4 to 10 | 50,000,000 jobs/s | 10,000,000 jobs/s | yes |\n")
 	require.Contains(t, text, "| berth | 20 ns/job | 10 to 25 | 50,000,000 | 1 |\n")
 	require.Contains(t, text, "![Claims](claims.svg)")
 	require.Contains(t, text, "- reduced\n")
 	require.Contains(t, text, "a processor, 2 cores")
-	require.Contains(t, page(outcome(50)), "| claims * | ≥ 4 × | **2 ×** | 2 to 2 | 20,000,000 jobs/s | 10,000,000 jobs/s | no |\n")
+	require.Contains(t, page(outcome(50)), "| claims | ≥ 4 × | **2 ×** | 2 to 2 | 20,000,000 jobs/s | 10,000,000 jobs/s | no |\n")
 }
 
 func TestARowWithoutItsPeerSaysWhy(t *testing.T) {
 	o := outcome(20)
 	o.Absent["peer"] = "not available here: no peer"
+	o.Group.Rows[0].Stand = ""
 	text := page(o)
-	require.Contains(t, text, "| claims * | ≥ 4 × | not measured |  |  |  | not available here: no peer |\n")
+	require.Contains(t, text, "| claims | ≥ 4 × | not measured |  |  |  | not available here: no peer |\n")
 	require.Contains(t, text, "| peer | not available here: no peer |")
+}
+
+func TestAStandInTakesThePlaceOfAMissingPeerAndIsMarked(t *testing.T) {
+	o := outcome(20)
+	require.NotContains(t, page(o), "Rows marked *")
+	o.Absent["peer"] = "not available here: no peer"
+	text := page(o)
+	require.Contains(t, text, "| claims * | ≥ 4 × | **2.5 ×** | 2.5 to 2.5 | 50,000,000 jobs/s | 20,000,000 jobs/s | no |\n")
+	require.Contains(t, text, "- Rows marked * use a plain client")
+	o.Absent["stand-in"] = "not available here: no stand-in"
+	require.Contains(t, page(o), "| claims * | ≥ 4 × | not measured |  |  |  | not available here: no stand-in |\n")
 }
 
 func TestSpeedsAndMissingPeersDoNotChangeTheShape(t *testing.T) {
@@ -109,5 +122,5 @@ func TestEveryFigureOfEveryRoundIsKept(t *testing.T) {
 	require.NoError(t, Run{Outcomes: []suite.Outcome{outcome(10, 20)}}.WriteCSV(&w))
 	require.Contains(t, w.String(), "Claims,berth,1,ns/job,10\n")
 	require.Contains(t, w.String(), "Claims,berth,2,ns/job,20\n")
-	require.Equal(t, 1+2*2*2, strings.Count(w.String(), "\n"))
+	require.Equal(t, 1+2*3*2, strings.Count(w.String(), "\n"))
 }

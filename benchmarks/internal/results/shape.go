@@ -33,6 +33,7 @@ func rowShape(line string, target bool) string {
 	if target {
 		keep = 2
 	}
+	cells[0] = strings.TrimSuffix(cells[0], stoodInMark) // it depends on what is installed
 	return strings.Join(cells[:min(keep, len(cells))], " | ")
 }
 

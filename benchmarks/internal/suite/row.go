@@ -13,9 +13,9 @@ type Row struct {
 	What   string
 	Of     Of
 	Target Target
-	// Plain says that the row uses the plain client, so that the reader must
-	// know how it compares with the official one.
-	Plain bool
+	// Stand is the side that stands in for the base where that is not available
+	// here, so that the reader must know how the two compare. It may be "".
+	Stand string
 }
 
 // Of says how a row's figure is computed from a round.
@@ -163,6 +163,7 @@ type Measured struct {
 	Summary stat.Summary
 	// Side and Base are the metric of the two sides, each by itself.
 	Side, Base stat.Summary
+	StoodIn    bool   // the stand-in took the base's place
 	Missing    string // why there is no figure; empty if there is one
 }
 
@@ -171,18 +172,21 @@ func (o Outcome) Measured() []Measured {
 	var rows []Measured
 	for _, row := range o.Group.Rows {
 		m := Measured{Row: row}
-		for _, side := range row.Of.sides() {
+		if row.Stand != "" && o.Absent[row.Of.base] != "" {
+			m.Row.Of.base, m.StoodIn = row.Stand, true
+		}
+		for _, side := range m.Of.sides() {
 			if why := o.Absent[side]; why != "" {
 				m.Missing = why
 			}
 		}
 		if m.Missing == "" {
 			ok := false
-			if m.Summary, ok = o.summarize(row.Of); !ok {
-				m.Missing = "a side did not report " + row.Of.metric
+			if m.Summary, ok = o.summarize(m.Of); !ok {
+				m.Missing = "a side did not report " + m.Of.metric
 			}
-			m.Side, _ = o.Summary(row.Of.side, row.Of.metric)
-			m.Base, _ = o.Summary(row.Of.base, row.Of.metric)
+			m.Side, _ = o.Summary(m.Of.side, m.Of.metric)
+			m.Base, _ = o.Summary(m.Of.base, m.Of.metric)
 		}
 		rows = append(rows, m)
 	}

@@ -135,6 +135,9 @@ func (g Group) Validate() error {
 	var used []string
 	for _, row := range g.Rows {
 		used = append(used, row.Of.sides()...)
+		if row.Stand != "" {
+			used = append(used, row.Stand)
+		}
 	}
 	for _, chart := range g.Charts {
 		for _, line := range chart.Lines {

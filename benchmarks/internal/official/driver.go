@@ -1,0 +1,111 @@
+//go:build ignore
+
+// The driver claims slots as a program would that uses the official Go client's
+// Semaphore. It is compiled by Build together with that client's source, and is
+// no part of this module. How many jobs to run comes in as lines on its standard
+// input; it answers "taken" when the last of them has begun, and at the end
+// "ran N most M", the jobs and how many of one key there were at once.
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"flag"
+	"fmt"
+	"os"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/mtingers/dflockd/client"
+)
+
+var (
+	addr    = flag.String("addr", "", "the server")
+	workers = flag.Int("workers", 1, "how many claim at once")
+	keys    = flag.Int("keys", 1, "how many keys they claim")
+	limit   = flag.Int("limit", 1, "slots of each key")
+	job     = flag.Duration("job", 0, "how long a job takes")
+	ca      = flag.String("ca", "", "file of the certificate that TLS trusts")
+	secret  = flag.String("secret", "", "what the server asks for")
+)
+
+// A gate counts the jobs of one key.
+type gate struct{ inside, most, ran atomic.Int64 }
+
+func (g *gate) do() {
+	now := g.inside.Add(1)
+	for most := g.most.Load(); now > most && !g.most.CompareAndSwap(most, now); most = g.most.Load() {
+	}
+	for start := time.Now(); *job > 0 && time.Since(start) < *job; {
+	}
+	g.inside.Add(-1)
+	g.ran.Add(1)
+}
+
+func main() {
+	flag.Parse()
+	gates := make([]gate, *keys)
+	turns := make(chan bool)
+	var running sync.WaitGroup
+	for i := 0; i < *workers; i++ {
+		s, g := semaphore(i%*keys), &gates[i%*keys]
+		running.Add(1)
+		go func() {
+			defer running.Done()
+			work(s, g, turns)
+		}()
+	}
+	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+		n, err := strconv.Atoi(in.Text())
+		check(err)
+		for ; n > 0; n-- {
+			turns <- true
+		}
+		fmt.Println("taken")
+	}
+	close(turns)
+	running.Wait()
+	var ran, most int64
+	for i := range gates {
+		ran += gates[i].ran.Load()
+		most = max(most, gates[i].most.Load())
+	}
+	fmt.Println("ran", ran, "most", most)
+}
+
+func semaphore(key int) *client.Semaphore {
+	s := &client.Semaphore{Key: "job-" + strconv.Itoa(key), Limit: *limit, Servers: []string{*addr}, AuthToken: *secret}
+	if *ca != "" {
+		text, err := os.ReadFile(*ca)
+		check(err)
+		roots := x509.NewCertPool()
+		roots.AppendCertsFromPEM(text)
+		s.TLSConfig = &tls.Config{RootCAs: roots, ServerName: "127.0.0.1", MinVersion: tls.VersionTLS12}
+	}
+	return s
+}
+
+func work(s *client.Semaphore, g *gate, turns <-chan bool) {
+	ctx := context.Background()
+	for range turns {
+		ok, err := s.Acquire(ctx)
+		check(err)
+		if !ok {
+			check(fmt.Errorf("no slot of %s in time", s.Key))
+		}
+		g.do()
+		check(s.Release(ctx))
+	}
+	check(s.Close())
+}
+
+func check(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
