@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/berth-go/berth/benchmarks/internal/driver"
 	"github.com/berth-go/berth/benchmarks/internal/meter"
 	"github.com/berth-go/berth/benchmarks/internal/plain"
 	"github.com/berth-go/berth/benchmarks/internal/suite"
@@ -28,13 +29,10 @@ func (l load) key(i int) string { return "job-" + strconv.Itoa(i%l.keys) }
 // A run of a load counts what its jobs do.
 type run struct {
 	load
-	gates  []*meter.Gate // by key
-	claims int64         // what the client says that it claimed; 0: one a job
-	apart  *apart        // the jobs ran in another process; nil: they did not
+	gates  []*meter.Gate  // by key
+	claims int64          // what the client says that it claimed; 0: one a job
+	apart  *driver.Report // of the other process that ran the jobs; nil: none did
 }
-
-// apart is what another process says of the jobs that it ran.
-type apart struct{ ran, most int64 }
 
 func newRun(l load) *run {
 	r := &run{load: l}
@@ -57,9 +55,9 @@ func (r *run) do(i int) {
 func (r *run) check(want int64) error {
 	var ran int64
 	if r.apart != nil {
-		ran = r.apart.ran
-		if r.apart.most > int64(r.limit) {
-			return fmt.Errorf("%d jobs ran at once, the limit is %d", r.apart.most, r.limit)
+		ran = r.apart.Ran
+		if r.apart.Most > int64(r.limit) {
+			return fmt.Errorf("%d jobs ran at once, the limit is %d", r.apart.Most, r.limit)
 		}
 	}
 	for i, g := range r.gates {
@@ -307,7 +305,7 @@ const (
 func (e *Env) besides(l load) []suite.Side {
 	sides := []suite.Side{{Name: "Redis, sorted set", Run: e.foreignClaims(redisSemaphore, l)}}
 	if l.keys > 1 { // a mutex has one slot
-		sides = append(sides, suite.Side{Name: "etcd, Mutex", Run: e.foreignClaims(etcdMutex, l)})
+		sides = append(sides, suite.Side{Name: "etcd, Mutex", Run: e.foreignClaims(e.etcdMutex(), l)})
 	}
 	return sides
 }

@@ -2,12 +2,15 @@ package cases
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/berth-go/berth/benchmarks/internal/driver"
 	"github.com/berth-go/berth/benchmarks/internal/plain"
+	"github.com/berth-go/berth/benchmarks/internal/suite"
 )
 
 // sharedEnv is made once, so that our server is compiled once.
@@ -35,6 +38,32 @@ func TestEveryWayOfClaimingPassesItsOwnChecks(t *testing.T) {
 
 func TestClaimsOverTLSAreCountedToo(t *testing.T) {
 	require.NoError(t, measure(t, testEnv(t).claims(flavour{ours: true, secure: true}, small, oneEach)))
+}
+
+func TestClaimsOfOtherProcessesPassTheirOwnChecksWhereTheyAreAtHand(t *testing.T) {
+	env := testEnv(t)
+	for name, f := range map[string]func(*testing.B) error{
+		"etcd":                env.foreignClaims(env.etcdMutex(), small),
+		"Redis":               env.foreignClaims(redisSemaphore, small),
+		"the official client": env.claims(ours, small, env.official()),
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := measure(t, f)
+			if errors.Is(err, suite.ErrMissing) {
+				t.Skip(err)
+			}
+			require.NoError(t, err)
+		})
+	}
+}
+
+func TestWhatADriverReportsIsChecked(t *testing.T) {
+	r := newRun(load{workers: 2, keys: 1, limit: 2})
+	r.apart = &driver.Report{Ran: 5, Most: 2}
+	require.NoError(t, r.check(5))
+	require.ErrorContains(t, r.check(6), "ran 5 jobs, should have run 6")
+	r.apart.Most = 3
+	require.ErrorContains(t, r.check(5), "3 jobs ran at once, the limit is 2")
 }
 
 // cheating returns a way whose workers do work instead of claiming.

@@ -24,12 +24,12 @@ const ClientVariable = "DFLOCKD_CLIENT_SOURCE"
 // An Env is where the benchmarks run: the programs that are there, and how
 // large the scenarios may be.
 type Env struct {
-	dir    string // scratch, the caller's to remove
-	short  bool
-	limits limits.Limits
-	build  func() (string, error) // our server, compiled once
-	certs  func() (certificates, error)
-	driver func() (string, error) // a program with the official client, compiled once
+	dir                        string // scratch, the caller's to remove
+	short                      bool
+	limits                     limits.Limits
+	build                      func() (string, error) // our server, compiled once
+	certs                      func() (certificates, error)
+	officialDriver, etcdDriver func() (string, error) // programs, compiled once
 
 	mu    sync.Mutex // guards notes
 	notes []string
@@ -50,7 +50,10 @@ func NewEnv(ctx context.Context, dir string, short bool) (*Env, error) {
 			return proc.Build(ctx, dir, "github.com/berth-go/berth/dflockd/cmd/dflockd")
 		}),
 		certs: sync.OnceValues(func() (certificates, error) { return newCertificates(dir) }),
-		driver: sync.OnceValues(func() (string, error) {
+		etcdDriver: sync.OnceValues(func() (string, error) {
+			return proc.Build(ctx, dir, "github.com/berth-go/berth/benchmarks/cmd/etcdclaims")
+		}),
+		officialDriver: sync.OnceValues(func() (string, error) {
 			source := os.Getenv(ClientVariable)
 			if source == "" {
 				return "", fmt.Errorf("%w: %s does not name the source of the official client", suite.ErrMissing, ClientVariable)

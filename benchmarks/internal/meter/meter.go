@@ -76,6 +76,9 @@ func (g *Gate) Leave() {
 // Ran returns how many jobs have left.
 func (g *Gate) Ran() int64 { return g.ran.Load() }
 
+// Most returns how many jobs were inside at once at most.
+func (g *Gate) Most() int64 { return g.most.Load() }
+
 // Check returns an error if there were ever more jobs inside than the limit,
 // if some are still there, or if the number that passed is not want.
 func (g *Gate) Check(want int64) error {

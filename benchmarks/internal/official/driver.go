@@ -2,9 +2,8 @@
 
 // The driver claims slots as a program would that uses the official Go client's
 // Semaphore. It is compiled by Build together with that client's source, and is
-// no part of this module. How many jobs to run comes in as lines on its standard
-// input; it answers "taken" when the last of them has begun, and at the end
-// "ran N most M", the jobs and how many of one key there were at once.
+// no part of this module, and so cannot use package driver, whose lines it reads
+// and writes.
 package main
 
 import (
@@ -74,7 +73,7 @@ func main() {
 		ran += gates[i].ran.Load()
 		most = max(most, gates[i].most.Load())
 	}
-	fmt.Println("ran", ran, "most", most)
+	fmt.Println("ran", ran, "most", most, "counted", ran)
 }
 
 func semaphore(key int) *client.Semaphore {
