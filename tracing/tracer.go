@@ -7,9 +7,10 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+	metricnoop "go.opentelemetry.io/otel/metric/noop"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
-	"go.opentelemetry.io/otel/trace/noop"
+	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/berth-go/berth/pool"
 )
@@ -20,6 +21,7 @@ type Tracer struct {
 	cfg    *config
 	tracer trace.Tracer
 	silent bool // the tracer makes no spans, so that jobs begin none
+	off    bool // nor are there metrics: nothing would come of hooks
 	*instruments
 	labels  *labelCache
 	sources sourceSet
@@ -37,7 +39,9 @@ func New(opts ...Option) (*Tracer, error) {
 		tracer: cfg.tracers.Tracer(ScopeName, trace.WithInstrumentationVersion(Version)),
 		labels: newLabelCache(cfg),
 	}
-	_, t.silent = cfg.tracers.(noop.TracerProvider)
+	_, t.silent = cfg.tracers.(tracenoop.TracerProvider)
+	_, uncounted := cfg.meters.(metricnoop.MeterProvider)
+	t.off = t.silent && uncounted
 	meter := cfg.meters.Meter(ScopeName, metric.WithInstrumentationVersion(Version))
 	if t.instruments, err = newInstruments(meter); err != nil {
 		return nil, fmt.Errorf("tracing: the meter provider refused an instrument: %w", err)
@@ -48,8 +52,12 @@ func New(opts ...Option) (*Tracer, error) {
 }
 
 // Hooks returns the functions that make the spans and metrics of a pool's jobs,
-// for [pool.WithHooks].
+// for [pool.WithHooks]. There are none, and a pool does without, where both
+// providers are those of packages trace/noop and metric/noop.
 func (t *Tracer) Hooks() pool.Hooks {
+	if t.off {
+		return pool.Hooks{}
+	}
 	return pool.Hooks{
 		Submitted: t.submitted,
 		Start:     t.start,

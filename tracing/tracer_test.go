@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -237,9 +238,19 @@ func (s countingSampler) ShouldSample(p sdktrace.SamplingParameters) sdktrace.Sa
 	return sdktrace.NeverSample().ShouldSample(p)
 }
 
-// The price of a job that nobody records, in allocations.
-func TestHooksOnNoopProvidersAllocateLittle(t *testing.T) {
-	tracer, err := tracing.New(tracing.WithTracerProvider(tracenoop.NewTracerProvider()), tracing.WithMeterProvider(metricnoop.NewMeterProvider()))
+func TestOnNoopProvidersThereIsNothingToHook(t *testing.T) {
+	spans, metrics := tracing.WithTracerProvider(tracenoop.NewTracerProvider()), tracing.WithMeterProvider(metricnoop.NewMeterProvider())
+	for name, opts := range map[string][]tracing.Option{"spans": {metrics}, "metrics": {spans}, "nothing": {spans, metrics}} {
+		tracer, err := tracing.New(opts...)
+		require.NoError(t, err)
+		hooks := tracer.Hooks()
+		require.Equal(t, name == "nothing", reflect.ValueOf(hooks).IsZero(), name)
+	}
+}
+
+// The price of a job of which nobody makes spans, in allocations.
+func TestHooksWithoutSpansAllocateLittle(t *testing.T) {
+	tracer, err := tracing.New(tracing.WithTracerProvider(tracenoop.NewTracerProvider()), tracing.WithMeterProvider(quietMeters{}))
 	require.NoError(t, err)
 	hooks := tracer.Hooks()
 	now := time.Now()
@@ -253,6 +264,9 @@ func TestHooksOnNoopProvidersAllocateLittle(t *testing.T) {
 	})
 	require.LessOrEqual(t, allocs, 2.0)
 }
+
+// quietMeters is a provider of a kind that the tracer does not know.
+type quietMeters struct{ metricnoop.MeterProvider }
 
 func TestWithoutSpansAJobCarriesTheSpanThatItWasSubmittedWith(t *testing.T) {
 	tracer, err := tracing.New(tracing.WithTracerProvider(tracenoop.NewTracerProvider()))
@@ -271,7 +285,7 @@ func TestWithoutSpansAJobCarriesTheSpanThatItWasSubmittedWith(t *testing.T) {
 }
 
 func TestWithoutSpansAJobCostsTwoAllocations(t *testing.T) {
-	tracer, err := tracing.New(tracing.WithTracerProvider(tracenoop.NewTracerProvider()), tracing.WithMeterProvider(metricnoop.NewMeterProvider()))
+	tracer, err := tracing.New(tracing.WithTracerProvider(tracenoop.NewTracerProvider()), tracing.WithMeterProvider(quietMeters{}))
 	require.NoError(t, err)
 	p, err := pool.New(1, pool.WithHooks(tracer.Hooks()))
 	require.NoError(t, err)

@@ -42,21 +42,29 @@ func tracedJobs(with func() ([]pool.Option, error)) func(*testing.B) error {
 
 func noHooks() ([]pool.Option, error) { return nil, nil }
 
-func tracingHooks() ([]pool.Option, error) {
-	t, err := tracing.New(tracing.WithTracerProvider(tracenoop.NewTracerProvider()), tracing.WithMeterProvider(metricnoop.NewMeterProvider()))
-	if err != nil {
-		return nil, err
+// tracingWith traces jobs with a tracer of the options.
+func tracingWith(opts ...tracing.Option) func() ([]pool.Option, error) {
+	return func() ([]pool.Option, error) {
+		t, err := tracing.New(opts...)
+		if err != nil {
+			return nil, err
+		}
+		return []pool.Option{pool.WithHooks(t.Hooks())}, nil
 	}
-	return []pool.Option{pool.WithHooks(t.Hooks())}, nil
 }
 
 func tracingGroup() suite.Group {
-	const traced, bare = "berth, tracing on no-op providers", "berth, no hooks"
+	const traced, unset, bare = "berth, tracing on no-op providers", "berth, tracing on global providers that nobody set", "berth, no hooks"
+	noop := tracingWith(tracing.WithTracerProvider(tracenoop.NewTracerProvider()), tracing.WithMeterProvider(metricnoop.NewMeterProvider()))
 	return suite.Group{
-		Name:  "Pools, tracing, jobs of 10 µs",
-		Area:  suite.Pools,
-		Time:  poolTime,
-		Sides: []suite.Side{{Name: traced, Ours: true, Run: tracedJobs(tracingHooks)}, {Name: bare, Ours: true, Run: tracedJobs(noHooks)}},
+		Name: "Pools, tracing, jobs of 10 µs",
+		Area: suite.Pools,
+		Time: poolTime,
+		Sides: []suite.Side{
+			{Name: traced, Ours: true, Run: tracedJobs(noop)},
+			{Name: unset, Ours: true, Run: tracedJobs(tracingWith())},
+			{Name: bare, Ours: true, Run: tracedJobs(noHooks)},
+		},
 		Rows: []suite.Row{{
 			What: "tracing on no-op providers / no hooks, jobs of 10 µs", Of: suite.Cost(traced, bare, suite.PerJob), Target: suite.AtMost(1.1, "×"),
 		}},
