@@ -15,7 +15,8 @@ type inbox struct {
 	mu   sync.Mutex
 	jobs []item
 	// limit is how many jobs it may have: 0 while a job needs more than being
-	// put here, such as a worker to be called or a wait for room.
+	// put here, such as a worker to be called or a wait for room. It is set
+	// with both locks held, and read with either.
 	limit int
 
 	_ [64]byte // what workers write lies in another cache line
@@ -41,6 +42,19 @@ func (p *Pool) lock() {
 	}
 }
 
+// lockAside is lock for a worker that takes from the lanes. While the lane
+// without a key has jobs that go before those in the inbox, that is left to those
+// who submit, who then do not meet the worker there.
+func (p *Pool) lockAside() {
+	p.mu.Lock()
+	if p.inbox.limit > 0 && p.plain.n > 0 && p.plain.mostUrgent().priority >= 0 {
+		p.aside = true
+		return
+	}
+	p.inbox.mu.Lock()
+	p.emptyInbox()
+}
+
 // lockOut is lock, and nobody puts anything into the inbox until unlock: bounds
 // hold exactly meanwhile.
 func (p *Pool) lockOut() {
@@ -55,9 +69,11 @@ func (p *Pool) lockOut() {
 // unlock lets go of mu, opens or closes the inbox, and wakes the worker that
 // was picked meanwhile.
 func (p *Pool) unlock() {
-	if p.src == nil {
+	// The limit of an inbox that was left alone may stay lower than it could be.
+	if p.src == nil && !(p.aside && p.inbox.limit <= p.inboxLimit()) {
 		p.openInbox()
 	}
+	p.aside = false
 	w := p.picked
 	p.picked = nil
 	p.mu.Unlock()

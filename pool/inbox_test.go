@@ -156,3 +156,45 @@ func TestAJobThatTheInboxTookTooLateIsSeenToAtOnce(t *testing.T) {
 		finish(t, p)
 	})
 }
+
+// A worker that finds jobs in its lane does not look into the inbox, unless what
+// is in there is more urgent.
+func TestAJobPassesLessUrgentOnesThatWereThereBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(t, 1)
+		p.Submit(sleeps(time.Second))
+		synctest.Wait()
+		order := ""
+		add := func(name string, opts ...JobOption) {
+			require.NoError(t, p.Go(func(context.Context) error { order += name; return nil }, opts...))
+		}
+		for range 3 {
+			add("c", Priority(-1))
+		}
+		add("b")
+		add("a", Priority(1))
+		add("b")
+		require.NoError(t, p.Wait(t.Context()))
+		require.Equal(t, "abbccc", order)
+		finish(t, p)
+	})
+}
+
+func TestAJobOfTheInboxPassesLessUrgentOnes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(t, 1)
+		p.Submit(sleeps(time.Second))
+		synctest.Wait()
+		order := ""
+		for range 3 {
+			require.NoError(t, p.Go(func(context.Context) error { order += "c"; return nil }, Priority(-1)))
+		}
+		require.NoError(t, p.Go(func(context.Context) error { order += "b"; return nil }))
+		p.inbox.mu.Lock()
+		require.Len(t, p.inbox.jobs, 1)
+		p.inbox.mu.Unlock()
+		time.Sleep(2 * time.Second)
+		require.Equal(t, "bccc", order)
+		finish(t, p)
+	})
+}

@@ -34,6 +34,7 @@ type Pool struct {
 	mu         sync.Mutex
 	inbox      inbox
 	spareInbox []item // the inbox's other buffer, empty
+	aside      bool   // whoever holds mu has left the inbox alone
 	lanes      map[string]*lane
 	plain      *lane // of jobs without a key, in a pool without slots
 	lastLane   *lane // the one that was asked for last

@@ -85,7 +85,7 @@ func (p *Pool) next(w *worker) (item, bool) {
 		return p.nextUnderSlot(w)
 	}
 	looked := false
-	p.lock()
+	p.lockAside()
 	for {
 		if it, ok := p.takeBatch(w); ok {
 			return it, true // takeBatch has unlocked

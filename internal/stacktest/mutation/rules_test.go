@@ -513,6 +513,14 @@ var rules = []broken{
 		test: "middleware.TestPanicIsRetriedOnlyIfAsked",
 	},
 
+	{
+		rule: "what is more urgent in the inbox goes first",
+		file: "pool/inbox.go",
+		old:  " && p.plain.mostUrgent().priority >= 0 {",
+		new:  " {",
+		test: "pool.TestAJobOfTheInboxPassesLessUrgentOnes",
+	},
+
 	// Claims that the source tells of.
 	{
 		rule: "a claimant is told once",
