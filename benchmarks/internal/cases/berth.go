@@ -120,7 +120,7 @@ func unslotted(l load) func(*testing.B) error {
 // awaited submits bursts and waits for each of their tasks.
 func awaited(b *testing.B) error {
 	jobs := new(meter.Jobs)
-	p, err := pool.New(8)
+	p, err := pool.New(8, pool.WithQueue(peer.Queue))
 	if err != nil {
 		return err
 	}
@@ -163,7 +163,7 @@ func awaitedPeer(p peer.Batch) func(*testing.B) error {
 // backAndForth submits a job and waits for it, one by one.
 func backAndForth(b *testing.B) error {
 	jobs := new(meter.Jobs)
-	p, err := pool.New(8)
+	p, err := pool.New(8, pool.WithQueue(peer.Queue))
 	if err != nil {
 		return err
 	}
