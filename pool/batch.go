@@ -60,9 +60,7 @@ func (p *Pool) fillBatch(w *worker, l *lane) {
 	if b.jobs == nil {
 		b.jobs = make([]item, largestBatch)
 	}
-	for i := range k {
-		b.jobs[i] = l.popLevel(lv)
-	}
+	l.popLevelInto(b.jobs[:k], lv)
 	p.all.last = l
 	p.left(l, k)
 	b.left.Store(pack(0, uint32(k)))

@@ -29,9 +29,8 @@ type level struct {
 }
 
 func (l *lane) push(priority int, items []item) {
-	lv := l.level(priority)
+	l.level(priority).jobs.pushAll(items)
 	for _, it := range items {
-		lv.jobs.push(it)
 		if it.task != nil {
 			it.task.inLane = true
 		}
@@ -83,17 +82,36 @@ func (l *lane) pop() item { return l.popLevel(l.mostUrgent()) }
 func (l *lane) popLevel(lv *level) item {
 	for {
 		it := lv.jobs.pop()
-		if it.task == nil {
-			l.n--
+		if l.leaves(it, lv) {
 			return it
 		}
-		if it.task.inLane {
-			it.task.inLane = false
-			l.n--
-			return it
-		}
-		lv.dead--
 	}
+}
+
+// popLevelInto fills into with the first live jobs of a level that has as many.
+func (l *lane) popLevelInto(into []item, lv *level) {
+	for n := 0; n < len(into); {
+		for _, it := range into[n:][:lv.jobs.popInto(into[n:])] {
+			into[n] = it
+			if l.leaves(it, lv) {
+				n++
+			}
+		}
+	}
+}
+
+// leaves does the accounts of an item that was taken from a level, and reports
+// whether it is alive.
+func (l *lane) leaves(it item, lv *level) bool {
+	if it.task != nil {
+		if !it.task.inLane {
+			lv.dead--
+			return false
+		}
+		it.task.inLane = false
+	}
+	l.n--
+	return true
 }
 
 // bury takes a task out of the lane that it is in. Its item stays, dead, and
