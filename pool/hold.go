@@ -48,8 +48,8 @@ type watch struct {
 }
 
 // newHold wraps a slot. It is called without mu, since it asks the source.
-func (p *Pool) newHold(g *group, s slot.Slot, claimed time.Time) (h *hold, err error) {
-	h = &hold{p: p, group: g, claimed: claimed}
+func (p *Pool) newHold(g *group, s slot.Slot, claimed time.Time) (*hold, error) {
+	h := &hold{p: p, group: g, claimed: claimed}
 	if err := h.receive(s); err != nil {
 		return nil, err
 	}

@@ -159,27 +159,6 @@ func TestAJobThatTheInboxTookTooLateIsSeenToAtOnce(t *testing.T) {
 
 // A worker that finds jobs in its lane does not look into the inbox, unless what
 // is in there is more urgent.
-func TestAJobPassesLessUrgentOnesThatWereThereBefore(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newPool(t, 1)
-		p.Submit(sleeps(time.Second))
-		synctest.Wait()
-		order := ""
-		add := func(name string, opts ...JobOption) {
-			require.NoError(t, p.Go(func(context.Context) error { order += name; return nil }, opts...))
-		}
-		for range 3 {
-			add("c", Priority(-1))
-		}
-		add("b")
-		add("a", Priority(1))
-		add("b")
-		require.NoError(t, p.Wait(t.Context()))
-		require.Equal(t, "abbccc", order)
-		finish(t, p)
-	})
-}
-
 func TestAJobOfTheInboxPassesLessUrgentOnes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPool(t, 1)

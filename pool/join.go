@@ -17,34 +17,9 @@ type seat struct {
 	hold
 
 	// Guarded by the pool's mu.
-	place      slot.Place // nil until Join has returned
-	told       bool
-	unneeded   bool // no job needs it any more
-	next, prev *seat
-}
-
-// seats are those of one group that nobody was told of yet, in a circle.
-type seats struct{ head *seat }
-
-func (l *seats) add(s *seat) {
-	if l.head == nil {
-		l.head, s.next, s.prev = s, s, s
-		return
-	}
-	s.next, s.prev = l.head, l.head.prev
-	s.prev.next, s.next.prev = s, s
-}
-
-func (l *seats) remove(s *seat) {
-	if s.next == s {
-		l.head = nil
-	} else {
-		s.prev.next, s.next.prev = s.next, s.prev
-		if l.head == s {
-			l.head = s.next
-		}
-	}
-	s.next, s.prev = nil, nil
+	place    slot.Place // nil until Join has returned
+	told     bool
+	unneeded bool // no job needs it any more
 }
 
 // mayJoin reports whether the next claim of a group, which has most likely to
@@ -61,7 +36,10 @@ func (p *Pool) join(g *group) {
 	p.inLine++
 	g.line.places++
 	g.line.joined++
-	g.line.seats.add(s)
+	if g.line.seats == nil {
+		g.line.seats = make(map[*seat]struct{})
+	}
+	g.line.seats[s] = struct{}{}
 	p.alive.Add(1)
 	p.passOn()
 	p.unlock()
@@ -108,33 +86,21 @@ func (s *seat) tell(granted slot.Slot, err error) {
 	}
 	s.told = true
 	defer p.alive.Done()
-	p.inLine--
-	g.line.places--
-	g.line.seats.remove(s)
-	if err != nil {
-		if s.unneeded {
-			err = errUnneeded
-		}
-		p.claimFailed(g, claimed{at: s.claimed, err: err})
-	} else {
-		g.down.answered()
-		p.adopt(&s.hold)
-		p.offer(&s.hold)
+	delete(g.line.seats, s)
+	if err != nil && s.unneeded {
+		err = errUnneeded
 	}
-	p.callWorker()
+	p.leaveLine(g, claimed{at: s.claimed, hold: &s.hold, err: err})
 }
 
-// leaveSeats gives up the claims of a group; the caller holds mu.
-func (p *Pool) leaveSeats(l *seats) {
+// leaveSeats gives up claims; the caller holds mu.
+func (p *Pool) leaveSeats(seats map[*seat]struct{}) {
 	var leave []slot.Place
-	for s := l.head; s != nil; {
+	for s := range seats {
 		if !s.unneeded && s.place != nil {
 			leave = append(leave, s.place)
 		}
 		s.unneeded = true // join leaves if Join has not returned
-		if s = s.next; s == l.head {
-			break
-		}
 	}
 	if len(leave) == 0 {
 		return

@@ -12,11 +12,11 @@ import (
 // goroutine where the source is a [slot.Joiner].
 type line struct {
 	places    int
-	contended bool  // whoever asked last had to wait
-	joined    int   // claims that were made since then without asking
-	seats     seats // of claims that the source will tell of
-	// ctx is what the others wait under, and leave gives them all up; nil while there
-	// was none yet.
+	contended bool               // whoever asked last had to wait
+	joined    int                // claims that were made since then without asking
+	seats     map[*seat]struct{} // claims that the source has yet to tell of
+	// ctx is what the others wait under, and leave gives them all up; nil while
+	// there was none yet.
 	ctx   context.Context
 	leave context.CancelCauseFunc
 }
@@ -48,6 +48,13 @@ func (p *Pool) awaitGrant(ctx context.Context, g *group, c claimed) {
 	}
 	p.tellClaim(g, c)
 	p.lock()
+	p.leaveLine(g, c)
+	p.unlock()
+}
+
+// leaveLine takes note of what has become of a claim that waited in line; the
+// caller holds mu.
+func (p *Pool) leaveLine(g *group, c claimed) {
 	p.inLine--
 	g.line.places--
 	if c.err != nil {
@@ -58,7 +65,6 @@ func (p *Pool) awaitGrant(ctx context.Context, g *group, c claimed) {
 		p.offer(c.hold)
 	}
 	p.callWorker()
-	p.unlock()
 }
 
 // waitInLine waits for a slot, for which the source may panic.
@@ -95,7 +101,7 @@ func (p *Pool) unpark(g *group) {
 // context. The caller holds mu.
 func (p *Pool) giveUpLine(g *group) {
 	l := &g.line
-	p.leaveSeats(&l.seats)
+	p.leaveSeats(l.seats)
 	if l.ctx != nil {
 		l.leave(errUnneeded)
 		l.ctx, l.leave = nil, nil

@@ -553,7 +553,7 @@ var rules = []broken{
 	{
 		rule: "the end of a claim that nobody needs fails no job",
 		file: "pool/join.go",
-		old:  "\t\tif s.unneeded {\n\t\t\terr = errUnneeded\n\t\t}\n",
+		old:  "\tif err != nil && s.unneeded {\n\t\terr = errUnneeded\n\t}\n",
 		new:  "",
 		test: "pool.TestAJobThatComesWhileAClaimIsLeftIsRun",
 	},
