@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"testing"
@@ -109,6 +110,75 @@ func TestAJoinedClaimTakesABusyConnectionRatherThanBeRefused(t *testing.T) {
 		held = <-next.slots
 		require.Equal(t, 20*time.Millisecond, time.Since(start), "one trip for both requests")
 		require.NoError(t, held.Release())
+	})
+}
+
+// A suspended machine's connections look as idle as they were, but its server
+// has closed them long ago.
+func TestAJoinedClaimTakesNoStaleConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLedger(t, 1)
+		src := newTestSource(t, l.peer, Fixed("k", 1))
+		require.NoError(t, claimNow(t, src, "").Release())
+		synctest.Wait()
+		e := src.endpoints[0]
+		e.lock()
+		for c := range e.conns {
+			c.heard = c.heard.Add(-time.Hour) // and no timer has run
+		}
+		e.unlock()
+		start := time.Now()
+		c, _ := join(t, src)
+		s := <-c.slots
+		require.Zero(t, time.Since(start))
+		dials, _ := l.counts()
+		require.Equal(t, 2, dials)
+		require.Equal(t, 1, conns(src))
+		require.NoError(t, s.Release())
+	})
+}
+
+// tagging is a server that takes tagged requests. It answers se as told, and sw
+// never.
+func tagging(t *testing.T, enqueued string) *peer {
+	return newPeer(t, func(_ int, r wire.Request) string {
+		switch r.Command {
+		case wire.Hello:
+			return "ok 1 strict=0 read_timeout_ms=23000 max_lease_s=0 fence=1 tags=1 ping=1"
+		case wire.SemEnqueue:
+			return fmt.Sprintf("#%d %s", r.Tag, enqueued)
+		case wire.SemWait:
+			return ""
+		}
+		return "error"
+	})
+}
+
+func TestAJoinedClaimOfAServerWithTagsIsOneWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := tagging(t, "queued")
+		src := newTestSource(t, p, Fixed("k", 1))
+		first, _ := join(t, src) // a connection is there
+		synctest.Wait()
+		_, before := p.counts()
+		second, _ := join(t, src)
+		synctest.Wait()
+		_, after := p.counts()
+		require.Equal(t, 1, after-before)
+		require.Equal(t, []wire.Command{wire.SemEnqueue, wire.SemWait, wire.SemEnqueue, wire.SemWait}, p.seen())
+		require.False(t, first.told() || second.told())
+	})
+}
+
+func TestATaggedWaitThatIsNeverAnsweredBreaksTheConnectionInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := tagging(t, "error_max_waiters")
+		src := newTestSource(t, p, Fixed("k", 1), WithSocketTimeout(2*time.Second))
+		c, _ := join(t, src)
+		require.ErrorIs(t, <-c.refused, ErrMaxWaiters)
+		require.Equal(t, 1, conns(src))
+		time.Sleep(2500 * time.Millisecond)
+		require.Zero(t, conns(src))
 	})
 }
 
@@ -237,6 +307,41 @@ func TestWhatTheSocketDoesNotTakeAtOnceIsWrittenLater(t *testing.T) {
 	c.out = append(c.out, "x"...)
 	c.flushNow() // the socket is closed: that is for the goroutine to find out
 	require.Equal(t, "x", string(c.out))
+}
+
+func TestWhoeverSendsAJoinedClaimWritesIt(t *testing.T) {
+	e := newEndpoint(&config{socketTimeout: 10 * time.Second}, "test")
+	defer e.stop()
+	cl := &claim{e: e, to: newListener()}
+	var conns []*conn
+	var fars []net.Conn
+	for range 3 {
+		near, far := socketPair(t)
+		c := &conn{e: e, raw: near, rw: near, wake: make(chan struct{}, 1), direct: newDirect(near), load: 1}
+		if c.direct == nil {
+			t.Skip("this system has no such writes")
+		}
+		conns, fars = append(conns, c), append(fars, far)
+	}
+	conns[2].load = 2 // others may have something to send in the same write
+	e.lock()
+	for _, c := range conns {
+		c.out = append(c.out, "sl\n"...)
+		c.post(cl)
+		c.out = append(c.out, "k\n"...)
+		c.post(cl)
+	}
+	e.unlock()
+	for i, c := range conns[:2] {
+		require.Empty(t, c.wake, "nobody is woken")
+		require.Empty(t, c.out)
+		got := make([]byte, 5)
+		_, err := io.ReadFull(fars[i], got)
+		require.NoError(t, err)
+		require.Equal(t, "sl\nk\n", string(got))
+	}
+	require.Len(t, conns[2].wake, 1)
+	require.Equal(t, "sl\nk\n", string(conns[2].out))
 }
 
 func socketPair(t *testing.T) (near, far net.Conn) {

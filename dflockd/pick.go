@@ -1,7 +1,6 @@
 package dflockd
 
 import (
-	"slices"
 	"time"
 )
 
@@ -69,30 +68,27 @@ func (e *endpoint) pick(now time.Time, shared bool) *conn {
 	if n := len(e.open); shared && n > 0 {
 		return e.open[n-1]
 	}
-	for n := len(e.idle); n > 0; n = len(e.idle) {
-		c := e.idle[n-1]
-		if !c.stale(now) && c.member == e.leader {
-			return c
-		}
-		c.end(now)
-	}
-	return nil
+	return e.pickIdle(now, false)
 }
 
 // pickFor returns a connection without a claim for cl. Caller holds mu.
 func (e *endpoint) pickFor(cl *claim, now time.Time) *conn {
 	if cl.to != nil && !e.cfg.cluster {
-		return e.pickQuiet(now)
+		return e.pickIdle(now, true)
 	}
 	return e.pick(now, false)
 }
 
-// pickQuiet returns a connection without a claim on which no answer is due. An
-// answer that comes while the next request waits there is acknowledged by
-// itself, which costs more than to write a request more. Caller holds mu.
-func (e *endpoint) pickQuiet(now time.Time) *conn {
-	for _, c := range slices.Backward(e.idle) {
-		if c.unanswered() == 0 && c.member == e.leader && !c.stale(now) {
+// pickIdle returns a connection without a claim, and ends those that it finds
+// useless. A quiet one is one on which no answer is due: an answer that comes
+// while the next request waits there is acknowledged by itself, which costs more
+// than to write a request more. Caller holds mu.
+func (e *endpoint) pickIdle(now time.Time, quiet bool) *conn {
+	for i := len(e.idle) - 1; i >= 0; i-- {
+		switch c := e.idle[i]; {
+		case c.stale(now) || c.member != e.leader:
+			c.end(now) // one that was looked at takes its place in the list
+		case !quiet || c.unanswered() == 0:
 			return c
 		}
 	}

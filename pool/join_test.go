@@ -125,6 +125,79 @@ func TestAKeyIsAskedForNowAndThenWhetherItStillIsContended(t *testing.T) {
 	})
 }
 
+func TestAKeyThatStaysContendedIsJoinedAgainAfterItWasAskedFor(t *testing.T) {
+	tellsOnly(t)
+	synctest.Test(t, func(t *testing.T) {
+		src, release := contended(t)
+		p := newPool(t, 2, WithSlots(src), WithReuse(0))
+		for range 4 * askEvery {
+			require.NoError(t, p.Go(sleeps(time.Second)))
+		}
+		synctest.Wait()
+		release()
+		require.NoError(t, p.Wait(t.Context()))
+		require.Greater(t, src.joins(), 2*askEvery)
+		finish(t, p)
+	})
+}
+
+func TestJoinedClaimsInLineAreBounded(t *testing.T) {
+	tellsOnly(t)
+	synctest.Test(t, func(t *testing.T) {
+		src, release := contended(t)
+		p := newPool(t, 8, WithSlots(src), WithReuse(0), WithMaxClaims(3))
+		for range 10 {
+			require.NoError(t, p.Go(nothing))
+			synctest.Wait()
+		}
+		require.Equal(t, 3, p.Stats().InLine)
+		require.Equal(t, 2, src.joins())
+		release()
+		require.NoError(t, p.Wait(t.Context()))
+		finish(t, p)
+	})
+}
+
+func TestAForcedShutdownLeavesJoinedClaimsAtOnce(t *testing.T) {
+	tellsOnly(t)
+	synctest.Test(t, func(t *testing.T) {
+		src, release := contended(t)
+		defer release()
+		p := newPool(t, 2, WithSlots(src))
+		for range 2 {
+			p.Submit(nothing)
+			synctest.Wait()
+		}
+		require.Equal(t, 1, src.joins())
+		start := time.Now()
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		require.ErrorIs(t, p.Shutdown(ctx), context.Canceled)
+		require.NoError(t, p.Shutdown(t.Context()))
+		require.Zero(t, time.Since(start))
+		requireBalance(t, p)
+	})
+}
+
+// Join is not to wait for the engine; a source in which it does all the same
+// keeps one worker.
+func TestAJoinThatHangsHoldsUpNoOtherKey(t *testing.T) {
+	tellsOnly(t)
+	synctest.Test(t, func(t *testing.T) {
+		hangs := make(chan struct{})
+		src := joining(func(slot.Claimant) (slot.Place, error) { <-hangs; return nil, permanentError{} })
+		p := newPool(t, 2, WithSlots(src))
+		for range 2 {
+			p.Submit(nothing)
+			synctest.Wait()
+		}
+		src.free.Store(true)
+		require.NoError(t, p.Submit(nothing, Key("free")).Wait(t.Context()))
+		close(hangs)
+		finish(t, p)
+	})
+}
+
 func TestSomebodyWhoWantsToKnowOfTheLineHasEveryClaimAskedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src, release := contended(t)

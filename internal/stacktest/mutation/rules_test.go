@@ -539,9 +539,23 @@ var rules = []broken{
 	{
 		rule: "a joined claim does not follow a release",
 		file: "dflockd/pick.go",
-		old:  "if c.unanswered() == 0 && c.member == e.leader",
-		new:  "if c.member == e.leader",
+		old:  "case !quiet || c.unanswered() == 0:",
+		new:  "default:",
 		test: "dflockd.TestAJoinedClaimWaitsForAQuietConnection",
+	},
+	{
+		rule: "a joined claim does not wait for a connection that a suspended machine has left",
+		file: "dflockd/pick.go",
+		old:  "case c.stale(now) || c.member != e.leader:",
+		new:  "case c.member != e.leader:",
+		test: "dflockd.TestAJoinedClaimTakesNoStaleConnection",
+	},
+	{
+		rule: "whoever sends a joined claim writes it",
+		file: "dflockd/write.go",
+		old:  "case cl.to != nil && c.direct != nil",
+		new:  "case false && c.direct != nil",
+		test: "dflockd.TestWhoeverSendsAJoinedClaimWritesIt",
 	},
 	{
 		rule: "what a socket does not take is written later",
@@ -556,6 +570,27 @@ var rules = []broken{
 		old:  "\tif err != nil && s.unneeded {\n\t\terr = errUnneeded\n\t}\n",
 		new:  "",
 		test: "pool.TestAJobThatComesWhileAClaimIsLeftIsRun",
+	},
+	{
+		rule: "joined claims in line are bounded",
+		file: "pool/join.go",
+		old:  " && p.inLine < p.cfg.maxClaims",
+		new:  "",
+		test: "pool.TestJoinedClaimsInLineAreBounded",
+	},
+	{
+		rule: "a Join that hangs holds up no other key",
+		file: "pool/join.go",
+		old:  "\tp.passOn()\n",
+		new:  "",
+		test: "pool.TestAJoinThatHangsHoldsUpNoOtherKey",
+	},
+	{
+		rule: "a shutdown by force leaves joined claims at once",
+		file: "pool/shutdown.go",
+		old:  "\t\tp.giveUpLine(g)\n",
+		new:  "\t\t_ = g\n",
+		test: "pool.TestAForcedShutdownLeavesJoinedClaimsAtOnce",
 	},
 	{
 		rule: "a claim whose Join was under way when the pool ended is left",
