@@ -10,17 +10,22 @@ const largestInbox = 256
 // the pool's lock for each job. Who takes that lock empties it first: a job in
 // the inbox is one in the lane without a key that nobody has looked at yet.
 type inbox struct {
-	// mu guards what follows. It may be taken with the pool's mu held, and not
-	// the other way round.
+	_ cacheLine // what submitters write lies apart from what workers write
+	// mu guards jobs. It may be taken with the pool's mu held, and not the other
+	// way round.
 	mu   sync.Mutex
 	jobs []item
+
+	_ cacheLine // and from what both read
 	// limit is how many jobs it may have: 0 while a job needs more than being
 	// put here, such as a worker to be called or a wait for room. It is set
 	// with both locks held, and read with either.
 	limit int
-
-	_ [64]byte // what workers write lies in another cache line
+	_     cacheLine
 }
+
+// A cacheLine keeps what is before it and what is after it in different ones.
+type cacheLine [64]byte
 
 // put takes a job in, or returns false.
 func (b *inbox) put(it item) bool {
@@ -69,11 +74,9 @@ func (p *Pool) lockOut() {
 // unlock lets go of mu, opens or closes the inbox, and wakes the worker that
 // was picked meanwhile.
 func (p *Pool) unlock() {
-	// The limit of an inbox that was left alone may stay lower than it could be.
-	if p.src == nil && !(p.aside && p.inbox.limit <= p.inboxLimit()) {
+	if p.src == nil {
 		p.openInbox()
 	}
-	p.aside = false
 	w := p.picked
 	p.picked = nil
 	p.mu.Unlock()
@@ -107,6 +110,11 @@ func (p *Pool) emptyInbox() {
 func (p *Pool) openInbox() {
 	limit := p.inboxLimit()
 	b := &p.inbox
+	aside := p.aside
+	p.aside = false
+	if limit == b.limit || aside && limit > b.limit {
+		return // one that was left alone may stay lower than it could be
+	}
 	b.mu.Lock()
 	b.limit = limit
 	if len(b.jobs) <= limit {
