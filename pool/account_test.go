@@ -104,12 +104,15 @@ func submitOne(p *Pool, book *ledger, tasks []*Task, bareRefused []bool, i int, 
 		book.starts[i].Add(1)
 		return act(ctx, what, book.starts[i].Load(), src)
 	}
-	key := Key(fmt.Sprint(i % 5))
+	var opts []JobOption
+	if i%5 > 0 {
+		opts = []JobOption{Key(fmt.Sprint(i % 5)), Priority(i % 2)}
+	}
 	if i%3 == 0 && what != isCancelled {
-		bareRefused[i] = p.Go(job, key) != nil
+		bareRefused[i] = p.Go(job, opts...) != nil
 		return
 	}
-	t := p.Submit(job, key, Priority(i%2))
+	t := p.Submit(job, opts...)
 	tasks[i] = t
 	if what == isCancelled {
 		t.Cancel()

@@ -32,19 +32,20 @@ func jobOf(ctx context.Context) error {
 // attempt runs a task once, from the hooks' Start to its result or its retry.
 // The caller has moved it to StateRunning. try runs the job itself.
 func (p *Pool) attempt(t *Task, try func(Job, context.Context) error, c *counts) {
-	if err := t.parent.Err(); err != nil {
-		p.finish(t, t.parent, context.Cause(t.parent), false, c)
+	parent := t.parent()
+	if err := parent.Err(); err != nil {
+		p.finish(t, parent, context.Cause(parent), false, c)
 		return
 	}
 	t.begin()
 	ctx := t.newAttemptContext()
-	if p.src != nil && t.parent.Done() != nil && !t.quiet {
-		stop := context.AfterFunc(t.parent, func() { p.watchOverrun(t) })
+	if p.src != nil && parent.Done() != nil && !t.quiet {
+		stop := context.AfterFunc(parent, func() { p.watchOverrun(t) })
 		defer stop()
 	}
 	if p.hooks != nil {
 		ctx = p.hooks.start(ctx, t)
-		t.more.ctx = ctx
+		t.more().ctx = ctx
 	}
 	err := try(p.wrap(t.job), ctx)
 	p.settle(t, ctx, err, c)
@@ -52,10 +53,10 @@ func (p *Pool) attempt(t *Task, try func(Job, context.Context) error, c *counts)
 
 // begin notes that an attempt begins. Where there are hooks, they are told when.
 func (t *Task) begin() {
-	if t.more == nil && (t.pool.hooks != nil || t.pool.chain != nil) {
+	if t.pool.chain != nil {
 		t.extra()
 	}
-	if m := t.more; m != nil {
+	if m := t.more(); m != nil {
 		if m.attempt++; m.attempt == 1 && t.pool.hooks == nil && t.pool.chain != nil {
 			m.firstStart = time.Now()
 		}
@@ -64,8 +65,8 @@ func (t *Task) begin() {
 
 // attemptContext returns the context of the attempt that runs.
 func (t *Task) attemptContext() context.Context {
-	if t.more != nil && t.more.ctx != nil {
-		return t.more.ctx
+	if m := t.more(); m != nil && m.ctx != nil {
+		return m.ctx
 	}
 	return (*jobCtx)(t)
 }
@@ -94,10 +95,10 @@ func (p *Pool) settle(t *Task, ctx context.Context, err error, c *counts) {
 // stopped returns why there must not be another attempt: the task was
 // cancelled, or the context that it was submitted with has ended.
 func (t *Task) stopped() error {
-	if t.parent.Err() != nil {
-		return context.Cause(t.parent)
+	if parent := t.parent(); parent.Err() != nil {
+		return context.Cause(parent)
 	}
-	if m := t.more; m != nil {
+	if m := t.more(); m != nil {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		if m.cause != nil {
@@ -114,7 +115,7 @@ func (t *Task) stopped() error {
 
 // finish gives a task its result. ran says whether an attempt ended with it.
 func (p *Pool) finish(t *Task, ctx context.Context, err error, ran bool, c *counts) {
-	h := t.hold.Load()
+	h := t.hold()
 	lost := ran && h != nil && h.lost()
 	if p.hooks != nil {
 		e := FinishEvent{Err: err, Running: ran, Lost: lost}
@@ -137,6 +138,11 @@ func (p *Pool) finish(t *Task, ctx context.Context, err error, ran bool, c *coun
 	// Counted first, so that who has waited for the task finds it counted, but
 	// pending until it is complete, so that who has waited for the pool finds
 	// its result.
+	if c != &p.others {
+		c.finish() // that it is not complete can be seen by its worker, see pending
+		t.complete(err)
+		return
+	}
 	c.ended.Add(finishedOne + completing)
 	t.complete(err)
 	c.ended.Add(-completing)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 
@@ -45,7 +46,12 @@ func TestSubmitAllocatesTheTaskAlone(t *testing.T) {
 	finish(t, p)
 }
 
-func TestATaskFitsInto128Bytes(t *testing.T) {
+func TestATaskFillsOneCacheLine(t *testing.T) {
+	require.EqualValues(t, 64, unsafe.Sizeof(Task{}))
+	require.LessOrEqual(t, unsafe.Sizeof(Task{})+unsafe.Sizeof(setting{}), uintptr(128), "with a key or a context")
+}
+
+func TestAQueuedTaskCostsLessThan100Bytes(t *testing.T) {
 	if raceDetector {
 		t.Skip("the race detector allocates")
 	}
@@ -59,7 +65,7 @@ func TestATaskFitsInto128Bytes(t *testing.T) {
 	}
 	perJob := float64(liveHeap()-before) / n
 	t.Logf("%.0f bytes for each queued task", perJob)
-	require.LessOrEqual(t, perJob, 150.0)
+	require.Less(t, perJob, 100.0)
 	close(block)
 	finish(t, p)
 }

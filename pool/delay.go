@@ -99,13 +99,13 @@ func (p *Pool) timeHasCome() {
 // requeue puts a task that has waited into its lane, whatever the bounds: it
 // was accepted before. The caller holds mu.
 func (p *Pool) requeue(t *Task, now time.Time) {
-	m := t.more
+	m := t.more()
 	m.delay = nil
 	if p.hooks != nil {
 		m.ready = now
 	}
 	t.become(StateQueued)
-	l := p.laneOf(t.key)
+	l := p.laneOf(t.key())
 	first := l.n == 0
 	p.add(l, m.priority, item{task: t})
 	p.attend(l, m.priority, first)
@@ -136,7 +136,7 @@ func (p *Pool) backOff(t *Task, ctx context.Context, wait time.Duration, reason 
 	}
 	if p.hooks != nil {
 		e := RetryEvent{Err: reason, Delay: wait}
-		if h := t.hold.Load(); h != nil {
+		if h := t.hold(); h != nil {
 			e.Slot = h.slot
 		}
 		p.hooks.retry(ctx, t, e)
@@ -161,7 +161,7 @@ func (p *Pool) backOff(t *Task, ctx context.Context, wait time.Duration, reason 
 // called with mu held, and returns with mu held.
 func (p *Pool) endBackoffLocked(t *Task) bool {
 	p.unlock()
-	p.finish(t, t.parent, shutdownError(t), false, &p.others)
+	p.finish(t, t.parent(), shutdownError(t), false, &p.others)
 	p.lock()
 	return true
 }
@@ -177,7 +177,7 @@ func (p *Pool) endDelays() []*Task {
 			rest = append(rest, d)
 			continue
 		}
-		d.task.more.delay = nil
+		d.task.more().delay = nil
 		d.task.become(StateRunning) // nobody else may take it now
 		tasks = append(tasks, d.task)
 	}
@@ -190,8 +190,8 @@ func (p *Pool) endDelays() []*Task {
 
 // shutdownError is the result of a task that will have no further attempt.
 func shutdownError(t *Task) error {
-	if t.more != nil && t.more.lastErr != nil {
-		return errors.Join(t.more.lastErr, ErrShutdown)
+	if m := t.more(); m != nil && m.lastErr != nil {
+		return errors.Join(m.lastErr, ErrShutdown)
 	}
 	return ErrShutdown
 }

@@ -37,9 +37,9 @@ func derive[Event any](s *hookSet, f func(context.Context, Event) context.Contex
 }
 
 func (s *hookSet) event(t *Task, i int, at time.Time) JobEvent {
-	m := t.more
+	m := t.more()
 	return JobEvent{
-		Name: m.name, Key: t.key, Priority: m.priority, SlotKey: s.p.slotKeyOf(t.key), Attempt: m.attempt,
+		Name: m.name, Key: t.key(), Priority: m.priority, SlotKey: s.p.slotKeyOf(t.key()), Attempt: m.attempt,
 		At: at, Submitted: m.submitted, Ready: m.ready, State: &m.states[i],
 	}
 }
@@ -61,15 +61,16 @@ func (s *hookSet) submitted(t *Task) {
 	}
 	for i := range s.list {
 		if f := s.list[i].Submitted; f != nil {
-			tell(s, f, t.parent, s.event(t, i, m.submitted))
+			tell(s, f, t.parent(), s.event(t, i, m.submitted))
 		}
 	}
 }
 
 func (s *hookSet) start(ctx context.Context, t *Task) context.Context {
-	now := t.more.now()
-	if t.more.attempt == 1 {
-		t.more.firstStart = now
+	m := t.more()
+	now := m.now()
+	if m.attempt == 1 {
+		m.firstStart = now
 	}
 	for i := range s.list {
 		f := s.list[i].Start
@@ -77,8 +78,8 @@ func (s *hookSet) start(ctx context.Context, t *Task) context.Context {
 			continue
 		}
 		e := StartEvent{JobEvent: s.event(t, i, now)}
-		if h := t.hold.Load(); h != nil {
-			e.Slot, e.Claimed, e.SingleUse, e.Reused = h.slot, h.claimed, h.single, h.jobs > 0 || t.more.nested
+		if h := t.hold(); h != nil {
+			e.Slot, e.Claimed, e.SingleUse, e.Reused = h.slot, h.claimed, h.single, h.jobs > 0 || m.nested
 		}
 		ctx = derive(s, f, ctx, e)
 	}
@@ -86,18 +87,19 @@ func (s *hookSet) start(ctx context.Context, t *Task) context.Context {
 }
 
 func (s *hookSet) retry(ctx context.Context, t *Task, e RetryEvent) {
-	now := t.more.now()
+	m := t.more()
+	now := m.now()
 	for i := range s.list {
 		if f := s.list[i].Retry; f != nil {
 			e.JobEvent = s.event(t, i, now)
 			tell(s, f, ctx, e)
 		}
 	}
-	t.more.ready = time.Time{}
+	m.ready = time.Time{}
 }
 
 func (s *hookSet) finish(ctx context.Context, t *Task, e FinishEvent) {
-	now := t.more.now()
+	now := t.more().now()
 	for i := range s.list {
 		if f := s.list[i].Finish; f != nil {
 			e.JobEvent = s.event(t, i, now)
@@ -112,15 +114,16 @@ func (s *hookSet) overrun(h *hold, t *Task) {
 	e := JobEvent{At: time.Now()}
 	ctx := s.p.base
 	if t != nil {
-		e.Name, e.Key, e.Priority, ctx = t.more.name, t.key, t.more.priority, t.parent
-		e.SlotKey, e.Submitted = s.p.slotKeyOf(t.key), t.more.submitted
+		m := t.more()
+		e.Name, e.Key, e.Priority, ctx = m.name, t.key(), m.priority, t.parent()
+		e.SlotKey, e.Submitted = s.p.slotKeyOf(t.key()), m.submitted
 	} else if h != nil {
 		e.SlotKey = h.group.key
 	}
 	for i := range s.list {
 		if f := s.list[i].Overrun; f != nil {
 			if t != nil {
-				e.State = &t.more.states[i]
+				e.State = &t.more().states[i]
 			}
 			tell(s, f, ctx, e)
 		}

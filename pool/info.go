@@ -65,13 +65,14 @@ func FromContext(ctx context.Context) (Info, bool) {
 }
 
 func (t *Task) info() Info {
-	i := Info{Key: t.key, Attempt: 1}
-	if m := t.more; m != nil {
+	i := Info{Key: t.key(), Attempt: 1}
+	m := t.more()
+	if m != nil {
 		i.Name, i.Priority = m.name, m.priority
 		i.Attempt, i.FirstStart = max(m.attempt, 1), m.firstStart
 	}
-	i.addHold(t.hold.Load())
-	i.Reused = i.Reused || t.more != nil && t.more.nested
+	i.addHold(t.hold())
+	i.Reused = i.Reused || m != nil && m.nested
 	return i
 }
 

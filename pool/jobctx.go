@@ -31,7 +31,7 @@ var ended = func() *liveCtx {
 	return &liveCtx{ctx: ctx, cancel: cancel}
 }()
 
-func (c *jobCtx) Deadline() (time.Time, bool) { return c.parent.Deadline() }
+func (c *jobCtx) Deadline() (time.Time, bool) { return (*Task)(c).parent().Deadline() }
 
 func (c *jobCtx) Done() <-chan struct{} { return (*Task)(c).makeLive().ctx.Done() }
 
@@ -42,10 +42,10 @@ func (c *jobCtx) Err() error {
 	if (*Task)(c).State() == StateDone {
 		return context.Canceled
 	}
-	if err := c.parent.Err(); err != nil {
+	if err := (*Task)(c).parent().Err(); err != nil {
 		return err
 	}
-	if h := c.hold.Load(); h != nil && h.context().Err() != nil {
+	if h := (*Task)(c).hold(); h != nil && h.context().Err() != nil {
 		// The real context reports the loss as its cause.
 		return (*Task)(c).makeLive().ctx.Err()
 	}
@@ -62,7 +62,7 @@ func (c *jobCtx) Value(key any) any {
 	if (*Task)(c).State() == StateDone {
 		return ended.ctx.Value(key) // the parent might say that nothing has ended
 	}
-	return c.parent.Value(key)
+	return (*Task)(c).parent().Value(key)
 }
 
 // makeLive returns the real context of the first attempt.
@@ -73,7 +73,7 @@ func (t *Task) makeLive() *liveCtx {
 	if t.State() == StateDone {
 		return ended
 	}
-	l := newLive(t.parent, t.hold.Load())
+	l := newLive(t.parent(), t.hold())
 	if !t.live.CompareAndSwap(nil, l) {
 		l.end()
 		return t.live.Load()
@@ -109,7 +109,7 @@ func (l *liveCtx) end() {
 
 // endContext ends the context of the attempt that is over.
 func (t *Task) endContext() {
-	if m := t.more; m != nil && m.attempt > 1 {
+	if m := t.more(); m != nil && m.attempt > 1 {
 		m.endLater()
 		return
 	}
@@ -131,7 +131,7 @@ func (t *Task) interrupt(cause error) {
 		return
 	}
 	t.makeLive().cancel(cause)
-	if m := t.more; m != nil {
+	if m := t.more(); m != nil {
 		m.interrupt(cause)
 	}
 	t.pool.watchOverrun(t)
@@ -164,11 +164,11 @@ func (c *laterCtx) Value(key any) any {
 
 // newAttemptContext returns the context for an attempt, which endContext ends.
 func (t *Task) newAttemptContext() context.Context {
-	if t.more == nil || t.more.attempt <= 1 {
+	m := t.more()
+	if m == nil || m.attempt <= 1 {
 		return (*jobCtx)(t)
 	}
-	l := newLive(t.parent, t.hold.Load())
-	m := t.more
+	l := newLive(t.parent(), t.hold())
 	m.mu.Lock()
 	m.later = l
 	cause := m.cause

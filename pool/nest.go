@@ -28,7 +28,7 @@ func isInside(ctx context.Context, p *Pool) bool { return waiterOf(ctx, p) != ni
 func (t *Task) waitInside(ctx context.Context, waiter any) error {
 	p := t.pool
 	h := p.holdOf(waiter)
-	sameSlot := p.src == nil || h != nil && h.group.key == p.slotKeyOf(t.key) && !h.single
+	sameSlot := p.src == nil || h != nil && h.group.key == p.slotKeyOf(t.key()) && !h.single
 	if !sameSlot {
 		return t.awaitLending(ctx)
 	}
@@ -41,7 +41,7 @@ func (t *Task) waitInside(ctx context.Context, waiter any) error {
 	}
 	defer p.endTurn(waiter)
 	if h != nil {
-		t.hold.Store(h)
+		t.set().hold.Store(h)
 		t.extra().nested = true
 	}
 	t.runInline()
@@ -116,7 +116,7 @@ func (p *Pool) leaveNest(waiter any) {
 func (p *Pool) holdOf(waiter any) *hold {
 	switch r := waiter.(type) {
 	case *Task:
-		return r.hold.Load()
+		return r.hold()
 	case *worker:
 		p.lock()
 		defer p.unlock()
@@ -133,7 +133,7 @@ func (p *Pool) takeQueued(t *Task) bool {
 	}
 	p.lock()
 	if t.inLane {
-		l := p.lanes[t.key]
+		l := p.lanes[t.key()]
 		l.bury(t)
 		p.left(l, 1)
 	}
@@ -185,10 +185,10 @@ func (p *Pool) drop(t *Task, cause error) bool {
 	}
 	if p.takeQueued(t) || p.takeWaiting(t) {
 		err := cause
-		if t.more != nil && t.more.lastErr != nil {
-			err = joinOnce(t.more.lastErr, cause)
+		if m := t.more(); m != nil && m.lastErr != nil {
+			err = joinOnce(m.lastErr, cause)
 		}
-		p.finish(t, t.parent, err, false, &p.others)
+		p.finish(t, t.parent(), err, false, &p.others)
 		p.tellWaiters()
 		return true
 	}
@@ -199,11 +199,15 @@ func (p *Pool) drop(t *Task, cause error) bool {
 func (p *Pool) takeWaiting(t *Task) bool {
 	p.lock()
 	defer p.unlock()
-	if t.State() != StateWaiting || t.more.delay == nil || t.more.delay.index < 0 {
+	if t.State() != StateWaiting {
 		return false
 	}
-	p.undelay(t.more.delay)
-	t.more.delay = nil
+	m := t.more()
+	if m.delay == nil || m.delay.index < 0 {
+		return false
+	}
+	p.undelay(m.delay)
+	m.delay = nil
 	t.become(StateRunning)
 	return true
 }

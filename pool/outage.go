@@ -106,6 +106,6 @@ func (p *Pool) fail(it item, err error) {
 		return
 	}
 	if it.task.take() {
-		p.finish(it.task, it.task.parent, err, false, &p.others)
+		p.finish(it.task, it.task.parent(), err, false, &p.others)
 	}
 }

@@ -10,12 +10,12 @@ import (
 // whose context has ended, has returned. It looks once for each attempt.
 func (p *Pool) watchOverrun(t *Task) {
 	run := t.state.Load()
-	if stateOf(run) != StateRunning || t.watch.Swap(run) == run {
+	if stateOf(run) != StateRunning || t.set().watch.Swap(run) == run {
 		return
 	}
 	p.afterGrace(func() {
 		if t.state.Load() == run {
-			p.overran(t.hold.Load(), t)
+			p.overran(t.hold(), t)
 		}
 	})
 }

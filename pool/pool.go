@@ -23,6 +23,7 @@ type Pool struct {
 	joiner slot.Joiner
 	chain  Job      // the middleware around jobOf; nil if there is none
 	hooks  *hookSet // nil if there are none
+	lean   bool     // it has neither slots nor middleware nor hooks
 
 	base     context.Context // of jobs without a task; ends with a forced shutdown
 	baseEnd  context.CancelCauseFunc
@@ -113,6 +114,7 @@ func New(workers int, opts ...Option) (*Pool, error) {
 	} else if p.hooks == nil {
 		p.joiner, _ = p.src.(slot.Joiner)
 	}
+	p.lean = p.src == nil && p.chain == nil && p.hooks == nil
 	p.base, p.baseEnd = context.WithCancelCause(context.Background())
 	p.claimCtx, p.claimEnd = context.WithCancelCause(context.Background())
 	return p, nil
@@ -178,7 +180,15 @@ func (p *Pool) Wait(ctx context.Context) error {
 func (p *Pool) pending() int64 {
 	n := p.submitted - p.retired.settled() - p.others.settled()
 	for _, w := range p.workers {
-		n -= w.counts.settled()
+		n -= w.counts.finished()
+	}
+	if n > 0 {
+		return n
+	}
+	for _, w := range p.workers {
+		if t := w.current.Load(); t != nil && t.State() == StateRunning {
+			n++ // counted, and about to be told its result
+		}
 	}
 	return n
 }

@@ -62,15 +62,34 @@ func (w *worker) run(it item) {
 	if !t.take() {
 		return // cancelled, or run by somebody who waits for it
 	}
+	w.current.Store(t)
+	if w.p.lean && t.setting.Load() == nil {
+		w.runLean(t)
+	} else {
+		w.runSet(t)
+	}
+	w.p.tellWaiters()
+}
+
+// runLean is [Pool.attempt] for a task that nobody has said anything about, in a
+// pool that does nothing but run it.
+func (w *worker) runLean(t *Task) {
+	if err := w.do(t.job, (*jobCtx)(t)); err != nil {
+		w.p.settle(t, (*jobCtx)(t), err, &w.counts)
+		return
+	}
+	w.counts.finish()
+	t.complete(nil)
+}
+
+func (w *worker) runSet(t *Task) {
 	if w.hold != nil {
-		t.hold.Store(w.hold)
-		if t.more != nil {
-			t.more.nested = false
+		t.set().hold.Store(w.hold)
+		if m := t.more(); m != nil {
+			m.nested = false
 		}
 	}
-	w.current.Store(t)
 	w.p.attempt(t, w.do, &w.counts)
-	w.p.tellWaiters()
 }
 
 // runBare runs a job without a task.
@@ -102,10 +121,11 @@ func (w *worker) bareContext() context.Context {
 func (p *Pool) bareFailed(w *worker, job Job, err error) bool {
 	if _, _, again := AsRetry(err); again {
 		// It needs a task from now on, to be counted and to wait.
-		t := &Task{pool: p, job: job, parent: p.base, quiet: true}
-		t.hold.Store(w.hold)
-		t.extra().firstStart = time.Now()
-		t.more.attempt = 1
+		t := p.newTask(p.base, job, nil)
+		t.quiet = true
+		t.set().hold.Store(w.hold)
+		m := t.extra()
+		m.firstStart, m.attempt = time.Now(), 1
 		t.take()
 		p.settle(t, &w.ctx, err, &w.counts)
 		return false

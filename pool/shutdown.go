@@ -67,7 +67,7 @@ func (p *Pool) beginShutdown() {
 	}
 	p.unlock()
 	for _, t := range tasks {
-		p.finish(t, t.parent, shutdownError(t), false, &p.others)
+		p.finish(t, t.parent(), shutdownError(t), false, &p.others)
 	}
 	p.tellWaiters()
 	go p.finishShutdown()

@@ -6,8 +6,8 @@ import "sync/atomic"
 // fight over one.
 type counts struct {
 	// ended has how many jobs have finished, times finishedOne, plus how many
-	// tasks among them have yet to be told their result: one word for both
-	// costs a task one atomic step less.
+	// tasks among them have yet to be told their result, of those that no worker
+	// ran.
 	ended                                                atomic.Int64
 	failed, panicked, lost, lostButOK, canceled, retries atomic.Int64
 }

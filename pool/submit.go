@@ -12,7 +12,14 @@ import (
 // A job that submits to its own pool should use SubmitContext with its own
 // context, which never blocks.
 func (p *Pool) Submit(job Job, opts ...JobOption) *Task {
-	return p.submit(context.Background(), job, opts)
+	if p.lean && job != nil && len(opts) == 0 {
+		t := &Task{pool: p, job: job}
+		if !p.inbox.put(item{task: t}) {
+			_ = p.start(background, t, waitForRoom) // the task has the error
+		}
+		return t
+	}
+	return p.submit(background, job, opts)
 }
 
 // SubmitContext is Submit with a context: it bounds the wait for room and is the
@@ -31,7 +38,7 @@ func (p *Pool) TrySubmit(job Job, opts ...JobOption) (*Task, error) {
 		return nil, ErrNilJob
 	}
 	t := p.newTask(context.Background(), job, opts)
-	if err := p.enqueue(t.parent, item{task: t}, t.key, t.priority(), failWhenFull); err != nil {
+	if err := p.enqueue(background, item{task: t}, t.key(), t.priority(), failWhenFull); err != nil {
 		p.refuse(t, err)
 		return nil, err
 	}
@@ -77,10 +84,10 @@ func (p *Pool) submit(ctx context.Context, job Job, opts []JobOption) *Task {
 // start queues a new task, or puts it among those that wait for their time.
 func (p *Pool) start(ctx context.Context, t *Task, full whenFull) error {
 	var err error
-	if m := t.more; m != nil && m.delay != nil {
+	if m := t.more(); m != nil && m.delay != nil {
 		err = p.enqueueLater(t, m.delay)
 	} else {
-		err = p.enqueue(ctx, item{task: t}, t.key, t.priority(), full)
+		err = p.enqueue(ctx, item{task: t}, t.key(), t.priority(), full)
 	}
 	if err != nil {
 		p.refuse(t, err)
@@ -89,18 +96,15 @@ func (p *Pool) start(ctx context.Context, t *Task, full whenFull) error {
 }
 
 func (p *Pool) newTask(ctx context.Context, job Job, opts []JobOption) *Task {
-	t := p.makeTask()
-	t.pool, t.job, t.parent = p, job, ctx
-	if len(opts) > 0 {
-		o := gather(opts)
-		t.key = o.key
-		if o.name != "" || o.priority != 0 || o.after > 0 {
-			m := t.extra()
-			m.name, m.priority = o.name, o.priority
-			if o.after > 0 {
-				t.become(StateWaiting)
-				m.delay = &delayed{task: t, at: time.Now().Add(o.after)}
-			}
+	o := gather(opts)
+	t := p.makeTask(ctx, o.key)
+	t.pool, t.job = p, job
+	if o.name != "" || o.priority != 0 || o.after > 0 {
+		m := t.extra()
+		m.name, m.priority = o.name, o.priority
+		if o.after > 0 {
+			t.become(StateWaiting)
+			m.delay = &delayed{task: t, at: time.Now().Add(o.after)}
 		}
 	}
 	if p.hooks != nil {
@@ -109,24 +113,10 @@ func (p *Pool) newTask(ctx context.Context, job Job, opts []JobOption) *Task {
 	return t
 }
 
-// makeTask returns a task; where there are hooks, with what they need of it in
-// the same piece of memory.
-func (p *Pool) makeTask() *Task {
-	if p.hooks == nil {
-		return &Task{}
-	}
-	t := &struct {
-		Task
-		more taskMore
-	}{}
-	t.Task.more = &t.more
-	return &t.Task
-}
-
 // refuse ends a task that was not accepted.
 func (p *Pool) refuse(t *Task, err error) {
 	if p.hooks != nil {
-		p.hooks.finish(t.parent, t, FinishEvent{Err: err})
+		p.hooks.finish(t.parent(), t, FinishEvent{Err: err})
 	}
 	t.complete(err)
 }

@@ -46,20 +46,19 @@ func (s State) String() string {
 }
 
 // A Task is a job that was submitted. It is safe for concurrent use.
+//
+// It fills one cache line, as that is what is passed between processors for each
+// job; what few tasks have is elsewhere.
 type Task struct {
-	pool   *Pool
-	job    Job
-	parent context.Context // of the job's context
-	key    string
-	err    error // the result; written before state becomes done
-	live   atomic.Pointer[liveCtx]
-	done   atomic.Pointer[doneSignal]
-	more   *taskMore            // what most tasks do not need; nil for those
-	hold   atomic.Pointer[hold] // of the latest attempt
+	pool    *Pool
+	job     Job
+	err     error // the result; written before state becomes done
+	live    atomic.Pointer[liveCtx]
+	done    atomic.Pointer[doneSignal]
+	setting atomic.Pointer[setting] // nil if there is nothing to say in it
 	// state is a State, and in its other bits a number that grows each time the
 	// task is taken out of its lane, which tells one attempt from the next.
 	state atomic.Uint32
-	watch atomic.Uint32 // the state word of the attempt that is watched for overrun
 	// inLane says that the task is in its lane; guarded by the pool's mu.
 	inLane bool
 	// quiet says that nobody has the task: it belongs to Go, and its error is
@@ -67,8 +66,18 @@ type Task struct {
 	quiet bool
 }
 
-// taskMore is what a task has that was given more than a job and a key, that
-// needed more than one attempt, or that hooks watch.
+// A setting is what a task has that was given a context or a key, that runs
+// under a slot, or that was asked to end.
+type setting struct {
+	parent context.Context // of the job's context
+	key    string
+	hold   atomic.Pointer[hold] // of the latest attempt
+	watch  atomic.Uint32        // the state word of the attempt that is watched for overrun
+	more   atomic.Pointer[taskMore]
+}
+
+// taskMore is what a task has that was given more than that, that needed more
+// than one attempt, or that hooks watch.
 type taskMore struct {
 	name       string
 	priority   int
@@ -88,21 +97,92 @@ type taskMore struct {
 	cause error
 }
 
+// makeTask returns a task with as much as it is known to need, in one piece of
+// memory. Its context is background unless it needs a setting.
+func (p *Pool) makeTask(parent context.Context, key string) *Task {
+	switch {
+	case p.hooks != nil:
+		t := &struct {
+			Task
+			setting setting
+			more    taskMore
+		}{}
+		t.setting.parent, t.setting.key = parent, key
+		t.setting.more.Store(&t.more)
+		t.Task.setting.Store(&t.setting)
+		return &t.Task
+	case p.src != nil || p.chain != nil || key != "" || parent != background:
+		t := &struct {
+			Task
+			setting setting
+		}{}
+		t.setting.parent, t.setting.key = parent, key
+		t.Task.setting.Store(&t.setting)
+		return &t.Task
+	}
+	return &Task{}
+}
+
+var background = context.Background()
+
+// parent returns the parent of the job's context.
+func (t *Task) parent() context.Context {
+	if s := t.setting.Load(); s != nil {
+		return s.parent
+	}
+	return background
+}
+
+func (t *Task) key() string {
+	if s := t.setting.Load(); s != nil {
+		return s.key
+	}
+	return ""
+}
+
+// hold returns that of the latest attempt, or nil.
+func (t *Task) hold() *hold {
+	if s := t.setting.Load(); s != nil {
+		return s.hold.Load()
+	}
+	return nil
+}
+
+// more returns what few tasks have, or nil.
+func (t *Task) more() *taskMore {
+	if s := t.setting.Load(); s != nil {
+		return s.more.Load()
+	}
+	return nil
+}
+
+// set returns the task's setting, making it first.
+func (t *Task) set() *setting {
+	if s := t.setting.Load(); s != nil {
+		return s
+	}
+	t.setting.CompareAndSwap(nil, &setting{parent: background})
+	return t.setting.Load()
+}
+
 // extra returns t.more, making it first. Only the goroutine that owns the task
 // at that time may call it: the submitter before it is queued, then the one
 // that runs it.
 func (t *Task) extra() *taskMore {
-	if t.more == nil {
-		t.more = &taskMore{}
+	s := t.set()
+	m := s.more.Load()
+	if m == nil {
+		m = &taskMore{}
+		s.more.Store(m)
 	}
-	return t.more
+	return m
 }
 
 func (t *Task) priority() int {
-	if t.more == nil {
-		return 0
+	if m := t.more(); m != nil {
+		return m.priority
 	}
-	return t.more.priority
+	return 0
 }
 
 // State returns where the task is now.

@@ -360,3 +360,39 @@ func TestAContextAskedForAsTheJobEndsEnds(t *testing.T) {
 	close(contexts)
 	asking.Wait()
 }
+
+func TestWhoHasWaitedForThePoolFindsEveryResult(t *testing.T) {
+	p := newPool(t, 4)
+	for range 5_000 {
+		tasks := []*Task{p.Submit(nothing), p.Submit(nothing), p.Submit(nothing, Key("k"))}
+		require.NoError(t, p.Wait(t.Context()))
+		for _, task := range tasks {
+			require.Equal(t, StateDone, task.State())
+		}
+	}
+}
+
+func TestWhoHasWaitedForATaskFindsItCounted(t *testing.T) {
+	p := newPool(t, 4)
+	for n := range int64(5_000) {
+		require.NoError(t, p.Submit(nothing).Wait(t.Context()))
+		require.Equal(t, n+1, p.Stats().Finished)
+	}
+}
+
+func TestATaskCanBeCancelledAsItAsksForItsFirstRetry(t *testing.T) {
+	p := newPool(t, 4)
+	for range 5_000 {
+		running := make(chan struct{})
+		task := p.Submit(func(context.Context) error {
+			close(running)
+			return RetryAfter(time.Hour, errTest)
+		})
+		<-running
+		for task.State() != StateDone {
+			task.Cancel()
+		}
+		require.ErrorIs(t, task.Err(), ErrCanceled)
+	}
+	finish(t, p)
+}
