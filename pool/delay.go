@@ -145,24 +145,30 @@ func (p *Pool) backOff(t *Task, ctx context.Context, wait time.Duration, reason 
 	m.lastErr = reason
 	t.sealContext()
 	c.retries.Add(1)
-	p.lock()
-	defer p.unlock()
-	if p.closing {
-		return p.endBackoffLocked(t)
+	if !p.startWaiting(t, wait) {
+		p.finish(t, t.parent(), shutdownError(t), false, &p.others)
+		return true // it has been told of as a retry, so it ends like one that waits
 	}
-	t.become(StateWaiting)
-	m.delay = &delayed{task: t, at: time.Now().Add(wait)}
-	p.delay(m.delay)
+	// Cancel leaves word and then looks whether the task waits, this the other way
+	// round: one of the two ends it.
+	if cause := t.stopped(); cause != nil {
+		p.drop(t, cause)
+	}
 	return true
 }
 
-// endBackoffLocked ends a task that was about to wait when the shutdown came:
-// its attempt has been told of as a retry, so it ends like one that waits. It is
-// called with mu held, and returns with mu held.
-func (p *Pool) endBackoffLocked(t *Task) bool {
-	p.unlock()
-	p.finish(t, t.parent(), shutdownError(t), false, &p.others)
+// startWaiting lets a task wait for its next attempt, unless the pool is
+// shutting down.
+func (p *Pool) startWaiting(t *Task, wait time.Duration) bool {
 	p.lock()
+	defer p.unlock()
+	if p.closing {
+		return false
+	}
+	t.become(StateWaiting)
+	d := &delayed{task: t, at: time.Now().Add(wait)}
+	t.more().delay = d
+	p.delay(d)
 	return true
 }
 

@@ -3,9 +3,7 @@ package pool
 import (
 	"context"
 	"runtime"
-	"sync"
 	"sync/atomic"
-	"time"
 )
 
 var contextCanceled = context.Canceled
@@ -46,10 +44,10 @@ func (s State) String() string {
 }
 
 // A Task is a job that was submitted. It is safe for concurrent use.
-//
-// It fills one cache line, as that is what is passed between processors for each
-// job; what few tasks have is elsewhere.
 type Task struct {
+	// A task fills one cache line, which is what is passed between processors
+	// for each job. What only some tasks have is in the setting.
+
 	pool    *Pool
 	job     Job
 	err     error // the result; written before state becomes done
@@ -64,125 +62,6 @@ type Task struct {
 	// quiet says that nobody has the task: it belongs to Go, and its error is
 	// the pool's to report. Set before it is queued.
 	quiet bool
-}
-
-// A setting is what a task has that was given a context or a key, that runs
-// under a slot, or that was asked to end.
-type setting struct {
-	parent context.Context // of the job's context
-	key    string
-	hold   atomic.Pointer[hold] // of the latest attempt
-	watch  atomic.Uint32        // the state word of the attempt that is watched for overrun
-	more   atomic.Pointer[taskMore]
-}
-
-// taskMore is what a task has that was given more than that, that needed more
-// than one attempt, or that hooks watch.
-type taskMore struct {
-	name       string
-	priority   int
-	attempt    int       // written by the goroutine that runs the task
-	firstStart time.Time // likewise
-	submitted  time.Time // taken for hooks only
-	ready      time.Time // likewise
-	states     []any     // a word for each Hooks
-	state      [1]any    // states where there is one Hooks, as in most pools
-	lastErr    error     // of the attempt before; read when a shutdown ends the backoff
-	ctx        context.Context
-	nested     bool     // it runs under the slot of a job that waits for it
-	delay      *delayed // its place among those that wait; guarded by the pool's mu
-
-	mu    sync.Mutex // guards what follows
-	later *liveCtx   // of an attempt after the first
-	cause error
-}
-
-// makeTask returns a task with as much as it is known to need, in one piece of
-// memory. Its context is background unless it needs a setting.
-func (p *Pool) makeTask(parent context.Context, key string) *Task {
-	switch {
-	case p.hooks != nil:
-		t := &struct {
-			Task
-			setting setting
-			more    taskMore
-		}{}
-		t.setting.parent, t.setting.key = parent, key
-		t.setting.more.Store(&t.more)
-		t.Task.setting.Store(&t.setting)
-		return &t.Task
-	case p.src != nil || p.chain != nil || key != "" || parent != background:
-		t := &struct {
-			Task
-			setting setting
-		}{}
-		t.setting.parent, t.setting.key = parent, key
-		t.Task.setting.Store(&t.setting)
-		return &t.Task
-	}
-	return &Task{}
-}
-
-var background = context.Background()
-
-// parent returns the parent of the job's context.
-func (t *Task) parent() context.Context {
-	if s := t.setting.Load(); s != nil {
-		return s.parent
-	}
-	return background
-}
-
-func (t *Task) key() string {
-	if s := t.setting.Load(); s != nil {
-		return s.key
-	}
-	return ""
-}
-
-// hold returns that of the latest attempt, or nil.
-func (t *Task) hold() *hold {
-	if s := t.setting.Load(); s != nil {
-		return s.hold.Load()
-	}
-	return nil
-}
-
-// more returns what few tasks have, or nil.
-func (t *Task) more() *taskMore {
-	if s := t.setting.Load(); s != nil {
-		return s.more.Load()
-	}
-	return nil
-}
-
-// set returns the task's setting, making it first.
-func (t *Task) set() *setting {
-	if s := t.setting.Load(); s != nil {
-		return s
-	}
-	t.setting.CompareAndSwap(nil, &setting{parent: background})
-	return t.setting.Load()
-}
-
-// extra returns t.more, making it first. Only the goroutine that owns the task
-// at that time may call it: the submitter before it is queued, then the one
-// that runs it.
-func (t *Task) extra() *taskMore {
-	s := t.set()
-	m := s.more.Load()
-	if m == nil {
-		m = &taskMore{}
-		s.more.Store(m)
-	}
-	return m
-}
-
-func (t *Task) priority() int {
-	if m := t.more(); m != nil {
-		return m.priority
-	}
-	return 0
 }
 
 // State returns where the task is now.
@@ -281,9 +160,12 @@ func (t *Task) await(ctx context.Context) error {
 // ErrCanceled; the context of one that runs ends with that cause, and its
 // result is what the job makes of it. It does not block.
 func (t *Task) Cancel() {
-	if !t.pool.drop(t, ErrCanceled) {
-		t.interrupt(ErrCanceled)
+	p := t.pool
+	if p.drop(t, ErrCanceled) {
+		return
 	}
+	t.interrupt(ErrCanceled)
+	p.drop(t, ErrCanceled) // it may have begun to back off in between, see backOff
 }
 
 const awaitYields = 3

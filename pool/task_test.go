@@ -380,19 +380,41 @@ func TestWhoHasWaitedForATaskFindsItCounted(t *testing.T) {
 	}
 }
 
+func TestACancelThatMeetsARetryEndsTheTask(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var task *Task
+		p := newPool(t, 1, WithHooks(Hooks{Retry: func(context.Context, RetryEvent) { task.Cancel() }}))
+		ran := 0
+		ready := make(chan struct{})
+		task = p.Submit(func(context.Context) error {
+			<-ready
+			ran++
+			return RetryAfter(time.Hour, errTest)
+		})
+		begun := time.Now()
+		close(ready)
+		err := task.Wait(t.Context())
+		require.ErrorIs(t, err, ErrCanceled)
+		require.ErrorIs(t, err, errTest, "why the attempt before failed")
+		require.Zero(t, time.Since(begun), "it does not wait for its backoff to end")
+		require.Equal(t, 1, ran)
+		finish(t, p)
+	})
+}
+
 func TestATaskCanBeCancelledAsItAsksForItsFirstRetry(t *testing.T) {
 	p := newPool(t, 4)
-	for range 5_000 {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for range 20_000 {
 		running := make(chan struct{})
 		task := p.Submit(func(context.Context) error {
 			close(running)
 			return RetryAfter(time.Hour, errTest)
 		})
 		<-running
-		for task.State() != StateDone {
-			task.Cancel()
-		}
-		require.ErrorIs(t, task.Err(), ErrCanceled)
+		task.Cancel()
+		require.ErrorIs(t, task.Wait(ctx), ErrCanceled)
 	}
 	finish(t, p)
 }

@@ -378,6 +378,13 @@ var rules = []broken{
 		test: "pool.TestAJobThatTheInboxTookTooLateIsSeenToAtOnce",
 	},
 	{
+		rule: "a cancel that meets a retry ends the task",
+		file: "pool/delay.go",
+		old:  "\t\tp.drop(t, cause)\n",
+		new:  "",
+		test: "pool.TestACancelThatMeetsARetryEndsTheTask",
+	},
+	{
 		rule: "a panic ends its own job",
 		file: "pool/run.go",
 		old:  "if r := recover(); r != nil {",

@@ -1,0 +1,126 @@
+package pool
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A setting is what a task has that was given a context or a key, that runs
+// under a slot, or that was asked to end.
+type setting struct {
+	parent context.Context // of the job's context
+	key    string
+	hold   atomic.Pointer[hold] // of the latest attempt
+	watch  atomic.Uint32        // the state word of the attempt that is watched for overrun
+	more   atomic.Pointer[taskMore]
+}
+
+// taskMore is what a task has that was given more than that, that needed more
+// than one attempt, or that hooks watch.
+type taskMore struct {
+	name       string
+	priority   int
+	attempt    int       // written by the goroutine that runs the task
+	firstStart time.Time // likewise
+	submitted  time.Time // taken for hooks only
+	ready      time.Time // likewise
+	states     []any     // a word for each Hooks
+	state      [1]any    // states where there is one Hooks, as in most pools
+	lastErr    error     // of the attempt before; read when a shutdown ends the backoff
+	ctx        context.Context
+	nested     bool     // it runs under the slot of a job that waits for it
+	delay      *delayed // its place among those that wait; guarded by the pool's mu
+
+	mu    sync.Mutex // guards what follows
+	later *liveCtx   // of an attempt after the first
+	cause error
+}
+
+// makeTask returns a task with what it is known to need, in one piece of memory.
+func (p *Pool) makeTask(parent context.Context, key string) *Task {
+	switch {
+	case p.hooks != nil:
+		t := &struct {
+			Task
+			setting setting
+			more    taskMore
+		}{}
+		t.setting.parent, t.setting.key = parent, key
+		t.setting.more.Store(&t.more)
+		t.Task.setting.Store(&t.setting)
+		return &t.Task
+	case p.src != nil || p.chain != nil || key != "" || parent != background:
+		t := &struct {
+			Task
+			setting setting
+		}{}
+		t.setting.parent, t.setting.key = parent, key
+		t.Task.setting.Store(&t.setting)
+		return &t.Task
+	}
+	return &Task{}
+}
+
+var background = context.Background()
+
+// parent returns the parent of the job's context.
+func (t *Task) parent() context.Context {
+	if s := t.setting.Load(); s != nil {
+		return s.parent
+	}
+	return background
+}
+
+func (t *Task) key() string {
+	if s := t.setting.Load(); s != nil {
+		return s.key
+	}
+	return ""
+}
+
+// hold returns that of the latest attempt, or nil.
+func (t *Task) hold() *hold {
+	if s := t.setting.Load(); s != nil {
+		return s.hold.Load()
+	}
+	return nil
+}
+
+// more returns what few tasks have, or nil.
+func (t *Task) more() *taskMore {
+	if s := t.setting.Load(); s != nil {
+		return s.more.Load()
+	}
+	return nil
+}
+
+// set returns the task's setting, making it first.
+func (t *Task) set() *setting {
+	if s := t.setting.Load(); s != nil {
+		return s
+	}
+	t.setting.CompareAndSwap(nil, &setting{parent: background})
+	return t.setting.Load()
+}
+
+// extra returns t.more, making it first. Only the goroutine that owns the task
+// at that time may call it: the submitter before it is queued, then the one
+// that runs it.
+func (t *Task) extra() *taskMore {
+	s := t.set()
+	m := s.more.Load()
+	if m == nil {
+		m = &taskMore{}
+		s.more.Store(m)
+	}
+	return m
+}
+
+func (t *Task) priority() int {
+	if m := t.more(); m != nil {
+		return m.priority
+	}
+	return 0
+}
