@@ -1,7 +1,5 @@
 package pool
 
-import "sync"
-
 // largestInbox is how many jobs an inbox takes.
 const largestInbox = 256
 
@@ -13,7 +11,7 @@ type inbox struct {
 	_ cacheLine // what submitters write lies apart from what workers write
 	// mu guards jobs. It may be taken with the pool's mu held, and not the other
 	// way round.
-	mu   sync.Mutex
+	mu   mutex
 	jobs []item
 
 	_ cacheLine // and from what both read

@@ -32,7 +32,7 @@ type Pool struct {
 
 	// mu guards what follows, all lanes and groups. It is held for moments
 	// only: never while a job, a hook or the source is called.
-	mu         sync.Mutex
+	mu         mutex
 	inbox      inbox
 	spareInbox []item // the inbox's other buffer, empty
 	aside      bool   // whoever holds mu has left the inbox alone
