@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -47,7 +48,7 @@ type canceled struct{}
 func (canceled) Error() string { return "pool: the task was cancelled" }
 
 // Is makes ErrCanceled match context.Canceled.
-func (canceled) Is(target error) bool { return target == contextCanceled }
+func (canceled) Is(target error) bool { return target == context.Canceled }
 
 // A PanicError is the result of a job that panicked.
 type PanicError struct {

@@ -8,13 +8,13 @@ const largestInbox = 256
 // the pool's lock for each job. Who takes that lock empties it first: a job in
 // the inbox is one in the lane without a key that nobody has looked at yet.
 type inbox struct {
-	_ cacheLine // what submitters write lies apart from what workers write
+	_ cacheLine // so that what submitters write is apart from what workers write
 	// mu guards jobs. It may be taken with the pool's mu held, and not the other
 	// way round.
 	mu   mutex
 	jobs []item
 
-	_ cacheLine // and from what both read
+	_ cacheLine // and apart from what both read
 	// limit is how many jobs it may have: 0 while a job needs more than being
 	// put here, such as a worker to be called or a wait for room. It is set
 	// with both locks held, and read with either.

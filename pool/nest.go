@@ -41,7 +41,7 @@ func (t *Task) waitInside(ctx context.Context, waiter any) error {
 	}
 	defer p.endTurn(waiter)
 	if h != nil {
-		t.set().hold.Store(h)
+		t.ensureSetting().hold.Store(h)
 		t.extra().nested = true
 	}
 	t.runInline()

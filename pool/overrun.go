@@ -10,7 +10,7 @@ import (
 // whose context has ended, has returned. It looks once for each attempt.
 func (p *Pool) watchOverrun(t *Task) {
 	run := t.state.Load()
-	if stateOf(run) != StateRunning || t.set().watch.Swap(run) == run {
+	if stateOf(run) != StateRunning || t.ensureSetting().watch.Swap(run) == run {
 		return
 	}
 	p.afterGrace(func() {

@@ -62,17 +62,23 @@ func (w *worker) run(it item) {
 	if !t.take() {
 		return // cancelled, or run by somebody who waits for it
 	}
+	if w.hold != nil {
+		t.ensureSetting().hold.Store(w.hold)
+		if m := t.more(); m != nil {
+			m.nested = false
+		}
+	}
 	w.current.Store(t)
 	if w.p.lean && t.setting.Load() == nil {
 		w.runLean(t)
 	} else {
-		w.runSet(t)
+		w.p.attempt(t, w.do, &w.counts)
 	}
 	w.p.tellWaiters()
 }
 
-// runLean is [Pool.attempt] for a task that nobody has said anything about, in a
-// pool that does nothing but run it.
+// runLean is [Pool.attempt] for a task without a setting, in a pool that does
+// nothing but run it.
 func (w *worker) runLean(t *Task) {
 	if err := w.do(t.job, (*jobCtx)(t)); err != nil {
 		w.p.settle(t, (*jobCtx)(t), err, &w.counts)
@@ -80,16 +86,6 @@ func (w *worker) runLean(t *Task) {
 	}
 	w.counts.finish()
 	t.complete(nil)
-}
-
-func (w *worker) runSet(t *Task) {
-	if w.hold != nil {
-		t.set().hold.Store(w.hold)
-		if m := t.more(); m != nil {
-			m.nested = false
-		}
-	}
-	w.p.attempt(t, w.do, &w.counts)
 }
 
 // runBare runs a job without a task.
@@ -123,7 +119,7 @@ func (p *Pool) bareFailed(w *worker, job Job, err error) bool {
 		// It needs a task from now on, to be counted and to wait.
 		t := p.newTask(p.base, job, nil)
 		t.quiet = true
-		t.set().hold.Store(w.hold)
+		t.ensureSetting().hold.Store(w.hold)
 		m := t.extra()
 		m.firstStart, m.attempt = time.Now(), 1
 		t.take()

@@ -96,8 +96,8 @@ func (t *Task) more() *taskMore {
 	return nil
 }
 
-// set returns the task's setting, making it first.
-func (t *Task) set() *setting {
+// ensureSetting returns the task's setting, making it first.
+func (t *Task) ensureSetting() *setting {
 	if s := t.setting.Load(); s != nil {
 		return s
 	}
@@ -109,7 +109,7 @@ func (t *Task) set() *setting {
 // at that time may call it: the submitter before it is queued, then the one
 // that runs it.
 func (t *Task) extra() *taskMore {
-	s := t.set()
+	s := t.ensureSetting()
 	m := s.more.Load()
 	if m == nil {
 		m = &taskMore{}

@@ -6,8 +6,6 @@ import (
 	"sync/atomic"
 )
 
-var contextCanceled = context.Canceled
-
 // A State is where a task is.
 type State uint32
 
