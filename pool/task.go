@@ -155,8 +155,8 @@ func (t *Task) await(ctx context.Context) error {
 }
 
 // Cancel ends the task: one that has not started is done at once, with
-// ErrCanceled; the context of one that runs ends with that cause, and its
-// result is what the job makes of it. It does not block.
+// ErrCanceled; the context of one that runs ends with that cause, its result is
+// what the job makes of it, and it has no further attempt. It does not block.
 func (t *Task) Cancel() {
 	p := t.pool
 	if p.drop(t, ErrCanceled) {
