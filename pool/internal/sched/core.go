@@ -1,0 +1,250 @@
+package sched
+
+import (
+	"math"
+	"time"
+)
+
+// Config is what a core is made with.
+type Config struct {
+	// Workers is how many workers there may be.
+	Workers int
+	// Queue is how many jobs may wait in a lane, QueueTotal how many in all
+	// lanes together. A lane with none is always admitted one.
+	Queue, QueueTotal int
+	// Batch is how many short jobs a worker is handed at a time at most; 1: one.
+	Batch int
+	// Procs is how many processors there are. While jobs are short no more than
+	// twice as many workers are called.
+	Procs int
+	// Aging is how long a job waits until it counts as one priority more; 0: no
+	// wait makes a job more urgent.
+	Aging time.Duration
+	// Rest is for how long a worker rests before it is dismissed; 0: for ever.
+	Rest time.Duration
+}
+
+// A Core decides which job runs next and where. It is not safe for concurrent
+// use. Each event is told the time, which is counted from any moment and must
+// not go back.
+type Core[J Job] struct {
+	cfg Config
+	now time.Duration
+
+	lanes    map[string]*lane[J]
+	plain    *lane[J] // of jobs without a key
+	lastLane *lane[J] // that was asked for last
+	all      quota[J]
+	queued   int            // live jobs in lanes
+	starved  ring[*lane[J]] // lanes that wait for room in all
+	delays   delays[J]
+	delaySeq int64
+	counts   Counts
+	handed   int // jobs that workers have and have not reported, and those that run elsewhere
+
+	workers []worker[J]
+	n       [workerStates]int // workers by state; changed by become alone
+	unused  []WorkerID        // numbers of those that are absent
+	resting []WorkerID        // the one that has rested for longest first
+	target  int               // how many workers there may be
+	batches []WorkerID        // those that may have jobs of a batch
+	// leastOut is the lowest priority that a batch is of.
+	leastOut int
+
+	short          bool     // the jobs that were reported last were
+	oldest, newest WorkerID // the list of workers that are busy and not stuck
+	stuck          int      // workers that have not come for a tick
+	burst          int      // how many may be called beyond those that are enough
+	ticks          int64    // that have begun
+
+	tickAt, restAt, alarmAt time.Duration
+
+	draining bool
+	watched  bool // somebody wants to know when nothing is left
+
+	effects []Effect[J]
+	recalls []WorkerID
+}
+
+const never = time.Duration(math.MaxInt64)
+
+// New returns a core that has nothing to do.
+func New[J Job](cfg Config) *Core[J] {
+	c := &Core[J]{
+		cfg: cfg, lanes: map[string]*lane[J]{}, target: cfg.Workers, oldest: none, newest: none,
+		tickAt: never, restAt: never, alarmAt: never,
+	}
+	c.plain = &lane[J]{quota: &c.all}
+	c.plain.level(0)
+	c.lanes[""] = c.plain
+	return c
+}
+
+// An EffectKind says what is to be done.
+type EffectKind uint8
+
+// What is to be done.
+const (
+	// Wake has a worker that rests ask for its next order.
+	Wake EffectKind = iota + 1
+	// Start has a new worker ask for its first order.
+	Start
+	// Admit tells a submitter that its job is in, or why it is not.
+	Admit
+	// Finish ends a job that will not run, for a reason.
+	Finish
+	// Alarm asks for Time at the given time, instead of the time of before.
+	Alarm
+	// Idle says that no job is left.
+	Idle
+)
+
+// An Effect is what an event wants to have done, by whoever brought the event
+// and after the lock is free.
+type Effect[J Job] struct {
+	Kind      EffectKind
+	Worker    WorkerID
+	Submitter *Submitter[J]
+	Job       J
+	Reason    Reason
+	At        time.Duration
+}
+
+// A Reason is why a job ends without having been run.
+type Reason uint8
+
+// Why a job ends.
+const (
+	Drained Reason = iota + 1 // it waited for its time when the core began to drain
+	Aborted                   // it was queued when the core was told to abort
+)
+
+// Effects returns what is to be done, and forgets it. The slice is good until
+// the next event.
+func (c *Core[J]) Effects() []Effect[J] {
+	e := c.effects
+	c.effects = c.effects[:0]
+	return e
+}
+
+// Recalls returns the workers whose batches must be handed to Recalled before
+// the lock is free, and forgets them.
+func (c *Core[J]) Recalls() []WorkerID {
+	r := c.recalls
+	c.recalls = c.recalls[:0]
+	return r
+}
+
+func (c *Core[J]) effect(e Effect[J]) { c.effects = append(c.effects, e) }
+
+// advance takes note of the time.
+func (c *Core[J]) advance(now time.Duration) { c.now = max(c.now, now) }
+
+// Time tells the core what time it is. It is called for each Alarm, and again
+// until it returns false; what is recalled is handed in between.
+func (c *Core[J]) Time(now time.Duration) (again bool) {
+	c.advance(now)
+	if c.alarmAt <= c.now {
+		c.alarmAt = never
+	}
+	for len(c.delays) > 0 && c.delays[0].at <= c.now {
+		c.requeue(c.delays.remove(0))
+	}
+	if c.tickAt <= c.now {
+		c.endTick()
+	}
+	if c.restAt <= c.now {
+		c.dismissRested()
+	}
+	c.call()
+	c.setAlarm()
+	return len(c.recalls) > 0
+}
+
+// Drain refuses new jobs from now on, and ends those that wait for their time.
+// What is queued still runs; then the workers end.
+func (c *Core[J]) Drain(now time.Duration) {
+	c.advance(now)
+	c.draining = true
+	for _, l := range c.lanes {
+		c.refuse(l)
+	}
+	for len(c.delays) > 0 {
+		c.effect(Effect[J]{Kind: Finish, Job: c.delays.remove(len(c.delays) - 1).Job, Reason: Drained})
+	}
+	if c.queued == 0 {
+		c.dismissAll()
+	}
+	c.noteIdle()
+}
+
+// Abort ends, after Drain, what is queued too. It is called again until it
+// returns false; what is recalled is handed in between.
+func (c *Core[J]) Abort(now time.Duration) (again bool) {
+	c.advance(now)
+	if len(c.batches) > 0 {
+		c.recallAll()
+		return true
+	}
+	var one [1]J
+	for c.queued > 0 {
+		lv := c.mostUrgent(c.all.turn())
+		c.take(lv, one[:])
+		c.retireLevel(lv)
+		c.effect(Effect[J]{Kind: Finish, Job: one[0], Reason: Aborted})
+	}
+	c.dismissAll()
+	c.noteIdle()
+	return false
+}
+
+// setAlarm sees to it that Time is called when the next thing is due.
+func (c *Core[J]) setAlarm() {
+	at := min(c.tickAt, c.restAt)
+	if len(c.delays) > 0 {
+		at = min(at, c.delays[0].at)
+	}
+	if at < c.alarmAt {
+		c.alarmAt = at
+		c.effect(Effect[J]{Kind: Alarm, At: at})
+	}
+}
+
+// Counts are what has become of jobs.
+type Counts struct {
+	Submitted int64 // jobs that were accepted
+	Reported  int64 // jobs that workers have reported
+	Batches   int64 // that were handed out
+	Recalled  int64 // of them
+	Calls     int64 // workers that were woken or started
+}
+
+// Counts returns what has become of jobs.
+func (c *Core[J]) Counts() Counts { return c.counts }
+
+// Queued returns how many jobs stand in lanes, and Delayed how many wait for
+// their time.
+func (c *Core[J]) Queued() int  { return c.queued }
+func (c *Core[J]) Delayed() int { return len(c.delays) }
+
+// Watch has the next moment at which no job is left told, once.
+func (c *Core[J]) Watch() {
+	c.watched = true
+	c.noteIdle()
+}
+
+// noteIdle tells who watches that no job is left.
+func (c *Core[J]) noteIdle() {
+	if c.watched && c.Pending() == 0 {
+		c.watched = false
+		c.effect(Effect[J]{Kind: Idle})
+	}
+}
+
+// Pending returns how many accepted jobs have not been reported, or ended.
+func (c *Core[J]) Pending() int { return c.queued + len(c.delays) + c.handed }
+
+// quota returns the quota of a name, making it if there is none.
+func (c *Core[J]) quota(string) *quota[J] { return &c.all }
+
+func (c *Core[J]) retireQuota(*quota[J]) {}

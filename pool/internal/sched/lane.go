@@ -1,0 +1,262 @@
+package sched
+
+import (
+	"slices"
+	"sort"
+	"time"
+)
+
+// A lane is the queue of the jobs of one key. It exists while it has a job, a
+// submitter that waits for room, or a batch that may come back.
+type lane[J Job] struct {
+	key    string
+	quota  *quota[J]   // with whom it takes turns
+	levels []*level[J] // by priority, the most urgent last; each has a job or a batch
+	n      int         // live jobs
+
+	next, prev *lane[J] // in the circle of the quota's lanes that have jobs
+
+	waiters ring[*Submitter[J]]
+	starved bool // it is on the list of lanes that wait for room in all
+}
+
+// A level holds the jobs of one priority in the order of their submits.
+//
+// Invariant: the runs of back are in order and before the jobs of queue. So a
+// job that was handed out in a batch and came back is where it would be had it
+// stayed.
+type level[J Job] struct {
+	lane     *lane[J]
+	priority int
+	back     []run[J] // what came back of batches
+	queue    ring[J]
+	first    int64               // the number of the first job of queue
+	since    ring[time.Duration] // when each job of queue came; kept only where priorities age
+	n        int                 // live jobs in both
+	dead     int                 // jobs in both that were removed
+	out      int                 // batches of it that workers have
+}
+
+// A run is what came back of a batch. Its jobs count from first on, whatever
+// their numbers were: that leaves them before those that were handed out later.
+type run[J Job] struct {
+	first int64
+	since time.Duration
+	jobs  []J
+}
+
+// level returns the level of a priority, making it if there is none.
+func (l *lane[J]) level(priority int) *level[J] {
+	i := sort.Search(len(l.levels), func(i int) bool { return l.levels[i].priority >= priority })
+	if i < len(l.levels) && l.levels[i].priority == priority {
+		return l.levels[i]
+	}
+	lv := &level[J]{lane: l, priority: priority}
+	l.levels = slices.Insert(l.levels, i, lv)
+	return lv
+}
+
+// push adds jobs at the end of a level.
+func (c *Core[J]) push(lv *level[J], jobs ...J) {
+	lv.queue.pushAll(jobs)
+	for _, job := range jobs {
+		if c.cfg.Aging > 0 {
+			lv.since.push(c.now)
+		}
+		move(job, inLane)
+	}
+	c.count(lv, len(jobs))
+}
+
+// count takes note of k live jobs more in a level, or less. It is the only place
+// that does.
+func (c *Core[J]) count(lv *level[J], k int) {
+	l := lv.lane
+	if l.n == 0 {
+		l.quota.link(l)
+	}
+	lv.n += k
+	l.n += k
+	l.quota.n += k
+	c.queued += k
+	if l.n == 0 {
+		l.quota.unlink(l)
+	}
+}
+
+// mostUrgent returns the level whose turn it is in a lane that has a job.
+func (c *Core[J]) mostUrgent(l *lane[J]) *level[J] {
+	var best *level[J]
+	for i := len(l.levels) - 1; i >= 0; i-- {
+		lv := l.levels[i]
+		switch {
+		case lv.n == 0:
+		case c.cfg.Aging == 0:
+			return lv
+		case best == nil || c.due(lv) < c.due(best):
+			best = lv
+		}
+	}
+	if best == nil {
+		panic("bug: a lane that counts a job has none")
+	}
+	return best
+}
+
+// due orders the levels of a lane where priorities age: a job that has waited
+// for cfg.Aging longer counts as one priority more.
+func (c *Core[J]) due(lv *level[J]) float64 {
+	c.skipDead(lv)
+	_, since, _ := lv.front()
+	return float64(since)/float64(c.cfg.Aging) - float64(lv.priority)
+}
+
+// take moves the first live jobs of a level into a slice, which it fills if it
+// can. It takes from one run or from the queue, not from both, so that nothing
+// that others have was submitted in between. It returns how many it took, the
+// number of the first, and when that was queued, where that is kept.
+func (c *Core[J]) take(lv *level[J], into []J) (k int, first int64, since time.Duration) {
+	c.skipDead(lv)
+	first, since, left := lv.front()
+	for ; k < len(into) && left > 0; left-- {
+		if job, alive := c.pop(lv); alive {
+			into[k] = job
+			k++
+		}
+	}
+	to := nowhere
+	if k > 1 {
+		to = inBatch
+	}
+	for _, job := range into[:k] {
+		move(job, to)
+	}
+	c.count(lv, -k)
+	return k, first, since
+}
+
+// front returns the number of the first job of a level, when it was queued, and
+// how many jobs its run has, or the queue.
+func (lv *level[J]) front() (first int64, since time.Duration, n int) {
+	if len(lv.back) > 0 {
+		return lv.back[0].first, lv.back[0].since, len(lv.back[0].jobs)
+	}
+	if lv.since.n > 0 {
+		since = lv.since.first()
+	}
+	return lv.first, since, lv.queue.n
+}
+
+// pop takes the first job of a level that has one, dead or alive.
+func (c *Core[J]) pop(lv *level[J]) (job J, alive bool) {
+	if len(lv.back) > 0 {
+		r := &lv.back[0]
+		job = r.jobs[0]
+		r.jobs = r.jobs[1:]
+		r.first++
+		if len(r.jobs) == 0 {
+			lv.back = slices.Delete(lv.back, 0, 1)
+		}
+	} else {
+		job = lv.queue.pop()
+		lv.first++
+		if lv.since.n > 0 {
+			lv.since.pop()
+		}
+	}
+	if alive = isAlive(job); !alive {
+		lv.dead--
+		job.Node().unbury()
+	}
+	return job, alive
+}
+
+// skipDead drops the removed jobs in front of a level.
+func (c *Core[J]) skipDead(lv *level[J]) {
+	for lv.dead > 0 {
+		if len(lv.back) > 0 && isAlive(lv.back[0].jobs[0]) || len(lv.back) == 0 && isAlive(lv.queue.first()) {
+			return
+		}
+		c.pop(lv)
+	}
+}
+
+// bury takes a job out of its lane. It stays there, dead, until its turn comes
+// or half of its level is dead.
+func (c *Core[J]) bury(lv *level[J], job J) {
+	job.Node().bury()
+	lv.dead++
+	c.count(lv, -1)
+	if lv.dead*2 > lv.n+lv.dead {
+		lv.sweep()
+	}
+	c.retireLevel(lv)
+}
+
+// sweep drops what is dead.
+func (lv *level[J]) sweep() {
+	keep := func(job J) bool {
+		if isAlive(job) {
+			return true
+		}
+		job.Node().unbury()
+		return false
+	}
+	for i := range lv.back {
+		lv.back[i].jobs = slices.DeleteFunc(lv.back[i].jobs, func(job J) bool { return !keep(job) })
+	}
+	lv.back = slices.DeleteFunc(lv.back, func(r run[J]) bool { return len(r.jobs) == 0 })
+	if lv.since.n > 0 {
+		i := 0
+		lv.since.keep(func(time.Duration) bool {
+			i++
+			return isAlive(lv.queue.at(i - 1))
+		})
+	}
+	lv.queue.keep(keep)
+	lv.dead = 0
+}
+
+// retireLevel forgets a level that has nothing left, and then its lane.
+func (c *Core[J]) retireLevel(lv *level[J]) {
+	if lv.n > 0 || lv.out > 0 {
+		return
+	}
+	if lv.dead > 0 {
+		lv.sweep()
+	}
+	l := lv.lane
+	if l == c.plain && lv.priority == 0 {
+		return // used too often to be made anew
+	}
+	l.levels = slices.DeleteFunc(l.levels, func(other *level[J]) bool { return other == lv })
+	c.retireLane(l)
+}
+
+// retireLane forgets a lane that has nothing left.
+func (c *Core[J]) retireLane(l *lane[J]) {
+	if l.n > 0 || len(l.levels) > 0 || l.waiters.n > 0 || l.starved || l == c.plain {
+		return
+	}
+	delete(c.lanes, l.key)
+	if c.lastLane == l {
+		c.lastLane = nil
+	}
+	l.quota.lanes--
+	c.retireQuota(l.quota)
+}
+
+// lane returns the lane of a key, making it if there is none.
+func (c *Core[J]) lane(key, name string) *lane[J] {
+	if l := c.lastLane; l != nil && l.key == key {
+		return l
+	}
+	l := c.lanes[key]
+	if l == nil {
+		l = &lane[J]{key: key, quota: c.quota(name)}
+		l.quota.lanes++
+		c.lanes[key] = l
+	}
+	c.lastLane = l
+	return l
+}

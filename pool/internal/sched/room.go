@@ -1,0 +1,240 @@
+package sched
+
+import "time"
+
+// A Request is a job that wants to be queued.
+type Request[J Job] struct {
+	Job      J
+	Key      string // of its lane
+	Slot     string // what slots are claimed with, in a core with slots
+	Priority int
+}
+
+// WhenFull says what becomes of a request for which there is no room.
+type WhenFull uint8
+
+// What becomes of a request without room.
+const (
+	Refuse   WhenFull = iota // it is not taken
+	Wait                     // its submitter waits, first come, first served
+	Overfill                 // it is taken all the same
+)
+
+// A Verdict is what became of a request.
+type Verdict uint8
+
+// What became of a request.
+const (
+	Accepted Verdict = iota + 1
+	Waits            // Admit will tell
+	Full
+	Closed
+)
+
+// A Submitter waits for room. Its job is moved into the lane on its behalf, so
+// that nobody overtakes it.
+type Submitter[J Job] struct {
+	// Waiter is for whoever waits.
+	Waiter any
+	// Verdict is Waits until the submitter is told: Accepted or Closed then.
+	Verdict Verdict
+
+	request Request[J]
+	lane    *lane[J]
+}
+
+// SubmitAll queues jobs without a key and a priority, for which there is room.
+func (c *Core[J]) SubmitAll(now time.Duration, jobs []J) {
+	c.advance(now)
+	c.accept(c.plain.level(0), jobs...)
+	c.call()
+	c.setAlarm()
+}
+
+// Submit queues a job. The Submitter is nil unless the verdict is Waits.
+func (c *Core[J]) Submit(now time.Duration, r Request[J], full WhenFull) (Verdict, *Submitter[J]) {
+	c.advance(now)
+	if c.draining {
+		return Closed, nil
+	}
+	l := c.lane(r.Key, r.Slot)
+	if full == Overfill || l.waiters.n == 0 && c.fits(l) {
+		c.accept(l.level(r.Priority), r.Job)
+		c.call()
+		c.setAlarm()
+		return Accepted, nil
+	}
+	if full == Refuse {
+		return Full, nil
+	}
+	s := &Submitter[J]{Verdict: Waits, request: r, lane: l}
+	l.waiters.push(s)
+	c.starve(l)
+	return Waits, s
+}
+
+// Withdraw ends a submitter's wait for room. It reports false where the
+// submitter was told meanwhile.
+func (c *Core[J]) Withdraw(now time.Duration, s *Submitter[J]) bool {
+	c.advance(now)
+	if s.Verdict != Waits {
+		return false
+	}
+	l := s.lane
+	l.waiters.keep(func(other *Submitter[J]) bool { return other != s })
+	c.retireLane(l)
+	return true
+}
+
+// Later accepts a job that is to be queued at a time. It counts against no
+// bound until then, and is queued whatever the bounds are then.
+func (c *Core[J]) Later(now, at time.Duration, r Request[J]) Verdict {
+	c.advance(now)
+	if c.draining {
+		return Closed
+	}
+	c.counts.Submitted++
+	c.delay(at, r)
+	return Accepted
+}
+
+// Again is Later for a job that was accepted before, and whose attempt has not
+// been reported yet.
+func (c *Core[J]) Again(now, at time.Duration, r Request[J]) Verdict {
+	c.advance(now)
+	if c.draining {
+		return Closed
+	}
+	c.delay(at, r)
+	return Accepted
+}
+
+func (c *Core[J]) delay(at time.Duration, r Request[J]) {
+	c.delaySeq++
+	c.delays.push(delay[J]{at: at, seq: c.delaySeq, Request: r})
+	c.setAlarm()
+}
+
+// requeue queues a job whose time has come.
+func (c *Core[J]) requeue(d delay[J]) {
+	lv := c.lane(d.Key, d.Slot).level(d.Priority)
+	if d.Job.Node().buried() {
+		lv.sweep() // or its dead entry would come to life
+	}
+	c.queue(lv, d.Job)
+}
+
+// Remove takes back a job that has a Node, which is that of the request. It
+// reports false where the job is not the core's to give: it runs, or is in a
+// batch, where whoever starts it has to find out.
+func (c *Core[J]) Remove(now time.Duration, r Request[J]) bool {
+	c.advance(now)
+	switch n := r.Job.Node(); n.where() {
+	case inLane:
+		lv := c.lane(r.Key, r.Slot).level(r.Priority)
+		l := lv.lane
+		c.bury(lv, r.Job)
+		c.admit(l)
+	case delayed:
+		c.delays.remove(n.index())
+	default:
+		return false
+	}
+	c.noteIdle()
+	c.setAlarm()
+	return true
+}
+
+// Take is Remove for a job that will be run elsewhere than by a worker, until
+// Ended is told. The caller has made sure that nobody else starts it.
+func (c *Core[J]) Take(now time.Duration, r Request[J]) {
+	c.handed++
+	c.Remove(now, r)
+}
+
+// Ended tells that a job that was taken has ended.
+func (c *Core[J]) Ended(now time.Duration) {
+	c.advance(now)
+	c.handed--
+	c.counts.Reported++
+	c.noteIdle()
+}
+
+// accept takes a job in.
+func (c *Core[J]) accept(lv *level[J], jobs ...J) {
+	c.counts.Submitted += int64(len(jobs))
+	c.queue(lv, jobs...)
+}
+
+// queue puts jobs into a lane. What workers have taken beyond what they run
+// comes back if one of these may go first.
+func (c *Core[J]) queue(lv *level[J], jobs ...J) {
+	c.push(lv, jobs...)
+	if c.overtakes(lv) {
+		c.recallAll()
+	}
+}
+
+// fits reports whether a lane may take a job.
+func (c *Core[J]) fits(l *lane[J]) bool {
+	return l.n == 0 || l.n < c.cfg.Queue && c.queued < c.cfg.QueueTotal
+}
+
+// Room returns how many jobs without a key and a priority SubmitAll can take
+// now; none while such a job needs more than to be queued, such as a worker to
+// be called.
+func (c *Core[J]) Room() int {
+	switch {
+	case c.draining, c.wouldCall(), c.overtakes(c.plain.level(0)):
+		return 0
+	case c.plain.waiters.n > 0, c.starved.n > 0:
+		return 0 // others were here first
+	}
+	return max(0, min(c.cfg.Queue-c.plain.n, c.cfg.QueueTotal-c.queued))
+}
+
+// admit moves the jobs of submitters that wait in after a job has left l.
+func (c *Core[J]) admit(l *lane[J]) {
+	if l.waiters.n == 0 && c.starved.n == 0 {
+		return
+	}
+	for l.waiters.n > 0 && c.fits(l) {
+		c.admitFirst(l)
+	}
+	c.starve(l)
+	for c.starved.n > 0 && c.queued < c.cfg.QueueTotal {
+		s := c.starved.pop()
+		s.starved = false
+		if s.waiters.n > 0 && c.fits(s) {
+			c.admitFirst(s)
+		}
+		c.starve(s)
+		c.retireLane(s)
+	}
+}
+
+// refuse tells every submitter that waits for room in a lane that there will be
+// none.
+func (c *Core[J]) refuse(l *lane[J]) {
+	for l.waiters.n > 0 {
+		s := l.waiters.pop()
+		s.Verdict = Closed
+		c.effect(Effect[J]{Kind: Admit, Submitter: s})
+	}
+	c.retireLane(l)
+}
+
+func (c *Core[J]) admitFirst(l *lane[J]) {
+	s := l.waiters.pop()
+	s.Verdict = Accepted
+	c.accept(l.level(s.request.Priority), s.request.Job)
+	c.effect(Effect[J]{Kind: Admit, Submitter: s})
+}
+
+// starve lists a lane that has room of its own but waits for room in all.
+func (c *Core[J]) starve(l *lane[J]) {
+	if !l.starved && l.waiters.n > 0 && l.n < c.cfg.Queue {
+		l.starved = true
+		c.starved.push(l)
+	}
+}

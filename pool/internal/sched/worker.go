@@ -1,0 +1,363 @@
+package sched
+
+import "time"
+
+// A WorkerID is the number of a worker, from 0. Numbers are used again.
+type WorkerID int32
+
+// workerState is what a worker is doing, as far as the core knows.
+//
+//	         Start               Run
+//	absent ─────────▶ coming ───────────▶ busy
+//	  ▲               ▲ │  ▲   Look        │
+//	  │          Wake │ │  ╰───────────────┤
+//	  │               │ ▼ Rest             │
+//	  │              resting ◀─────────────┤ Rest
+//	  │                 │ Wake             │
+//	  │ End             ▼                  │
+//	  ├───────────── leaving               │
+//	  ╰────────────────────────────────────╯ End
+//
+// One that is coming can be told to end too.
+type workerState uint8
+
+const (
+	absent  workerState = iota
+	coming              // on its way to ask for an order
+	busy                // it has jobs
+	resting             // until it is woken
+	leaving             // woken in order to end
+	workerStates
+)
+
+// String returns the word for it.
+func (s workerState) String() string {
+	switch s {
+	case absent:
+		return "absent"
+	case coming:
+		return "coming"
+	case busy:
+		return "busy"
+	case resting:
+		return "resting"
+	case leaving:
+		return "leaving"
+	}
+	panic("bug: a worker is in no known state")
+}
+
+// none is no worker.
+const none WorkerID = -1
+
+// worker is what the core knows of a worker.
+type worker[J Job] struct {
+	state   workerState
+	looked  bool          // it has looked once more since it had a job
+	stuck   bool          // it has not come for a tick
+	listed  bool          // it is on the list of those that are busy and not stuck
+	since   time.Duration // when it began to rest
+	tick    int64         // the tick in which it came last
+	allowed int           // how many jobs it may be handed at a time
+	batch   batch[J]
+
+	next, prev WorkerID // on the list
+}
+
+// become changes a worker's state. It is the only place that does.
+func (c *Core[J]) become(w WorkerID, s workerState) {
+	worker := &c.workers[w]
+	c.n[worker.state]--
+	worker.state = s
+	c.n[s]++
+}
+
+// present returns how many workers there are.
+func (c *Core[J]) present() int { return c.n[coming] + c.n[busy] + c.n[resting] }
+
+// active returns how many workers do not rest.
+func (c *Core[J]) active() int { return c.n[coming] + c.n[busy] }
+
+// mayCall reports whether a worker could be called: one at a time is, and calls
+// the next if there is more to do.
+func (c *Core[J]) mayCall() bool {
+	return c.n[coming] == 0 && (len(c.resting) > 0 || c.present() < c.target)
+}
+
+// moving returns how many workers come for jobs now and then.
+func (c *Core[J]) moving() int { return c.active() - c.stuck }
+
+// enough reports whether the workers that come for jobs are enough, because jobs
+// are short. A tick looks whether that stays true.
+func (c *Core[J]) enough() bool { return c.short && c.moving() >= 2*c.cfg.Procs+c.burst }
+
+// wouldCall reports whether one job more would have a worker called, or the
+// tick started.
+func (c *Core[J]) wouldCall() bool {
+	return c.mayCall() && (!c.enough() || c.tickAt == never)
+}
+
+// call sends for a worker if there are jobs for one.
+func (c *Core[J]) call() {
+	switch {
+	case c.queued == 0 || !c.mayCall():
+	case c.enough():
+		c.startTick()
+	default:
+		c.callNow()
+	}
+}
+
+func (c *Core[J]) callNow() {
+	c.counts.Calls++
+	if k := len(c.resting); k > 0 {
+		w := c.resting[k-1]
+		c.resting = c.resting[:k-1]
+		c.become(w, coming)
+		c.effect(Effect[J]{Kind: Wake, Worker: w})
+		return
+	}
+	w := c.hire()
+	c.become(w, coming)
+	c.effect(Effect[J]{Kind: Start, Worker: w})
+}
+
+// hire returns the number of a worker that is absent.
+func (c *Core[J]) hire() WorkerID {
+	if k := len(c.unused); k > 0 {
+		w := c.unused[k-1]
+		c.unused = c.unused[:k-1]
+		return w
+	}
+	c.workers = append(c.workers, worker[J]{})
+	c.n[absent]++
+	return WorkerID(len(c.workers) - 1)
+}
+
+// A Report is what a worker tells of the jobs of its last order.
+type Report struct {
+	Jobs int           // that it is done with, also those that others had ended
+	Took time.Duration // for all of them
+}
+
+// Do says what a worker is to do.
+type Do uint8
+
+// What a worker is to do.
+const (
+	// Run has it run the jobs that it was handed, and ask again.
+	Run Do = iota + 1
+	// Look has it let others go first, and ask again.
+	Look
+	// Rest has it wait until it is woken, and ask again.
+	Rest
+	// End has it end.
+	End
+	// Again has it hand in what is recalled, and ask again with nothing to
+	// report, all of that before the lock is free.
+	Again
+)
+
+// Next is what a worker calls that has nothing left of its last order. The jobs
+// that it is to run are put into a slice, which is as long as it wants to have
+// many.
+func (c *Core[J]) Next(w WorkerID, now time.Duration, r Report, into []J) (Do, int) {
+	c.advance(now)
+	c.report(w, r)
+	do, n := c.order(w, into)
+	if do != Again {
+		c.noteIdle()
+		c.setAlarm()
+	}
+	return do, n
+}
+
+// shortJob is for how long jobs run at most that are handed out in batches: a
+// batch saves a fraction of a microsecond for each, and delays what stands in it.
+const shortJob = 10 * time.Microsecond
+
+// report takes note of what a worker has done.
+func (c *Core[J]) report(w WorkerID, r Report) {
+	worker := &c.workers[w]
+	if worker.listed {
+		c.unlist(w)
+	} else if worker.stuck {
+		worker.stuck = false
+		c.stuck--
+	}
+	c.dropBatch(w)
+	if r.Jobs == 0 {
+		return
+	}
+	c.handed -= r.Jobs
+	c.counts.Reported += int64(r.Jobs)
+	worker.looked = false
+	c.short = r.Took < shortJob*time.Duration(r.Jobs)
+	if c.short {
+		worker.allowed = min(c.cfg.Batch, 2*max(1, worker.allowed))
+	} else {
+		worker.allowed = 1
+	}
+}
+
+// order decides what a worker is to do.
+func (c *Core[J]) order(w WorkerID, into []J) (Do, int) {
+	slow := !c.short
+	switch {
+	case c.surplus(w):
+		c.end(w)
+		return End, 0
+	case len(c.batches) > 0 && (slow || c.queued == 0):
+		// What others have taken and not started goes first, or is all there is.
+		c.recallAll()
+		return Again, 0
+	case c.queued > 0:
+		return Run, c.hand(w, into)
+	case c.draining && len(c.delays) == 0:
+		c.end(w)
+		c.dismissAll()
+		return End, 0
+	case !c.workers[w].looked && c.n[coming] == c.countIf(w, coming):
+		c.workers[w].looked = true
+		c.become(w, coming)
+		return Look, 0
+	}
+	c.rest(w)
+	return Rest, 0
+}
+
+// surplus reports whether a worker has to end although there may be jobs.
+func (c *Core[J]) surplus(w WorkerID) bool {
+	return c.workers[w].state == leaving || c.present() > c.target
+}
+
+// countIf is 1 if the worker is in the state, else 0.
+func (c *Core[J]) countIf(w WorkerID, s workerState) int {
+	if c.workers[w].state == s {
+		return 1
+	}
+	return 0
+}
+
+// hand gives a worker jobs: one, or a batch of short ones.
+func (c *Core[J]) hand(w WorkerID, into []J) int {
+	l := c.all.turn()
+	lv := c.mostUrgent(l)
+	k := 1
+	if c.short && l.next == l {
+		// Few enough that the other workers have as many.
+		k = min(c.workers[w].allowed, c.queued/(2*max(1, c.moving())), len(into))
+	}
+	b := batch[J]{level: lv}
+	k, b.first, b.since = c.take(lv, into[:max(1, k)])
+	c.handed += k
+	c.become(w, busy)
+	c.list(w)
+	if k > 1 {
+		c.lendBatch(w, b)
+	}
+	c.admit(l)
+	c.retireLevel(lv)
+	c.call()
+	return k
+}
+
+// rest has a worker rest.
+func (c *Core[J]) rest(w WorkerID) {
+	c.become(w, resting)
+	worker := &c.workers[w]
+	worker.looked, worker.since = false, c.now
+	c.resting = append(c.resting, w)
+	if c.cfg.Rest > 0 && len(c.resting) == 1 {
+		c.restAt = c.now + c.cfg.Rest
+	}
+}
+
+// end forgets a worker. If it leaves jobs behind, another one comes.
+func (c *Core[J]) end(w WorkerID) {
+	c.become(w, absent)
+	c.workers[w] = worker[J]{}
+	c.unused = append(c.unused, w)
+	c.call()
+}
+
+// dismissRested has those end that have rested for long: the first ones of
+// resting, as those that are woken are the last.
+func (c *Core[J]) dismissRested() {
+	k := 0
+	for k < len(c.resting) && c.workers[c.resting[k]].since+c.cfg.Rest <= c.now {
+		k++
+	}
+	c.dismiss(k)
+	c.restAt = never
+	if len(c.resting) > 0 {
+		c.restAt = c.workers[c.resting[0]].since + c.cfg.Rest
+	}
+}
+
+func (c *Core[J]) dismissAll() { c.dismiss(len(c.resting)) }
+
+// dismiss has the k workers end that rest for longest.
+func (c *Core[J]) dismiss(k int) {
+	for _, w := range c.resting[:k] {
+		c.become(w, leaving)
+		c.effect(Effect[J]{Kind: Wake, Worker: w})
+	}
+	c.resting = c.resting[:copy(c.resting, c.resting[k:])]
+}
+
+// Resize changes how many workers there may be. Those that rest and are too
+// many end now, others when they come for jobs.
+func (c *Core[J]) Resize(now time.Duration, workers int) {
+	c.advance(now)
+	c.target += workers - c.cfg.Workers // keeps what is lent
+	c.cfg.Workers = workers
+	c.dismiss(min(len(c.resting), max(0, c.present()-c.target)))
+	c.call()
+	c.setAlarm()
+}
+
+// Lend lets one worker more run, for a job that waits for another, until the
+// same is taken back by TakeBack.
+func (c *Core[J]) Lend(now time.Duration) {
+	c.advance(now)
+	c.target++
+	c.call()
+	c.setAlarm()
+}
+
+// TakeBack ends what Lend began.
+func (c *Core[J]) TakeBack(now time.Duration) {
+	c.advance(now)
+	c.target--
+	c.dismiss(min(len(c.resting), max(0, c.present()-c.target)))
+}
+
+// list puts a worker that gets jobs at the end of the list of those that are
+// busy and not stuck, so that those that came in an earlier tick are first.
+func (c *Core[J]) list(w WorkerID) {
+	worker := &c.workers[w]
+	worker.listed, worker.tick = true, c.ticks
+	worker.prev, worker.next = c.newest, none
+	if c.newest == none {
+		c.oldest = w
+	} else {
+		c.workers[c.newest].next = w
+	}
+	c.newest = w
+}
+
+func (c *Core[J]) unlist(w WorkerID) {
+	worker := &c.workers[w]
+	worker.listed = false
+	if worker.prev == none {
+		c.oldest = worker.next
+	} else {
+		c.workers[worker.prev].next = worker.next
+	}
+	if worker.next == none {
+		c.newest = worker.prev
+	} else {
+		c.workers[worker.next].prev = worker.prev
+	}
+}
