@@ -22,6 +22,19 @@ type Config struct {
 	Aging time.Duration
 	// Rest is for how long a worker rests before it is dismissed; 0: for ever.
 	Rest time.Duration
+
+	// Slots says that each job runs under a slot of its quota. What follows is
+	// for that.
+	Slots bool
+	// Reuse is for how long after its grant a slot may serve further jobs.
+	Reuse time.Duration
+	// Linger is for how long a quota without a job keeps its places in line.
+	Linger time.Duration
+	// MaxClaims is how many claims may be in line at once.
+	MaxClaims int
+	// FailAfter is for how long claims may be refused until the jobs that need
+	// them end; 0: for ever.
+	FailAfter time.Duration
 }
 
 // A Core decides which job runs next and where. It is not safe for concurrent
@@ -37,7 +50,7 @@ type Core[J Job] struct {
 	all      quota[J]
 	queued   int            // live jobs in lanes
 	starved  ring[*lane[J]] // lanes that wait for room in all
-	delays   delays[J]
+	delays   heap[delay[J]]
 	delaySeq int64
 	counts   Counts
 	handed   int // jobs that workers have and have not reported, and those that run elsewhere
@@ -59,6 +72,15 @@ type Core[J Job] struct {
 
 	tickAt, restAt, alarmAt time.Duration
 
+	quotas    map[string]*quota[J]
+	claims    [claimStates]int // by state; changed by turn alone
+	grants    ring[*Claim[J]]  // those that are granted
+	wants     [wantKinds]int   // quotas by want, but for idle; changed by enlist alone
+	askable   ring[*quota[J]]  // in turn; some are not askable any more
+	crowded   heap[*quota[J]]
+	pauses    heap[*quota[J]]
+	lingering ring[linger[J]]
+
 	draining bool
 	watched  bool // somebody wants to know when nothing is left
 
@@ -71,12 +93,14 @@ const never = time.Duration(math.MaxInt64)
 // New returns a core that has nothing to do.
 func New[J Job](cfg Config) *Core[J] {
 	c := &Core[J]{
-		cfg: cfg, lanes: map[string]*lane[J]{}, target: cfg.Workers, oldest: none, newest: none,
+		cfg: cfg, lanes: map[string]*lane[J]{}, quotas: map[string]*quota[J]{}, delays: newDelays[J](), crowded: newCrowded[J](), pauses: newPauses[J](), target: cfg.Workers, oldest: none, newest: none,
 		tickAt: never, restAt: never, alarmAt: never,
 	}
 	c.plain = &lane[J]{quota: &c.all}
-	c.plain.level(0)
-	c.lanes[""] = c.plain
+	if !cfg.Slots {
+		c.plain.level(0)
+		c.lanes[""] = c.plain
+	}
 	return c
 }
 
@@ -97,6 +121,13 @@ const (
 	Alarm
 	// Idle says that no job is left.
 	Idle
+	// Join has a claim join its line. What comes of it is told as for one that a
+	// worker asks for; Busy is not.
+	Join
+	// Leave has a claim leave its line. What comes of it is told as for any.
+	Leave
+	// Release gives the slot of a claim back.
+	Release
 )
 
 // An Effect is what an event wants to have done, by whoever brought the event
@@ -106,6 +137,7 @@ type Effect[J Job] struct {
 	Worker    WorkerID
 	Submitter *Submitter[J]
 	Job       J
+	Claim     *Claim[J]
 	Reason    Reason
 	At        time.Duration
 }
@@ -117,6 +149,7 @@ type Reason uint8
 const (
 	Drained Reason = iota + 1 // it waited for its time when the core began to drain
 	Aborted                   // it was queued when the core was told to abort
+	NoSlot                    // the claims for it are refused
 )
 
 // Effects returns what is to be done, and forgets it. The slice is good until
@@ -147,15 +180,16 @@ func (c *Core[J]) Time(now time.Duration) (again bool) {
 	if c.alarmAt <= c.now {
 		c.alarmAt = never
 	}
-	for len(c.delays) > 0 && c.delays[0].at <= c.now {
-		c.requeue(c.delays.remove(0))
-	}
+	c.queueDue()
+	c.endPauses()
+	c.leaveLines()
 	if c.tickAt <= c.now {
 		c.endTick()
 	}
 	if c.restAt <= c.now {
 		c.dismissRested()
 	}
+	c.lineUp()
 	c.call()
 	c.setAlarm()
 	return len(c.recalls) > 0
@@ -169,13 +203,24 @@ func (c *Core[J]) Drain(now time.Duration) {
 	for _, l := range c.lanes {
 		c.refuse(l)
 	}
-	for len(c.delays) > 0 {
-		c.effect(Effect[J]{Kind: Finish, Job: c.delays.remove(len(c.delays) - 1).Job, Reason: Drained})
+	for len(c.delays.all) > 0 {
+		c.effect(Effect[J]{Kind: Finish, Job: c.undelay(len(c.delays.all) - 1).Job, Reason: Drained})
 	}
-	if c.queued == 0 {
-		c.dismissAll()
-	}
+	c.noteDrained()
 	c.noteIdle()
+}
+
+// noteDrained lets the workers end, and gives back what is claimed, once the
+// core drains and nothing is queued.
+func (c *Core[J]) noteDrained() {
+	if !c.draining || c.queued > 0 {
+		return
+	}
+	c.dismissAll()
+	c.releaseGrants()
+	for _, q := range c.quotas {
+		c.leave(q)
+	}
 }
 
 // Abort ends, after Drain, what is queued too. It is called again until it
@@ -186,14 +231,11 @@ func (c *Core[J]) Abort(now time.Duration) (again bool) {
 		c.recallAll()
 		return true
 	}
-	var one [1]J
-	for c.queued > 0 {
-		lv := c.mostUrgent(c.all.turn())
-		c.take(lv, one[:])
-		c.retireLevel(lv)
-		c.effect(Effect[J]{Kind: Finish, Job: one[0], Reason: Aborted})
+	c.empty(&c.all, Aborted)
+	for _, q := range c.quotas {
+		c.empty(q, Aborted)
 	}
-	c.dismissAll()
+	c.noteDrained()
 	c.noteIdle()
 	return false
 }
@@ -201,8 +243,14 @@ func (c *Core[J]) Abort(now time.Duration) (again bool) {
 // setAlarm sees to it that Time is called when the next thing is due.
 func (c *Core[J]) setAlarm() {
 	at := min(c.tickAt, c.restAt)
-	if len(c.delays) > 0 {
-		at = min(at, c.delays[0].at)
+	if len(c.delays.all) > 0 {
+		at = min(at, c.delays.all[0].at)
+	}
+	if len(c.pauses.all) > 0 {
+		at = min(at, c.pauses.all[0].askAt)
+	}
+	if c.lingering.n > 0 {
+		at = min(at, c.lingering.first().until)
 	}
 	if at < c.alarmAt {
 		c.alarmAt = at
@@ -217,6 +265,10 @@ type Counts struct {
 	Batches   int64 // that were handed out
 	Recalled  int64 // of them
 	Calls     int64 // workers that were woken or started
+	Claims    int64 // that were begun
+	Reused    int64 // jobs that ran under a slot that had served before
+	Unused    int64 // slots that were given back without having served
+	Refused   int64 // claims that were
 }
 
 // Counts returns what has become of jobs.
@@ -225,7 +277,7 @@ func (c *Core[J]) Counts() Counts { return c.counts }
 // Queued returns how many jobs stand in lanes, and Delayed how many wait for
 // their time.
 func (c *Core[J]) Queued() int  { return c.queued }
-func (c *Core[J]) Delayed() int { return len(c.delays) }
+func (c *Core[J]) Delayed() int { return len(c.delays.all) }
 
 // Watch has the next moment at which no job is left told, once.
 func (c *Core[J]) Watch() {
@@ -242,9 +294,4 @@ func (c *Core[J]) noteIdle() {
 }
 
 // Pending returns how many accepted jobs have not been reported, or ended.
-func (c *Core[J]) Pending() int { return c.queued + len(c.delays) + c.handed }
-
-// quota returns the quota of a name, making it if there is none.
-func (c *Core[J]) quota(string) *quota[J] { return &c.all }
-
-func (c *Core[J]) retireQuota(*quota[J]) {}
+func (c *Core[J]) Pending() int { return c.queued + len(c.delays.all) + c.handed }

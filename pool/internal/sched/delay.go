@@ -10,66 +10,35 @@ type delay[J Job] struct {
 	Request[J]
 }
 
-func (d *delay[J]) before(other *delay[J]) bool {
-	return d.at < other.at || d.at == other.at && d.seq < other.seq
+func newDelays[J Job]() heap[delay[J]] {
+	return heap[delay[J]]{
+		before: func(a, b delay[J]) bool { return a.at < b.at || a.at == b.at && a.seq < b.seq },
+		place:  func(d delay[J], i int) { d.Job.Node().delayedAt(i) },
+	}
 }
 
-// delays is a heap, the earliest first, whose entries know where they are.
-type delays[J Job] []delay[J]
-
-func (h *delays[J]) push(d delay[J]) {
-	*h = append(*h, d)
-	h.up(len(*h) - 1)
+// delay lets a job wait until a time.
+func (c *Core[J]) delay(at time.Duration, r Request[J]) {
+	c.delaySeq++
+	c.delays.push(delay[J]{at: at, seq: c.delaySeq, Request: r})
+	c.setAlarm()
 }
 
-// remove takes out the entry of an index.
-func (h *delays[J]) remove(i int) delay[J] {
-	s := *h
-	d, last := s[i], len(s)-1
+// undelay takes out the job at i.
+func (c *Core[J]) undelay(i int) delay[J] {
+	d := c.delays.remove(i)
 	d.Job.Node().move(nowhere)
-	s[i] = s[last]
-	s[last] = delay[J]{}
-	*h = s[:last]
-	if i < last {
-		h.down(i)
-		h.up(i)
-	}
-	if cap(*h) > largestKept && len(*h) == 0 {
-		*h = nil
-	}
 	return d
 }
 
-func (h delays[J]) place(i int) { h[i].Job.Node().delayedAt(i) }
-
-func (h delays[J]) up(i int) {
-	for i > 0 {
-		parent := (i - 1) / 2
-		if !h[i].before(&h[parent]) {
-			break
+// queueDue queues the jobs whose time has come.
+func (c *Core[J]) queueDue() {
+	for len(c.delays.all) > 0 && c.delays.all[0].at <= c.now {
+		d := c.undelay(0)
+		lv := c.lane(d.Request).level(d.Priority)
+		if d.Job.Node().buried() {
+			lv.sweep() // or its dead entry would come to life
 		}
-		h[parent], h[i] = h[i], h[parent]
-		h.place(i)
-		i = parent
+		c.queue(lv, d.Job)
 	}
-	h.place(i)
-}
-
-func (h delays[J]) down(i int) {
-	for {
-		least := 2*i + 1
-		if least >= len(h) {
-			break
-		}
-		if right := least + 1; right < len(h) && h[right].before(&h[least]) {
-			least = right
-		}
-		if !h[least].before(&h[i]) {
-			break
-		}
-		h[i], h[least] = h[least], h[i]
-		h.place(i)
-		i = least
-	}
-	h.place(i)
 }

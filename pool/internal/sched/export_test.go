@@ -10,3 +10,6 @@ func (c *Core[J]) Size() (levels, lanes int) {
 	}
 	return levels, len(c.lanes)
 }
+
+// Quotas returns how many quotas there are.
+func (c *Core[J]) Quotas() int { return len(c.quotas) }

@@ -72,15 +72,26 @@ func (c *Core[J]) push(lv *level[J], jobs ...J) {
 // that does.
 func (c *Core[J]) count(lv *level[J], k int) {
 	l := lv.lane
+	q := l.quota
 	if l.n == 0 {
-		l.quota.link(l)
+		q.link(l)
+	}
+	if q.n == 0 {
+		q.since = c.now
 	}
 	lv.n += k
 	l.n += k
-	l.quota.n += k
+	q.n += k
 	c.queued += k
 	if l.n == 0 {
-		l.quota.unlink(l)
+		q.unlink(l)
+	}
+	if c.cfg.Slots {
+		c.unneeded(q)
+		c.review(q)
+	}
+	if c.queued == 0 && c.draining {
+		c.noteDrained()
 	}
 }
 
@@ -246,16 +257,16 @@ func (c *Core[J]) retireLane(l *lane[J]) {
 	c.retireQuota(l.quota)
 }
 
-// lane returns the lane of a key, making it if there is none.
-func (c *Core[J]) lane(key, name string) *lane[J] {
-	if l := c.lastLane; l != nil && l.key == key {
+// lane returns the lane of a request, making it if there is none.
+func (c *Core[J]) lane(r Request[J]) *lane[J] {
+	if l := c.lastLane; l != nil && l.key == r.Key {
 		return l
 	}
-	l := c.lanes[key]
+	l := c.lanes[r.Key]
 	if l == nil {
-		l = &lane[J]{key: key, quota: c.quota(name)}
+		l = &lane[J]{key: r.Key, quota: c.quota(r)}
 		l.quota.lanes++
-		c.lanes[key] = l
+		c.lanes[r.Key] = l
 	}
 	c.lastLane = l
 	return l

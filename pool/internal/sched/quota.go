@@ -1,14 +1,32 @@
 package sched
 
+import "time"
+
 // A quota is what the lanes share that claim slots of one name: their turns,
 // and the claims that are made for them. In a core without slots all lanes are
-// of one quota, which has no claims.
+// of one quota, and nothing is claimed.
 type quota[J Job] struct {
 	name  string
+	limit int      // how many slots there are; 0: not known
 	lanes int      // that exist
 	n     int      // live jobs in them
 	head  *lane[J] // whose turn it is; nil if no lane has a job
 	last  *lane[J] // whose turn it was last
+
+	claims [claimStates]int // by state; changed by turn alone
+	line   []*Claim[J]      // those that are waiting
+	since  time.Duration    // since when its jobs wait: the last start of one, or the first submit
+	askAt  time.Duration    // until when it is not asked for a slot
+	pause  time.Duration    // the last one
+	asks   int              // how many workers may ask at a time; 1 after one has found no slot
+	length time.Duration    // how long its jobs take, about
+	failed time.Duration    // when the first claim of a row of refused ones was; never: none
+	want   want
+	listed bool // it is in the ring of those that are askable, or were
+	busyAt int  // its place among those that are busy, -1: none
+	dueAt  int  // its place among those whose pause ends, -1: none
+
+	lingers bool
 }
 
 // link puts a lane that gets its first job at the end of the circle, but before
@@ -52,5 +70,32 @@ func (q *quota[J]) turn() *lane[J] {
 	return l
 }
 
-// only reports whether a single lane has jobs.
-func (q *quota[J]) only() bool { return q.head != nil && q.head.next == q.head }
+// ran takes note of how long jobs took.
+func (q *quota[J]) ran(r Report) {
+	took := r.Took / time.Duration(r.Jobs)
+	if q.length == 0 {
+		q.length = took
+	}
+	q.length += (took - q.length) / 4
+}
+
+// quota returns the quota of a request, making it if there is none.
+func (c *Core[J]) quota(r Request[J]) *quota[J] {
+	if !c.cfg.Slots {
+		return &c.all
+	}
+	q := c.quotas[r.Slot]
+	if q == nil {
+		q = &quota[J]{name: r.Slot, limit: r.Limit, failed: never, busyAt: -1, dueAt: -1}
+		c.quotas[r.Slot] = q
+	}
+	return q
+}
+
+// retireQuota forgets a quota that has nothing left.
+func (c *Core[J]) retireQuota(q *quota[J]) {
+	if c.cfg.Slots && q.lanes == 0 && q.pending()+q.claims[serving] == 0 && !q.lingers && q.want != paused {
+		c.enlist(q, idle)
+		delete(c.quotas, q.name)
+	}
+}

@@ -7,6 +7,7 @@ type Request[J Job] struct {
 	Job      J
 	Key      string // of its lane
 	Slot     string // what slots are claimed with, in a core with slots
+	Limit    int    // how many of those there are in all; 0: not known
 	Priority int
 }
 
@@ -57,9 +58,10 @@ func (c *Core[J]) Submit(now time.Duration, r Request[J], full WhenFull) (Verdic
 	if c.draining {
 		return Closed, nil
 	}
-	l := c.lane(r.Key, r.Slot)
+	l := c.lane(r)
 	if full == Overfill || l.waiters.n == 0 && c.fits(l) {
 		c.accept(l.level(r.Priority), r.Job)
+		c.lineUp()
 		c.call()
 		c.setAlarm()
 		return Accepted, nil
@@ -109,21 +111,6 @@ func (c *Core[J]) Again(now, at time.Duration, r Request[J]) Verdict {
 	return Accepted
 }
 
-func (c *Core[J]) delay(at time.Duration, r Request[J]) {
-	c.delaySeq++
-	c.delays.push(delay[J]{at: at, seq: c.delaySeq, Request: r})
-	c.setAlarm()
-}
-
-// requeue queues a job whose time has come.
-func (c *Core[J]) requeue(d delay[J]) {
-	lv := c.lane(d.Key, d.Slot).level(d.Priority)
-	if d.Job.Node().buried() {
-		lv.sweep() // or its dead entry would come to life
-	}
-	c.queue(lv, d.Job)
-}
-
 // Remove takes back a job that has a Node, which is that of the request. It
 // reports false where the job is not the core's to give: it runs, or is in a
 // batch, where whoever starts it has to find out.
@@ -131,12 +118,12 @@ func (c *Core[J]) Remove(now time.Duration, r Request[J]) bool {
 	c.advance(now)
 	switch n := r.Job.Node(); n.where() {
 	case inLane:
-		lv := c.lane(r.Key, r.Slot).level(r.Priority)
+		lv := c.lane(r).level(r.Priority)
 		l := lv.lane
 		c.bury(lv, r.Job)
 		c.admit(l)
 	case delayed:
-		c.delays.remove(n.index())
+		c.undelay(n.index())
 	default:
 		return false
 	}
@@ -185,7 +172,7 @@ func (c *Core[J]) fits(l *lane[J]) bool {
 // be called.
 func (c *Core[J]) Room() int {
 	switch {
-	case c.draining, c.wouldCall(), c.overtakes(c.plain.level(0)):
+	case c.cfg.Slots, c.draining, c.wouldCall(), c.overtakes(c.plain.level(0)):
 		return 0
 	case c.plain.waiters.n > 0, c.starved.n > 0:
 		return 0 // others were here first

@@ -7,24 +7,26 @@ type WorkerID int32
 
 // workerState is what a worker is doing, as far as the core knows.
 //
-//	         Start               Run
-//	absent ─────────▶ coming ───────────▶ busy
-//	  ▲               ▲ │  ▲   Look        │
-//	  │          Wake │ │  ╰───────────────┤
-//	  │               │ ▼ Rest             │
-//	  │              resting ◀─────────────┤ Rest
-//	  │                 │ Wake             │
-//	  │ End             ▼                  │
-//	  ├───────────── leaving               │
-//	  ╰────────────────────────────────────╯ End
+//	         Start               Run, Ask
+//	absent ─────────▶ coming ───────────────▶ busy, asks
+//	  ▲               ▲ │  ▲      Look         │
+//	  │          Wake │ │  ╰───────────────────┤
+//	  │               │ ▼ Rest                 │
+//	  │              resting ◀─────────────────┤ Rest
+//	  │                 │ Wake                 │
+//	  │ End             ▼                      │
+//	  ├───────────── leaving                   │
+//	  ╰────────────────────────────────────────╯ End
 //
-// One that is coming can be told to end too.
+// One that is coming can be told to end too, and one that asks to run, or to
+// ask again.
 type workerState uint8
 
 const (
 	absent  workerState = iota
 	coming              // on its way to ask for an order
 	busy                // it has jobs
+	asks                // it asks for a slot
 	resting             // until it is woken
 	leaving             // woken in order to end
 	workerStates
@@ -39,6 +41,8 @@ func (s workerState) String() string {
 		return "coming"
 	case busy:
 		return "busy"
+	case asks:
+		return "asks"
 	case resting:
 		return "resting"
 	case leaving:
@@ -60,6 +64,7 @@ type worker[J Job] struct {
 	tick    int64         // the tick in which it came last
 	allowed int           // how many jobs it may be handed at a time
 	batch   batch[J]
+	claim   *Claim[J] // that it serves under
 
 	next, prev WorkerID // on the list
 }
@@ -73,10 +78,10 @@ func (c *Core[J]) become(w WorkerID, s workerState) {
 }
 
 // present returns how many workers there are.
-func (c *Core[J]) present() int { return c.n[coming] + c.n[busy] + c.n[resting] }
+func (c *Core[J]) present() int { return c.active() + c.n[resting] }
 
 // active returns how many workers do not rest.
-func (c *Core[J]) active() int { return c.n[coming] + c.n[busy] }
+func (c *Core[J]) active() int { return c.n[coming] + c.n[busy] + c.n[asks] }
 
 // mayCall reports whether a worker could be called: one at a time is, and calls
 // the next if there is more to do.
@@ -89,7 +94,9 @@ func (c *Core[J]) moving() int { return c.active() - c.stuck }
 
 // enough reports whether the workers that come for jobs are enough, because jobs
 // are short. A tick looks whether that stays true.
-func (c *Core[J]) enough() bool { return c.short && c.moving() >= 2*c.cfg.Procs+c.burst }
+func (c *Core[J]) enough() bool {
+	return c.short && !c.cfg.Slots && c.moving() >= 2*c.cfg.Procs+c.burst
+}
 
 // wouldCall reports whether one job more would have a worker called, or the
 // tick started.
@@ -100,12 +107,20 @@ func (c *Core[J]) wouldCall() bool {
 // call sends for a worker if there are jobs for one.
 func (c *Core[J]) call() {
 	switch {
-	case c.queued == 0 || !c.mayCall():
+	case !c.mayCall() || !c.hasWork():
 	case c.enough():
 		c.startTick()
 	default:
 		c.callNow()
 	}
+}
+
+// hasWork reports whether there is something to do for one worker more.
+func (c *Core[J]) hasWork() bool {
+	if c.cfg.Slots {
+		return c.grants.n > 0 || c.available() > 0 && c.nextAsked() != nil
+	}
+	return c.queued > 0
 }
 
 func (c *Core[J]) callNow() {
@@ -147,6 +162,8 @@ type Do uint8
 const (
 	// Run has it run the jobs that it was handed, and ask again.
 	Run Do = iota + 1
+	// Ask has it ask for a slot, tell what came of it, and ask again.
+	Ask
 	// Look has it let others go first, and ask again.
 	Look
 	// Rest has it wait until it is woken, and ask again.
@@ -158,18 +175,28 @@ const (
 	Again
 )
 
+// An Order is what a worker is to do.
+type Order[J Job] struct {
+	Do    Do
+	Jobs  int       // Run: how many it was handed
+	Claim *Claim[J] // Run: that it runs them under, if there are slots; Ask: that it asks for
+	Queue bool      // Ask: if there is no slot, for a place in line
+}
+
 // Next is what a worker calls that has nothing left of its last order. The jobs
 // that it is to run are put into a slice, which is as long as it wants to have
 // many.
-func (c *Core[J]) Next(w WorkerID, now time.Duration, r Report, into []J) (Do, int) {
+func (c *Core[J]) Next(w WorkerID, now time.Duration, r Report, into []J) Order[J] {
 	c.advance(now)
 	c.report(w, r)
-	do, n := c.order(w, into)
-	if do != Again {
+	o := c.order(w, into)
+	if o.Do != Again {
+		c.lineUp()
+		c.call()
 		c.noteIdle()
 		c.setAlarm()
 	}
-	return do, n
+	return o
 }
 
 // shortJob is for how long jobs run at most that are handed out in batches: a
@@ -192,6 +219,9 @@ func (c *Core[J]) report(w WorkerID, r Report) {
 	c.handed -= r.Jobs
 	c.counts.Reported += int64(r.Jobs)
 	worker.looked = false
+	if cl := worker.claim; cl != nil {
+		cl.quota.ran(r)
+	}
 	c.short = r.Took < shortJob*time.Duration(r.Jobs)
 	if c.short {
 		worker.allowed = min(c.cfg.Batch, 2*max(1, worker.allowed))
@@ -201,29 +231,101 @@ func (c *Core[J]) report(w WorkerID, r Report) {
 }
 
 // order decides what a worker is to do.
-func (c *Core[J]) order(w WorkerID, into []J) (Do, int) {
-	slow := !c.short
+func (c *Core[J]) order(w WorkerID, into []J) Order[J] {
 	switch {
 	case c.surplus(w):
-		c.end(w)
-		return End, 0
-	case len(c.batches) > 0 && (slow || c.queued == 0):
+		return c.end(w)
+	case len(c.batches) > 0 && (!c.short || c.queued == 0):
 		// What others have taken and not started goes first, or is all there is.
 		c.recallAll()
-		return Again, 0
+		return Order[J]{Do: Again}
+	case c.cfg.Slots:
+		if o := c.orderUnderSlot(w, into); o.Do != 0 {
+			return o
+		}
 	case c.queued > 0:
-		return Run, c.hand(w, into)
-	case c.draining && len(c.delays) == 0:
-		c.end(w)
-		c.dismissAll()
-		return End, 0
-	case !c.workers[w].looked && c.n[coming] == c.countIf(w, coming):
-		c.workers[w].looked = true
-		c.become(w, coming)
-		return Look, 0
+		return c.hand(w, into)
 	}
-	c.rest(w)
-	return Rest, 0
+	if c.draining && c.queued == 0 {
+		return c.end(w)
+	}
+	if c.mayLook(w) {
+		return c.look(w)
+	}
+	return c.rest(w)
+}
+
+// mayLook reports whether a worker may look once more before it rests: a
+// submitter that has its next job ready then need not wake anybody.
+func (c *Core[J]) mayLook(w WorkerID) bool {
+	worker := &c.workers[w]
+	others := c.n[coming]
+	if worker.state == coming {
+		others--
+	}
+	return !worker.looked && others == 0
+}
+
+func (c *Core[J]) look(w WorkerID) Order[J] {
+	c.workers[w].looked = true
+	c.become(w, coming)
+	return Order[J]{Do: Look}
+}
+
+// orderUnderSlot decides what a worker is to do for which there are slots, if
+// anything: a slot that is there goes to the first worker that is free, before
+// the one that this one has is used once more.
+func (c *Core[J]) orderUnderSlot(w WorkerID, into []J) Order[J] {
+	worker := &c.workers[w]
+	for c.grants.n > 0 {
+		cl := c.grants.pop()
+		if cl.quota.n > 0 {
+			c.releaseOf(w)
+			return c.bind(w, cl, into)
+		}
+		c.release(cl)
+	}
+	if cl := worker.claim; cl != nil && c.mayReuse(cl) {
+		if cl.quota.n > 0 {
+			c.counts.Reused++
+			return c.bind(w, cl, into)
+		}
+		if c.mayLook(w) {
+			return c.look(w)
+		}
+	}
+	c.releaseOf(w)
+	return c.ask(w)
+}
+
+// mayReuse reports whether a slot may serve one job more.
+func (c *Core[J]) mayReuse(cl *Claim[J]) bool {
+	return !cl.single && !cl.lost && c.now-cl.granted < c.cfg.Reuse
+}
+
+// releaseOf gives back the slot that a worker has.
+func (c *Core[J]) releaseOf(w WorkerID) {
+	if cl := c.workers[w].claim; cl != nil {
+		c.workers[w].claim = nil
+		c.release(cl)
+	}
+}
+
+// bind gives a worker a slot and the next job for it.
+func (c *Core[J]) bind(w WorkerID, cl *Claim[J], into []J) Order[J] {
+	q := cl.quota
+	c.workers[w].claim, cl.served = cl, true
+	c.turn(cl, serving)
+	q.since = c.now
+	l := q.turn()
+	lv := c.mostUrgent(l)
+	k, _, _ := c.take(lv, into[:1])
+	c.handed += k
+	c.become(w, busy)
+	c.admit(l)
+	c.retireLevel(lv)
+	c.review(q)
+	return Order[J]{Do: Run, Jobs: k, Claim: cl}
 }
 
 // surplus reports whether a worker has to end although there may be jobs.
@@ -231,16 +333,8 @@ func (c *Core[J]) surplus(w WorkerID) bool {
 	return c.workers[w].state == leaving || c.present() > c.target
 }
 
-// countIf is 1 if the worker is in the state, else 0.
-func (c *Core[J]) countIf(w WorkerID, s workerState) int {
-	if c.workers[w].state == s {
-		return 1
-	}
-	return 0
-}
-
 // hand gives a worker jobs: one, or a batch of short ones.
-func (c *Core[J]) hand(w WorkerID, into []J) int {
+func (c *Core[J]) hand(w WorkerID, into []J) Order[J] {
 	l := c.all.turn()
 	lv := c.mostUrgent(l)
 	k := 1
@@ -258,12 +352,11 @@ func (c *Core[J]) hand(w WorkerID, into []J) int {
 	}
 	c.admit(l)
 	c.retireLevel(lv)
-	c.call()
-	return k
+	return Order[J]{Do: Run, Jobs: k}
 }
 
 // rest has a worker rest.
-func (c *Core[J]) rest(w WorkerID) {
+func (c *Core[J]) rest(w WorkerID) Order[J] {
 	c.become(w, resting)
 	worker := &c.workers[w]
 	worker.looked, worker.since = false, c.now
@@ -271,14 +364,19 @@ func (c *Core[J]) rest(w WorkerID) {
 	if c.cfg.Rest > 0 && len(c.resting) == 1 {
 		c.restAt = c.now + c.cfg.Rest
 	}
+	return Order[J]{Do: Rest}
 }
 
-// end forgets a worker. If it leaves jobs behind, another one comes.
-func (c *Core[J]) end(w WorkerID) {
+// end forgets a worker.
+func (c *Core[J]) end(w WorkerID) Order[J] {
+	c.releaseOf(w)
 	c.become(w, absent)
 	c.workers[w] = worker[J]{}
 	c.unused = append(c.unused, w)
-	c.call()
+	if c.draining && c.queued == 0 {
+		c.dismissAll()
+	}
+	return Order[J]{Do: End}
 }
 
 // dismissRested has those end that have rested for long: the first ones of

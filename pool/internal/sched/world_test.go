@@ -376,15 +376,15 @@ func (w *world) come(c *crew) {
 	r := c.done
 	c.done = sched.Report{}
 	slow := r.Jobs > 0 && r.Took >= 10*time.Microsecond*time.Duration(r.Jobs)
-	do, n := w.core.Next(c.id, w.now, r, into)
-	for do == sched.Again {
+	o := w.core.Next(c.id, w.now, r, into)
+	for o.Do == sched.Again {
 		w.handIn()
-		do, n = w.core.Next(c.id, w.now, sched.Report{}, into)
+		o = w.core.Next(c.id, w.now, sched.Report{}, into)
 	}
-	w.note("worker %d, done with %d in %v: %d %d", c.id, r.Jobs, r.Took, do, n)
-	switch do {
+	w.note("worker %d, done with %d in %v: %d %d", c.id, r.Jobs, r.Took, o.Do, o.Jobs)
+	switch o.Do {
 	case sched.Run:
-		w.handed(c, into[:n], slow)
+		w.handed(c, into[:o.Jobs], slow)
 	case sched.Look:
 		c.state = comes
 	case sched.Rest:
