@@ -1,11 +1,43 @@
 package pool
 
-import "context"
+import (
+	"context"
+	"sync"
+)
 
 // A Result is the task of a job that returns a value, see [Call].
 type Result[T any] struct {
 	*Task
-	value T // written by the job, read once the task is done
+	out output[T]
+}
+
+// An output is what a job returned beside its error. A middleware may call the
+// job once more when its result has been taken, so it has a lock.
+type output[T any] struct {
+	mu    sync.Mutex // guards value
+	value T
+}
+
+func (o *output[T]) set(v T) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.value = v
+}
+
+func (o *output[T]) get() T {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.value
+}
+
+// run calls fn and keeps what it returns. If it panics, nothing is left of what an
+// attempt before returned.
+func (o *output[T]) run(fn func() (T, error)) error {
+	var none T
+	o.set(none)
+	v, err := fn()
+	o.set(v)
+	return err
 }
 
 // Call is SubmitContext for a job that returns a value. The result is a task as
@@ -16,11 +48,8 @@ func Call[T any](ctx context.Context, p *Pool, fn func(context.Context) (T, erro
 	r := &Result[T]{}
 	var job Job // nil is refused with ErrNilJob
 	if fn != nil {
-		job = func(ctx context.Context) (err error) {
-			var none T
-			r.value = none // of the attempt before, in case this one panics
-			r.value, err = fn(ctx)
-			return err
+		job = func(ctx context.Context) error {
+			return r.out.run(func() (T, error) { return fn(ctx) })
 		}
 	}
 	r.Task = p.SubmitContext(ctx, job, opts...)
@@ -36,5 +65,5 @@ func (r *Result[T]) Wait(ctx context.Context) (T, error) {
 		var none T
 		return none, err
 	}
-	return r.value, err
+	return r.out.get(), err
 }

@@ -55,7 +55,7 @@ func KeyBy[T any](f func(item T) string) MapOption { return keyBy[T](f) }
 // and nothing else.
 func Map[T, R any](ctx context.Context, p *Pool, seq iter.Seq[T], fn func(context.Context, T) (R, error), opts ...MapOption) iter.Seq2[R, error] {
 	return func(yield func(R, error) bool) {
-		m := &mapping[T, R]{ctx: ctx, p: p, fn: fn}
+		m := &mapping[T, R]{ctx: ctx, waitCtx: context.WithoutCancel(ctx), p: p, fn: fn}
 		err := m.configure(opts)
 		if p == nil || seq == nil || fn == nil {
 			err = errors.New("pool: Map needs a pool, a sequence and a function")
@@ -72,23 +72,30 @@ func Map[T, R any](ctx context.Context, p *Pool, seq iter.Seq[T], fn func(contex
 // A mapping is one loop over a Map. Its goroutine alone uses it; a job writes
 // the out of its own item, and no more.
 type mapping[T, R any] struct {
-	ctx  context.Context
-	p    *Pool
-	fn   func(context.Context, T) (R, error)
-	key  keyBy[T]
-	opts []JobOption
+	ctx context.Context
+	// waitCtx is ctx, but that it does not end: the end of ctx ends the items, not
+	// the wait for them.
+	waitCtx context.Context
+	p       *Pool
+	fn      func(context.Context, T) (R, error)
+	key     keyBy[T]
+	opts    []JobOption
 
-	// items is a ring: n in flight, the oldest at first.
-	items    []mapItem[T, R]
-	first, n int
+	window int
+	items  ring[*mapItem[T, R]] // in flight, the oldest first
 }
 
 // A mapItem is one item in flight.
 type mapItem[T, R any] struct {
+	m    *mapping[T, R]
 	task *Task
-	job  Job // runs fn for this place of the ring; made once
 	in   T
-	out  R
+	out  output[R]
+}
+
+// run is the item's job.
+func (it *mapItem[T, R]) run(ctx context.Context) error {
+	return it.out.run(func() (R, error) { return it.m.fn(ctx, it.in) })
 }
 
 func (m *mapping[T, R]) configure(opts []MapOption) error {
@@ -110,7 +117,7 @@ func (m *mapping[T, R]) configure(opts []MapOption) error {
 	if size == 0 && m.p != nil {
 		size = 2 * m.p.size()
 	}
-	m.items = make([]mapItem[T, R], size)
+	m.window = size
 	return nil
 }
 
@@ -136,10 +143,10 @@ func (m *mapping[T, R]) run(seq iter.Seq[T], yield func(R, error) bool) {
 				more = m.start(in)
 			}
 		}
-		if more && m.ctx.Err() == nil && m.n < len(m.items) && !m.oldestDone() {
+		if more && m.ctx.Err() == nil && m.items.n < m.window && !m.oldestDone() {
 			continue // there is room, and nothing to yield
 		}
-		if m.n == 0 {
+		if m.items.n == 0 {
 			break
 		}
 		if out, err := m.takeOldest(); !yield(out, err) {
@@ -154,47 +161,31 @@ func (m *mapping[T, R]) run(seq iter.Seq[T], yield func(R, error) bool) {
 
 // start submits an item. It returns false if there is no use in another one.
 func (m *mapping[T, R]) start(in T) bool {
-	it := &m.items[(m.first+m.n)%len(m.items)]
-	m.n++
-	if it.job == nil {
-		it.job = func(ctx context.Context) (err error) {
-			var none R
-			it.out = none // of the attempt before, in case this one panics
-			it.out, err = m.fn(ctx, it.in)
-			return err
-		}
-	}
-	it.in = in
+	it := &mapItem[T, R]{m: m, in: in}
 	opts := m.opts
 	if m.key != nil {
 		opts = append(opts[:len(opts):len(opts)], Key(m.key(in)))
 	}
-	it.task = m.p.SubmitContext(m.ctx, it.job, opts...)
+	it.task = m.p.SubmitContext(m.ctx, it.run, opts...)
+	m.items.push(it)
 	return !(it.task.State() == StateDone && errors.Is(it.task.err, ErrClosed))
 }
 
 func (m *mapping[T, R]) oldestDone() bool {
-	return m.n > 0 && m.items[m.first].task.State() == StateDone
+	return m.items.n > 0 && m.items.first().task.State() == StateDone
 }
 
-// takeOldest waits for the oldest item and takes it out of the ring. The end of
-// ctx ends the item, not the wait for it.
+// takeOldest waits for the oldest item and takes it out of the ring.
 func (m *mapping[T, R]) takeOldest() (R, error) {
-	it := &m.items[m.first]
-	err := it.task.Wait(context.WithoutCancel(m.ctx))
-	out := it.out
-	*it = mapItem[T, R]{job: it.job}
-	m.first = (m.first + 1) % len(m.items)
-	m.n--
-	return out, err
+	it := m.items.pop()
+	err := it.task.Wait(m.waitCtx)
+	return it.out.get(), err
 }
 
 // cancelRest ends what is in flight.
 func (m *mapping[T, R]) cancelRest() {
-	for i := range m.n {
-		m.items[(m.first+i)%len(m.items)].task.Cancel()
-	}
-	for m.n > 0 {
+	m.items.keep(func(it *mapItem[T, R]) bool { it.task.Cancel(); return true })
+	for m.items.n > 0 {
 		m.takeOldest()
 	}
 }
