@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -20,11 +21,8 @@ func (p *Pool) wrap(job Job) Job {
 // jobOf is the innermost link of the middleware chain, which is made once: it
 // finds the job in the context.
 func jobOf(ctx context.Context) error {
-	switch r := ctx.Value(runKey{}).(type) {
-	case *Task:
-		return r.job(ctx)
-	case *worker:
-		return r.job(ctx)
+	if t, ok := ctx.Value(runKey{}).(*Task); ok { // with middleware, each job has one
+		return t.job(ctx)
 	}
 	return errors.New("pool: a middleware handed on a context that is not derived from the one it was given")
 }
@@ -45,7 +43,9 @@ func (p *Pool) attempt(t *Task, try func(Job, context.Context) error, c *counts)
 	}
 	if p.hooks != nil {
 		ctx = p.hooks.start(ctx, t)
-		t.more().ctx = ctx
+	}
+	if m := t.more(); m != nil {
+		m.ctx = ctx
 	}
 	err := try(p.wrap(t.job), ctx)
 	p.settle(t, ctx, err, c)
@@ -57,6 +57,7 @@ func (t *Task) begin() {
 		t.extra()
 	}
 	if m := t.more(); m != nil {
+		m.runs++
 		if m.attempt++; m.attempt == 1 && t.pool.hooks == nil && t.pool.chain != nil {
 			m.firstStart = time.Now()
 		}
@@ -77,19 +78,43 @@ func (p *Pool) settle(t *Task, ctx context.Context, err error, c *counts) {
 		p.finish(t, ctx, nil, true, c)
 		return
 	}
-	delay, reason, again := AsRetry(err)
-	if !again {
+	r := retryOf(err)
+	if r == nil {
 		p.finish(t, ctx, joinCause(err, ctx), true, c)
 		return
 	}
-	reason = joinCause(reason, ctx)
-	if cause := t.stopped(); cause != nil {
-		p.finish(t, ctx, joinOnce(reason, cause), true, c)
+	t.note(r, ctx)
+	cause := t.stopped()
+	if cause == nil && p.isClosing() {
+		cause = ErrShutdown
+	}
+	if cause != nil {
+		p.finish(t, ctx, t.endedBy(cause), true, c)
 		return
 	}
-	if !p.backOff(t, ctx, delay, reason, c) {
-		p.finish(t, ctx, errors.Join(reason, ErrShutdown), true, c)
+	p.backOff(t, ctx, r, c)
+}
+
+// note keeps why a task waits, in case that this is the end of it.
+func (t *Task) note(r *retryAfter, ctx context.Context) {
+	m := t.extra()
+	switch {
+	case !r.notYet:
+		m.lastErr, m.putOff = joinCause(r.err, ctx), nil
+	case m.lastErr == nil:
+		m.putOff = r.err
 	}
+}
+
+// endedBy is the result of a task that will have no further attempt because of
+// cause: what the last one failed with is not forgotten.
+func (t *Task) endedBy(cause error) error {
+	if m := t.more(); m != nil {
+		if err := cmp.Or(m.lastErr, m.putOff); err != nil {
+			return joinOnce(err, cause)
+		}
+	}
+	return cause
 }
 
 // stopped returns why there must not be another attempt: the task was

@@ -19,8 +19,9 @@ type batch struct {
 	// have taken the last item, do not tell.
 	some bool
 
-	from *lane // that it was taken from; guarded by the pool's mu
-	seen int64 // how many jobs its worker had finished at the last look; likewise
+	of   origin // of all its jobs; written by its worker, which holds the pool's mu
+	from *lane  // that it was taken from; guarded by the pool's mu
+	seen int64  // how many jobs its worker had finished at the last look; likewise
 }
 
 // takeBatch takes a job for w, and more of them to be run after it if only one
@@ -31,7 +32,7 @@ func (p *Pool) takeBatch(w *worker) (item, bool) {
 	if p.all.n == 0 {
 		return p.steal(w)
 	}
-	it := p.takeFrom(&p.all)
+	it := p.takeFor(w, &p.all)
 	if l := p.all.head; l != nil && l.next == l {
 		p.fillBatch(w, l)
 	}
@@ -56,7 +57,7 @@ func (p *Pool) fillBatch(w *worker, l *lane) {
 	l.batchPriority = lv.priority
 	p.batches++
 	b := &w.batch
-	b.from = l
+	b.from, b.of = l, origin{l.key, lv.priority}
 	if b.jobs == nil {
 		b.jobs = make([]item, largestBatch)
 	}
@@ -101,7 +102,7 @@ func (p *Pool) unbatch(w *worker) {
 	}
 	for it, ok := w.batch.rob(); ok; it, ok = w.batch.rob() {
 		if it.task == nil || it.task.State() == StateQueued {
-			p.putBack(l, it)
+			p.putBack(l, w.batch.of.priority, it)
 		}
 	}
 	w.batch.from = nil
@@ -121,6 +122,7 @@ func (p *Pool) steal(thief *worker) (item, bool) {
 			continue
 		}
 		if it, ok := w.batch.rob(); ok {
+			thief.from, thief.inBatch = w.batch.of, false
 			p.calling = false
 			p.callWorker() // there may be more to steal
 			p.unlock()
@@ -151,6 +153,7 @@ func (w *worker) pop() (item, bool) {
 	if !w.batch.some || w.p.attention.Load() {
 		return item{}, false
 	}
+	w.inBatch = true
 	return w.batch.pop()
 }
 

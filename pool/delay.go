@@ -3,7 +3,6 @@ package pool
 import (
 	"container/heap"
 	"context"
-	"errors"
 	"time"
 )
 
@@ -124,37 +123,45 @@ func (p *Pool) enqueueLater(t *Task, d *delayed) error {
 	return nil
 }
 
-// backOff lets a task wait for its next attempt. It returns false when the pool
-// is shutting down: there will be none.
-func (p *Pool) backOff(t *Task, ctx context.Context, wait time.Duration, reason error, c *counts) bool {
-	m := t.extra()
-	if m.attempt == 0 {
-		m.attempt = 1 // it had no use for the count until now
+// leastPutOff is the least wait of a task that was put off: nothing else bounds
+// how often a job may ask for that, and none shall be a hot loop.
+const leastPutOff = 10 * time.Millisecond
+
+// wait returns how long the task is to wait.
+func (r *retryAfter) wait() time.Duration {
+	if r.notYet {
+		return max(r.delay, leastPutOff)
 	}
-	if p.isClosing() {
-		return false
+	return r.delay
+}
+
+// backOff lets a task wait for its next attempt.
+func (p *Pool) backOff(t *Task, ctx context.Context, r *retryAfter, c *counts) {
+	m := t.extra()
+	if m.runs == 0 {
+		m.runs, m.attempt = 1, 1 // it had no use for the counts until now
 	}
 	if p.hooks != nil {
-		e := RetryEvent{Err: reason, Delay: wait}
-		if h := t.hold(); h != nil {
-			e.Slot = h.slot
-		}
-		p.hooks.retry(ctx, t, e)
-		m.ctx = nil
+		p.hooks.retry(ctx, t, r)
 	}
-	m.lastErr = reason
+	m.ctx = nil
 	t.sealContext()
-	c.retries.Add(1)
-	if !p.startWaiting(t, wait) {
-		p.finish(t, t.parent(), shutdownError(t), false, &p.others)
-		return true // it has been told of as a retry, so it ends like one that waits
+	if r.notYet {
+		m.attempt--
+		c.notYet.Add(1)
+	} else {
+		c.retries.Add(1)
+	}
+	if !p.startWaiting(t, r.wait()) {
+		// It has been told of as a retry, so it ends like one that waits.
+		p.finish(t, t.parent(), t.endedBy(ErrShutdown), false, &p.others)
+		return
 	}
 	// Cancel leaves word and then looks whether the task waits, this the other way
 	// round: one of the two ends it.
 	if cause := t.stopped(); cause != nil {
 		p.drop(t, cause)
 	}
-	return true
 }
 
 // startWaiting lets a task wait for its next attempt, unless the pool is
@@ -192,12 +199,4 @@ func (p *Pool) endDelays() []*Task {
 	heap.Init(&p.delays)
 	p.waiting = 0
 	return tasks
-}
-
-// shutdownError is the result of a task that will have no further attempt.
-func shutdownError(t *Task) error {
-	if m := t.more(); m != nil && m.lastErr != nil {
-		return errors.Join(m.lastErr, ErrShutdown)
-	}
-	return ErrShutdown
 }

@@ -94,7 +94,7 @@ func (p *Pool) reuse(w *worker) (item, bool) {
 // bind gives w a slot and the next job of its group. It is called with mu held,
 // and unlocks it.
 func (p *Pool) bind(w *worker, h *hold) item {
-	it := p.takeFrom(h.group)
+	it := p.takeFor(w, h.group)
 	w.hold = h
 	if h.w == nil {
 		h.w = w

@@ -27,8 +27,8 @@ type Hooks struct {
 	// outside the middleware. The context that it returns is the job's; it must
 	// be derived from ctx.
 	Start func(ctx context.Context, e StartEvent) context.Context
-	// Retry is called when an attempt has ended with RetryAfter and the task
-	// begins to back off. ctx is what Start returned.
+	// Retry is called when an attempt has ended with RetryAfter or NotYet and the
+	// task begins to wait. ctx is what Start returned.
 	Retry func(ctx context.Context, e RetryEvent)
 	// Finish is called when the task has its result, before anyone who waits
 	// for it is told. ctx is what Start returned if an attempt was running, and
@@ -93,9 +93,13 @@ type StartEvent struct {
 // A RetryEvent describes an attempt that ended and will be followed by another.
 type RetryEvent struct {
 	JobEvent
-	// Err is what the attempt failed with.
+	// Err is what the attempt failed with or, where NotYet, why the task was put
+	// off, which may be nil.
 	Err error
-	// Delay is how long the task backs off.
+	// NotYet says that the task was put off, see [NotYet]: the attempt does not
+	// count, and the next one has its number.
+	NotYet bool
+	// Delay is how long the task waits.
 	Delay time.Duration
 	// Slot is the slot that the attempt ran under, if any.
 	Slot slot.Slot

@@ -86,8 +86,15 @@ func (s *hookSet) start(ctx context.Context, t *Task) context.Context {
 	return ctx
 }
 
-func (s *hookSet) retry(ctx context.Context, t *Task, e RetryEvent) {
+func (s *hookSet) retry(ctx context.Context, t *Task, r *retryAfter) {
 	m := t.more()
+	e := RetryEvent{Err: m.lastErr, Delay: r.wait(), NotYet: r.notYet}
+	if r.notYet {
+		e.Err = r.err
+	}
+	if h := t.hold(); h != nil {
+		e.Slot = h.slot
+	}
 	now := m.now()
 	for i := range s.list {
 		if f := s.list[i].Retry; f != nil {

@@ -10,15 +10,16 @@ import (
 // Info is what a job can know of itself.
 type Info struct {
 	// Name, Key and Priority are the options that the job was submitted with.
-	// They are zero for a job that was handed to Go without a name.
 	Name, Key string
 	Priority  int
 	// SlotKey is the key that its slot was claimed with.
 	SlotKey string
-	// Attempt is 1 for the first.
+	// Attempt is 1 for the first. A run that ended with RetryAfter without an
+	// error was none, so that the next one has its number.
 	Attempt int
-	// FirstStart is when the first attempt began. It is zero in a pool that has
-	// neither hooks nor middleware, for which nobody takes the time.
+	// FirstStart is when the first attempt began, runs that were none not
+	// counted. It is zero in a pool that has neither hooks nor middleware, for
+	// which nobody takes the time.
 	FirstStart time.Time
 	// SlotWait is how long the claim of its slot took, from enqueue to grant.
 	SlotWait time.Duration
@@ -57,7 +58,8 @@ func FromContext(ctx context.Context) (Info, bool) {
 	case *Task:
 		return r.info(), true
 	case *worker:
-		info := Info{Attempt: 1}
+		from := r.origin()
+		info := Info{Key: from.key, Priority: from.priority, Attempt: 1}
 		info.addHold(r.hold)
 		return info, true
 	}

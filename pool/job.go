@@ -29,43 +29,77 @@ func Invalid(err error) Middleware {
 	return func(Job) Job { panic(invalidMiddleware{err}) }
 }
 
-// retryAfter is what RetryAfter returns.
+// retryAfter is what RetryAfter and NotYet return.
 type retryAfter struct {
-	delay time.Duration
-	err   error
+	delay  time.Duration
+	err    error // what the attempt failed with; where notYet, why it was none, or nil
+	notYet bool
 }
 
 func (r *retryAfter) Error() string {
-	return fmt.Sprintf("retry after %v: %v", r.delay, r.err)
+	what := "retry after"
+	if r.notYet {
+		what = "not yet, come back after"
+	}
+	if r.err == nil {
+		return fmt.Sprintf("%s %v", what, r.delay)
+	}
+	return fmt.Sprintf("%s %v: %v", what, r.delay, r.err)
 }
 
 func (r *retryAfter) Unwrap() error { return r.err }
 
 // RetryAfter returns an error that asks the pool for another attempt of the job
 // after d. The slot and the worker are free meanwhile, no goroutine waits, and
-// the job goes to the back of its lane when the time has come. err says why,
-// and is the task's result if there is no further attempt. A d below 0 counts
-// as 0.
+// the job goes to the back of its lane when the time has come. err is what the
+// attempt failed with, and is the task's result if there is no further attempt.
+// A d below 0 counts as 0. Without an err nothing has failed: that is [NotYet].
 //
 // Outside a pool it is an ordinary error that wraps err: nothing retries.
 func RetryAfter(d time.Duration, err error) error {
 	if err == nil {
-		err = errors.New("no reason was given")
+		return NotYet(d, nil)
 	}
 	return &retryAfter{delay: max(d, 0), err: err}
 }
 
-// AsRetry looks inside an error for [RetryAfter]: it returns the delay and the
-// error that were given to it, or false.
+// NotYet returns an error with which a job, or a middleware instead of it, asks
+// to come back after d, because it is not time for an attempt yet: the job waits
+// as after [RetryAfter], and what it did was no attempt. [Info].Attempt stays, so
+// the policies of package middleware have one attempt as before; [Info].Elapsed
+// counts from the first attempt that was one, and goes on meanwhile. why may be
+// nil. When the task ends as it waits, because it is cancelled or the pool shut
+// down, that cause is joined with what its last attempt failed with or, where
+// none did, with why.
+//
+// The pool waits for 10 ms at least: a job may ask as often as it likes, so what
+// asks at once must not be a hot loop. What ends that is the context that the job
+// was submitted with.
+func NotYet(d time.Duration, why error) error {
+	return &retryAfter{delay: max(d, 0), err: why, notYet: true}
+}
+
+// AsRetry looks inside an error for [RetryAfter] or [NotYet]: it returns the
+// delay and what the attempt failed with, which is nil if the job is only put
+// off, or false.
 func AsRetry(err error) (d time.Duration, reason error, ok bool) {
-	if err == nil {
-		return 0, nil, false
-	}
-	var r *retryAfter
-	if !errors.As(err, &r) {
+	r := retryOf(err)
+	switch {
+	case r == nil:
 		return 0, err, false
+	case r.notYet:
+		return r.delay, nil, true
 	}
 	return r.delay, r.err, true
+}
+
+// retryOf finds in an error what asks for another attempt, or nil.
+func retryOf(err error) *retryAfter {
+	var r *retryAfter
+	if err != nil && errors.As(err, &r) {
+		return r
+	}
+	return nil
 }
 
 type optionKind uint8

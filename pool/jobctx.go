@@ -109,7 +109,7 @@ func (l *liveCtx) end() {
 
 // endContext ends the context of the attempt that is over.
 func (t *Task) endContext() {
-	if m := t.more(); m != nil && m.attempt > 1 {
+	if m := t.more(); m != nil && m.runs > 1 {
 		m.endLater()
 		return
 	}
@@ -165,7 +165,7 @@ func (c *laterCtx) Value(key any) any {
 // newAttemptContext returns the context for an attempt, which endContext ends.
 func (t *Task) newAttemptContext() context.Context {
 	m := t.more()
-	if m == nil || m.attempt <= 1 {
+	if m == nil || m.runs <= 1 {
 		return (*jobCtx)(t)
 	}
 	l := newLive(t.parent(), t.hold())

@@ -39,8 +39,8 @@ func (l *lane) push(priority int, items []item) {
 }
 
 // putBack puts a job that was taken before all others of its priority.
-func (p *Pool) putBack(l *lane, it item) {
-	l.level(l.batchPriority).jobs.pushFront(it)
+func (p *Pool) putBack(l *lane, priority int, it item) {
+	l.level(priority).jobs.pushFront(it)
 	if it.task != nil {
 		it.task.inLane = true
 	}
@@ -74,9 +74,6 @@ func (l *lane) level(priority int) *level {
 	l.levels[i] = level{priority: priority}
 	return &l.levels[i]
 }
-
-// pop takes the most urgent job of a lane that has one.
-func (l *lane) pop() item { return l.popLevel(l.mostUrgent()) }
 
 // popLevel takes the first live job of a level that has one.
 func (l *lane) popLevel(lv *level) item {
@@ -203,11 +200,20 @@ func (p *Pool) add(l *lane, priority int, items ...item) {
 
 // takeFrom takes the next job of a group that has one: of the lane whose turn
 // it is, the most urgent.
-func (p *Pool) takeFrom(g *group) item {
+func (p *Pool) takeFrom(g *group) (item, origin) {
 	l := g.head
 	g.head, g.last = l.next, l
-	it := l.pop()
+	lv := l.mostUrgent()
+	from := origin{l.key, lv.priority}
+	it := l.popLevel(lv)
 	p.left(l, 1)
+	return it, from
+}
+
+// takeFor is takeFrom for a worker that will run the job.
+func (p *Pool) takeFor(w *worker, g *group) (it item) {
+	it, w.from = p.takeFrom(g)
+	w.inBatch = false
 	return it
 }
 

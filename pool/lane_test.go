@@ -33,7 +33,7 @@ func TestALaneGivesItsLivingJobsInTheirOrder(t *testing.T) {
 			}
 		case 2:
 			if l.n > 0 {
-				require.Same(t, want[0], l.pop().task)
+				require.Same(t, want[0], l.popLevel(l.mostUrgent()).task)
 				want = want[1:]
 			}
 		case 3:
@@ -49,7 +49,7 @@ func TestALaneGivesItsLivingJobsInTheirOrder(t *testing.T) {
 	}
 	require.Positive(t, buried)
 	for l.n > 0 {
-		l.pop()
+		l.popLevel(l.mostUrgent())
 	}
 	lv := l.level(0)
 	require.Equal(t, lv.dead, lv.jobs.n)

@@ -184,11 +184,7 @@ func (p *Pool) drop(t *Task, cause error) bool {
 		return true
 	}
 	if p.takeQueued(t) || p.takeWaiting(t) {
-		err := cause
-		if m := t.more(); m != nil && m.lastErr != nil {
-			err = joinOnce(m.lastErr, cause)
-		}
-		p.finish(t, t.parent(), err, false, &p.others)
+		p.finish(t, t.parent(), t.endedBy(cause), false, &p.others)
 		p.tellWaiters()
 		return true
 	}

@@ -86,7 +86,8 @@ func (p *Pool) pauseClaims(g *group) {
 func (p *Pool) failGroup(g *group, err error) {
 	var items []item
 	for g.n > 0 {
-		items = append(items, p.takeFrom(g))
+		it, _ := p.takeFrom(g)
+		items = append(items, it)
 	}
 	p.retireGroup(g)
 	p.unlock()

@@ -23,7 +23,8 @@ type Pool struct {
 	joiner slot.Joiner
 	chain  Job      // the middleware around jobOf; nil if there is none
 	hooks  *hookSet // nil if there are none
-	lean   bool     // it has neither slots nor middleware nor hooks
+	bare   bool     // it has neither middleware nor hooks, so that a job of Go needs no task
+	lean   bool     // nor slots
 
 	base     context.Context // of jobs without a task; ends with a forced shutdown
 	baseEnd  context.CancelCauseFunc
@@ -114,7 +115,8 @@ func New(workers int, opts ...Option) (*Pool, error) {
 	} else if p.hooks == nil {
 		p.joiner, _ = p.src.(slot.Joiner)
 	}
-	p.lean = p.src == nil && p.chain == nil && p.hooks == nil
+	p.bare = p.chain == nil && p.hooks == nil
+	p.lean = p.bare && p.src == nil
 	p.base, p.baseEnd = context.WithCancelCause(context.Background())
 	p.claimCtx, p.claimEnd = context.WithCancelCause(context.Background())
 	return p, nil

@@ -2,7 +2,6 @@ package pool
 
 import (
 	"context"
-	"time"
 
 	"github.com/sourcegraph/conc/panics"
 )
@@ -91,7 +90,7 @@ func (w *worker) runLean(t *Task) {
 // runBare runs a job without a task.
 func (w *worker) runBare(job Job) {
 	w.job = job
-	w.bareEnded(job, w.do(w.p.wrap(job), w.bareContext()))
+	w.bareEnded(job, w.do(job, w.bareContext()))
 	w.p.tellWaiters()
 }
 
@@ -105,6 +104,21 @@ func (w *worker) bareEnded(job Job, err error) {
 	}
 }
 
+// giveTask gives a task to a job that has run without one and asks to run again:
+// now it has to be counted and to wait, and to go back to the lane that it came
+// from.
+func (w *worker) giveTask(job Job) *Task {
+	from := w.origin()
+	t := w.p.makeTask(w.p.base, from.key)
+	t.pool, t.job, t.quiet = w.p, job, true
+	t.ensureSetting().hold.Store(w.hold)
+	m := t.extra()
+	m.priority = from.priority
+	m.attempt, m.runs = 1, 1
+	t.take()
+	return t
+}
+
 func (w *worker) bareContext() context.Context {
 	if w.hold == nil {
 		return &w.ctx
@@ -116,14 +130,7 @@ func (w *worker) bareContext() context.Context {
 // the job has a task from now on, which counts for it.
 func (p *Pool) bareFailed(w *worker, job Job, err error) bool {
 	if _, _, again := AsRetry(err); again {
-		// It needs a task from now on, to be counted and to wait.
-		t := p.newTask(p.base, job, nil)
-		t.quiet = true
-		t.ensureSetting().hold.Store(w.hold)
-		m := t.extra()
-		m.firstStart, m.attempt = time.Now(), 1
-		t.take()
-		p.settle(t, &w.ctx, err, &w.counts)
+		p.settle(w.giveTask(job), w.bareContext(), err, &w.counts)
 		return false
 	}
 	p.countFailure(err, &w.counts)

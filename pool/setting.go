@@ -22,13 +22,15 @@ type setting struct {
 type taskMore struct {
 	name       string
 	priority   int
-	attempt    int       // written by the goroutine that runs the task
+	runs       int       // how often it was started; written by the goroutine that runs it
+	attempt    int       // runs, without those that asked to come back later; likewise
 	firstStart time.Time // likewise
 	submitted  time.Time // taken for hooks only
 	ready      time.Time // likewise
 	states     []any     // a word for each Hooks
 	state      [1]any    // states where there is one Hooks, as in most pools
-	lastErr    error     // of the attempt before; read when a shutdown ends the backoff
+	lastErr    error     // of the last attempt that failed; read when its backoff ends otherwise
+	putOff     error     // why it was put off, until an attempt has failed; likewise
 	ctx        context.Context
 	nested     bool     // it runs under the slot of a job that waits for it
 	delay      *delayed // its place among those that wait; guarded by the pool's mu

@@ -67,7 +67,7 @@ func (p *Pool) beginShutdown() {
 	}
 	p.unlock()
 	for _, t := range tasks {
-		p.finish(t, t.parent(), shutdownError(t), false, &p.others)
+		p.finish(t, t.parent(), t.endedBy(ErrShutdown), false, &p.others)
 	}
 	p.tellWaiters()
 	go p.finishShutdown()
@@ -137,13 +137,15 @@ func (p *Pool) endClaims() {
 
 // takeEverything takes every job that has not started; the caller holds mu.
 func (p *Pool) takeEverything() (items []item) {
-	for p.all.n > 0 {
-		items = append(items, p.takeFrom(&p.all))
-	}
-	for _, g := range p.groups {
+	take := func(g *group) {
 		for g.n > 0 {
-			items = append(items, p.takeFrom(g))
+			it, _ := p.takeFrom(g)
+			items = append(items, it)
 		}
+	}
+	take(&p.all)
+	for _, g := range p.groups {
+		take(g)
 	}
 	for _, w := range p.workers {
 		for it, ok := w.batch.rob(); ok; it, ok = w.batch.rob() {

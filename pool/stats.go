@@ -8,8 +8,8 @@ type counts struct {
 	// ended has how many jobs have finished, times finishedOne, plus how many
 	// tasks among them have yet to be told their result, of those that no worker
 	// ran.
-	ended                                                atomic.Int64
-	failed, panicked, lost, lostButOK, canceled, retries atomic.Int64
+	ended                                                        atomic.Int64
+	failed, panicked, lost, lostButOK, canceled, retries, notYet atomic.Int64
 }
 
 const (
@@ -36,6 +36,7 @@ func (c *counts) add(o *counts) {
 	c.lostButOK.Add(o.lostButOK.Load())
 	c.canceled.Add(o.canceled.Load())
 	c.retries.Add(o.retries.Load())
+	c.notYet.Add(o.notYet.Load())
 }
 
 // Stats is a snapshot of a pool.
@@ -58,6 +59,8 @@ type Stats struct {
 	LostButOK int64
 	// Retries is how many attempts ended with RetryAfter and a backoff.
 	Retries int64
+	// NotYet is how many times a job was put off by [NotYet], without an attempt.
+	NotYet int64
 
 	// InLine is how many claims wait for a slot now, Held how many slots the
 	// pool has.
@@ -90,7 +93,7 @@ func (p *Pool) Stats() Stats {
 		Workers: len(p.workers), Idle: len(p.idle), Lanes: p.busyLanes(),
 		Submitted: p.submitted, Queued: queued, Waiting: int64(p.waiting), Finished: c.finished(),
 		Failed: c.failed.Load(), Panicked: c.panicked.Load(), Lost: c.lost.Load(), Canceled: c.canceled.Load(),
-		LostButOK: c.lostButOK.Load(), Retries: c.retries.Load(),
+		LostButOK: c.lostButOK.Load(), Retries: c.retries.Load(), NotYet: c.notYet.Load(),
 		InLine: p.inLine, Held: p.held,
 		Claims: p.claims, Reused: p.reused, Unneeded: p.unneeded, FailedClaims: p.failedClaims,
 		LostSlots: p.lost.Load(), Overruns: p.overruns.Load(), HookPanics: p.hookPanics.Load(),

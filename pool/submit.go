@@ -38,16 +38,18 @@ func (p *Pool) TrySubmit(job Job, opts ...JobOption) (*Task, error) {
 		return nil, ErrNilJob
 	}
 	t := p.newTask(context.Background(), job, opts)
-	if err := p.enqueue(background, item{task: t}, t.key(), t.priority(), failWhenFull); err != nil {
-		p.refuse(t, err)
+	if err := p.start(background, t, failWhenFull); err != nil {
 		return nil, err
 	}
 	return t, nil
 }
 
-// Go hands a job to the pool and forgets it. It blocks like Submit and costs no
-// allocation. The job's context is its worker's or, in a pool with slots, its
-// slot's: it ends when the slot is lost or the pool is shut down by force. What
+// Go hands a job to the pool and forgets it. It is Submit without a task to hold:
+// whatever is said of options, retries, middleware and hooks holds for it too. It
+// blocks like Submit, and costs no allocation in a pool without middleware and
+// hooks; there the context of the first attempt is the worker's or, in a pool with
+// slots, the slot's: it ends when the slot is lost or the pool is shut down by
+// force, but not with the job. What
 // it fails with goes to the handler of [WithErrorHandler] or else is returned by
 // [Pool.Wait] and [Pool.Shutdown]. It returns ErrClosed or ErrNilJob where the
 // job was refused and will not run.
@@ -55,7 +57,7 @@ func (p *Pool) Go(job Job, opts ...JobOption) error {
 	if job == nil {
 		return ErrNilJob
 	}
-	if len(opts) == 0 && p.hooks == nil && p.inbox.put(item{job: job}) {
+	if len(opts) == 0 && p.bare && p.inbox.put(item{job: job}) {
 		return nil
 	}
 	return p.goWith(job, opts)
@@ -63,7 +65,7 @@ func (p *Pool) Go(job Job, opts ...JobOption) error {
 
 func (p *Pool) goWith(job Job, opts []JobOption) error {
 	o := gather(opts)
-	if o.name == "" && o.after == 0 && p.hooks == nil {
+	if o.name == "" && o.after == 0 && p.bare {
 		return p.enqueue(p.base, item{job: job}, o.key, o.priority, waitForRoom)
 	}
 	t := p.newTask(p.base, job, opts)

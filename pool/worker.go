@@ -16,10 +16,27 @@ type worker struct {
 	ctx  workerCtx
 	// current is the task that ran last, and still does if its state says so.
 	current atomic.Pointer[Task]
-	job     Job  // the job without a task that runs; its own
-	inJob   bool // code that is not the pool's runs; its own
+	job     Job    // the job without a task that runs; its own
+	from    origin // of that job, unless inBatch is set; its own
+	inBatch bool   // that job was in its batch; its own
+	inJob   bool   // code that is not the pool's runs; its own
 
 	counts counts
+}
+
+// An origin is what a job without a task was handed to Go with. It is noted by
+// whoever takes the job out of its lane, which is all that knows it.
+type origin struct {
+	key      string
+	priority int
+}
+
+// origin returns that of the job without a task that runs.
+func (w *worker) origin() origin {
+	if w.inBatch {
+		return w.batch.of
+	}
+	return w.from
 }
 
 func newWorker(p *Pool) *worker {
