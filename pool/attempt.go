@@ -1,7 +1,6 @@
 package pool
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -100,19 +99,17 @@ func (t *Task) note(r *retryAfter, ctx context.Context) {
 	m := t.extra()
 	switch {
 	case !r.notYet:
-		m.lastErr, m.putOff = joinCause(r.err, ctx), nil
-	case m.lastErr == nil:
-		m.putOff = r.err
+		m.failed, m.lastErr = true, joinCause(r.err, ctx)
+	case !m.failed:
+		m.lastErr = r.err
 	}
 }
 
 // endedBy is the result of a task that will have no further attempt because of
 // cause: what the last one failed with is not forgotten.
 func (t *Task) endedBy(cause error) error {
-	if m := t.more(); m != nil {
-		if err := cmp.Or(m.lastErr, m.putOff); err != nil {
-			return joinOnce(err, cause)
-		}
+	if m := t.more(); m != nil && m.lastErr != nil {
+		return joinOnce(m.lastErr, cause)
 	}
 	return cause
 }

@@ -29,8 +29,8 @@ type taskMore struct {
 	ready      time.Time // likewise
 	states     []any     // a word for each Hooks
 	state      [1]any    // states where there is one Hooks, as in most pools
-	lastErr    error     // of the last attempt that failed; read when its backoff ends otherwise
-	putOff     error     // why it was put off, until an attempt has failed; likewise
+	failed     bool      // an attempt has; likewise
+	lastErr    error     // what the last one failed with, else why it was put off; read when its wait ends otherwise
 	ctx        context.Context
 	nested     bool     // it runs under the slot of a job that waits for it
 	delay      *delayed // its place among those that wait; guarded by the pool's mu
