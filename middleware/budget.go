@@ -31,13 +31,14 @@ const token = 1000 // gRFC A6: the ratio has three decimal places
 // from 0.001 to maxTokens, as gRFC A6 has it; else the pool that the budget is
 // used in is refused by pool.New. gRFC A6's own example is NewBudget(10, 0.1).
 func NewBudget(maxTokens int, tokenRatio float64) *Budget {
-	b := &Budget{full: int64(maxTokens) * token}
+	b := &Budget{}
 	switch {
 	case maxTokens < 1 || maxTokens > 1000:
 		b.err = fmt.Errorf("NewBudget: maxTokens is %d: give 1 to 1000", maxTokens)
 	case !(tokenRatio >= 0.001 && tokenRatio <= float64(maxTokens)): // also refuses NaN
 		b.err = fmt.Errorf("NewBudget: tokenRatio is %v: give 0.001 to maxTokens", tokenRatio)
 	default:
+		b.full = int64(maxTokens) * token
 		b.refund = int64(math.Floor(tokenRatio*token + 1e-9))
 	}
 	b.tokens.Store(b.full)

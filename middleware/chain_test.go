@@ -105,7 +105,8 @@ func TestRateLimitWithoutATurnDoesNotCallTheJob(t *testing.T) {
 	})
 }
 
-// breaker is a breaker that opens after some failures in a row, for good.
+// breaker is a breaker that opens after some failures in a row, for good, and
+// understands ErrNeither.
 type breaker struct {
 	threshold int
 	outcomes  []error
@@ -134,7 +135,8 @@ func TestBreakerIsToldHowEachAttemptEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &breaker{}
 		src := slottest.NewBreakable(slot.NewLocal(1))
-		p := newPool(t, 1, pool.WithSlots(src), pool.WithReuse(0), pool.Use(middleware.CircuitBreaker(b)))
+		limiter := turns{errors.New("no turn")}
+		p := newPool(t, 1, pool.WithSlots(src), pool.WithReuse(0), pool.Use(middleware.CircuitBreaker(b, middleware.ThreeOutcomes())))
 		run := func(job pool.Job) error { return p.Submit(job, pool.Key("a")).Wait(context.Background()) }
 
 		require.NoError(t, run(func(context.Context) error { return nil }))
@@ -150,16 +152,30 @@ func TestBreakerIsToldHowEachAttemptEnded(t *testing.T) {
 		synctest.Wait()
 		task.Cancel()
 		require.Error(t, task.Wait(context.Background()))
-		require.NoError(t, b.outcomes[4], "a cancelled job is no failure")
+		require.ErrorIs(t, b.outcomes[4], middleware.ErrNeither, "a cancelled job is no failure")
+		require.ErrorIs(t, b.outcomes[4], errFlaky)
 
 		require.Error(t, run(func(ctx context.Context) error {
 			src.Expire("a")
 			return slot.ErrLost
 		}))
-		require.NoError(t, b.outcomes[5], "a lost slot is no failure")
+		require.ErrorIs(t, b.outcomes[5], middleware.ErrNeither, "a lost slot is no failure")
 
 		require.Error(t, run(func(context.Context) error { return fmt.Errorf("nested: %w", slot.ErrLost) }))
-		require.NoError(t, b.outcomes[6], "nor is one that the job claimed itself")
+		require.ErrorIs(t, b.outcomes[6], middleware.ErrNeither, "nor is one that the job claimed itself")
+
+		ctx, cancel := context.WithCancel(context.Background())
+		task = p.SubmitContext(ctx, func(ctx context.Context) error { <-ctx.Done(); return nil })
+		synctest.Wait()
+		cancel()
+		require.NoError(t, task.Wait(context.Background()))
+		require.NoError(t, b.outcomes[7], "a success is a success, however late")
+
+		require.Error(t, run(middleware.RateLimit(limiter)(func(context.Context) error { return nil })))
+		require.ErrorIs(t, b.outcomes[8], middleware.ErrNeither, "a turn that was not to be had is no failure")
+		require.Error(t, run(middleware.CircuitBreaker(&breaker{threshold: 1, outcomes: []error{errFlaky}})(func(context.Context) error { return nil })))
+		require.ErrorIs(t, b.outcomes[9], middleware.ErrNeither, "nor is what another breaker refuses")
+		require.Len(t, b.outcomes, 10)
 	})
 }
 

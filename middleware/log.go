@@ -14,12 +14,12 @@ import (
 // the attempt's number, how long it took, whether its slot was reused, and the
 // error.
 //
-//	Info   the attempt succeeded, or its job was cancelled
+//	Info   the attempt succeeded, its job was cancelled, or it was put off (with the wait)
 //	Warn   it is retried (with the wait), or its slot was lost
 //	Error  it failed for good, panicked or called runtime.Goexit
 //
 // In the chain: outermost, where it sees what the pool sees: the retry that
-// [Retry] asked for, and the refusals of [CircuitBreaker]. Inside Retry it cannot
+// [Retry] asked for, and that a job is put off because [CircuitBreaker] refused it. Inside Retry it cannot
 // tell which failure is the last.
 func Log(logger *slog.Logger) pool.Middleware {
 	if logger == nil {
@@ -52,6 +52,8 @@ func lineFor(ctx context.Context, err error) attemptLine {
 	switch {
 	case err == nil:
 		return attemptLine{level: slog.LevelInfo, text: "job succeeded"}
+	case retry && reason == nil:
+		return attemptLine{level: slog.LevelInfo, text: "job is put off", err: errors.Unwrap(err), retry: true, wait: wait}
 	case retry:
 		return attemptLine{level: slog.LevelWarn, text: "job will be retried", err: reason, retry: true, wait: wait}
 	case lost:

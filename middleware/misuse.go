@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"fmt"
+	"reflect"
 
 	"github.com/berth-go/berth/pool"
 )
@@ -10,4 +11,17 @@ import (
 // "Misuse" in the package's documentation.
 func misuse(format string, args ...any) pool.Middleware {
 	return pool.Invalid(fmt.Errorf("middleware: "+format, args...))
+}
+
+// isNil reports whether v is nil, or an interface around a nil pointer, which would
+// panic when it is first used.
+func isNil(v any) bool {
+	r := reflect.ValueOf(v)
+	switch r.Kind() {
+	case reflect.Invalid:
+		return true
+	case reflect.Pointer, reflect.Func, reflect.Map, reflect.Interface:
+		return r.IsNil()
+	}
+	return false
 }

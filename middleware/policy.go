@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"errors"
+	"math"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -27,21 +28,33 @@ type Policy func(attempt int, elapsed time.Duration, err error) (wait time.Durat
 // job may have done half its work, and only its author knows whether that can
 // be done again (see [RetryLost]).
 //
-// It returns nil unless 0 < min ≤ max.
+// It returns nil unless 0 < min ≤ max and no option is nil.
 func Exponential(min, max time.Duration, opts ...JitterOption) Policy {
 	if min <= 0 || max < min {
 		return nil
 	}
 	j := jitter{below: rand.Int64N}
 	for _, opt := range opts {
+		if opt == nil {
+			return nil
+		}
 		opt(&j)
 	}
 	return func(attempt int, _ time.Duration, err error) (time.Duration, bool) {
 		if errors.Is(err, slot.ErrLost) && !lostAllowed(err) {
 			return 0, false
 		}
-		return time.Duration(j.below(int64(ceiling(min, max, attempt)) + 1)), true
+		return evenly(j.below, ceiling(min, max, attempt)), true
 	}
+}
+
+// evenly returns a duration drawn evenly from 0 to most, by below, which draws
+// from [0, n).
+func evenly(below func(n int64) int64, most time.Duration) time.Duration {
+	if most == math.MaxInt64 {
+		most-- // or there were no n
+	}
+	return time.Duration(below(int64(most) + 1))
 }
 
 // ceiling is min doubled with each attempt after the first, at most max. It
@@ -107,7 +120,9 @@ func MaxAttempts(n int, p Policy) Policy {
 }
 
 // MaxElapsed is p as long as the next attempt could begin within d of the first
-// one's begin; the wait that a server asked for counts. An attempt that has
+// one's begin; the wait that a server asked for counts, and the time for which the
+// job was put off. It is asked after attempts only: a job that is put off is not
+// ended by it. An attempt that has
 // begun is not cut short: that is [Timeout]'s work. It returns nil if d is not
 // above zero or p is nil.
 func MaxElapsed(d time.Duration, p Policy) Policy {
@@ -116,6 +131,7 @@ func MaxElapsed(d time.Duration, p Policy) Policy {
 	}
 	return func(attempt int, elapsed time.Duration, err error) (time.Duration, bool) {
 		wait, again := p(attempt, elapsed, err)
+		elapsed = max(elapsed, 0)
 		if !again || elapsed > d || addWaits(wait, serverWait(err)) > d-elapsed {
 			return 0, false
 		}

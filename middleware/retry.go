@@ -17,6 +17,12 @@ import (
 // marked [Permanent], a job that was cancelled or whose pool shuts down, and,
 // without [RetryPanics], a panic.
 //
+// A job that a [CircuitBreaker] inside did not allow has made no attempt: it is put
+// off until the breaker may allow it, whatever policy and budget say, and what ends
+// that is the end of the context that it was submitted with. A job that asks for
+// another attempt itself, by [pool.RetryAfter] or [pool.NotYet], is left alone: the
+// policy is not asked, and the budget stays as it is.
+//
 // The request is the error of [pool.RetryAfter]. Outside a pool, where nobody
 // grants it, that is an ordinary error, which matches the attempt's.
 //
@@ -39,7 +45,7 @@ func Retry(policy Policy, opts ...RetryOption) pool.Middleware {
 	}
 	if policy == nil {
 		return misuse("Retry: the policy is nil, which is also what its constructors return for arguments that make no sense: " +
-			"Exponential needs 0 < min ≤ max, Constant at least 0, MaxAttempts at least 1, MaxElapsed more than 0")
+			"Exponential needs 0 < min ≤ max and no nil option, Constant at least 0, MaxAttempts at least 1, MaxElapsed more than 0")
 	}
 	if r.err != nil {
 		return misuse("Retry: %w", r.err)
@@ -100,6 +106,9 @@ func (r *retrier) decide(ctx context.Context, err error) error {
 	}
 	if _, _, asked := pool.AsRetry(err); asked || isPermanent(err) {
 		return err
+	}
+	if r := (*refusal)(nil); errors.As(err, &r) {
+		return pool.NotYet(r.wait, err) // no attempt was made, so there is nothing to decide
 	}
 	cause := context.Cause(ctx)
 	lost := errors.Is(cause, slot.ErrLost)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -49,7 +50,7 @@ func serverWait(err error) time.Duration {
 	return max(d, 0)
 }
 
-// addWaits is a + b, or the longest duration there is.
+// addWaits is a + b, or the longest duration there is; b is not negative.
 func addWaits(a, b time.Duration) time.Duration {
 	if a > math.MaxInt64-b {
 		return math.MaxInt64
@@ -61,21 +62,39 @@ func addWaits(a, b time.Duration) time.Duration {
 // accept; the first is the one that is sent today.
 var httpDates = []string{
 	"Mon, 02 Jan 2006 15:04:05 GMT",
-	"Monday, 02-Jan-06 15:04:05 GMT",
+	rfc850,
 	time.ANSIC,
 }
 
+const rfc850 = "Monday, 02-Jan-06 15:04:05 GMT"
+
 // ParseRetryAfter reads the value of an HTTP Retry-After header (RFC 9110,
 // section 10.2.3): a number of seconds, or a date, which is taken against now.
-// A date in the past is a wait of zero. It reports false if value is neither.
+// A date in the past is a wait of zero, and what is longer than the longest
+// duration, 292 years, is that. Spaces and tabs around value are left out. It
+// reports false if value is neither, or a number that does not fit 63 bits.
 func ParseRetryAfter(value string, now time.Time) (time.Duration, bool) {
-	if s, err := strconv.ParseUint(value, 10, 63); err == nil {
+	value = strings.Trim(value, " \t")
+	if s, err := strconv.ParseUint(value, 10, 63); err == nil { // digits and nothing else
 		return time.Duration(min(s, math.MaxInt64/uint64(time.Second))) * time.Second, true
 	}
 	for _, layout := range httpDates {
-		if t, err := time.Parse(layout, value); err == nil {
-			return max(t.Sub(now), 0), true
+		t, err := time.Parse(layout, value)
+		if err != nil {
+			continue
 		}
+		if layout == rfc850 {
+			t = inCentury(t, now)
+		}
+		return max(t.Sub(now), 0), true
 	}
 	return 0, false
+}
+
+// inCentury is t in the century that its two digits of the year stand for: a date
+// more than 50 years ahead is one of the past (RFC 9110, section 5.6.7).
+func inCentury(t, now time.Time) time.Time {
+	ahead := t.Year() - now.UTC().Year()
+	nearest := ((ahead+49)%100+100)%100 - 49 // from -49 to 50
+	return t.AddDate(nearest-ahead, 0, 0)
 }

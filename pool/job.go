@@ -22,6 +22,8 @@ type Middleware func(next Job) Job
 // invalidMiddleware is what an Invalid middleware panics with inside New.
 type invalidMiddleware struct{ err error }
 
+func (i invalidMiddleware) Error() string { return i.err.Error() }
+
 // Invalid returns a middleware that makes [New] return err. It is how a
 // constructor of middleware reports a wrong argument and still fits in one
 // line: pool.Use(middleware.Timeout(-1)).
