@@ -50,7 +50,7 @@ func serverWait(err error) time.Duration {
 	return max(d, 0)
 }
 
-// addWaits is a + b, or the longest duration there is; b is not negative.
+// addWaits is a + b, neither of them negative, or the longest duration there is.
 func addWaits(a, b time.Duration) time.Duration {
 	if a > math.MaxInt64-b {
 		return math.MaxInt64

@@ -18,6 +18,10 @@ const (
 	claimsPerWorker   = 4
 )
 
+// mostWorkers is the largest number of workers that a pool reckons with, so that
+// no multiple of it overflows. No machine has so many goroutines.
+const mostWorkers = 1 << 28
+
 type config struct {
 	workers    int
 	source     slot.Source
@@ -172,6 +176,7 @@ func WithErrorHandler(f func(error)) Option {
 }
 
 func newConfig(workers int, opts []Option) (*config, error) {
+	workers = min(workers, mostWorkers)
 	c := &config{workers: workers, queue: defaultQueue, reuse: defaultReuse, grace: defaultGrace, maxClaims: claimsPerWorker * workers}
 	if workers < 1 {
 		return nil, fmt.Errorf("pool: %d workers: there must be at least 1", workers)

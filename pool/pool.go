@@ -103,7 +103,7 @@ func New(workers int, opts ...Option) (*Pool, error) {
 		return nil, err
 	}
 	p := &Pool{
-		cfg: cfg, src: cfg.source, chain: chain, target: workers,
+		cfg: cfg, src: cfg.source, chain: chain, target: cfg.workers,
 		lanes: map[string]*lane{}, groups: map[string]*group{}, inline: map[*Task]struct{}{}, nests: map[any]*nest{},
 		idleSignal: make(chan struct{}), workersGone: make(chan struct{}), done: make(chan struct{}),
 	}
@@ -135,6 +135,7 @@ func (p *Pool) Resize(workers int) error {
 	if workers < 1 {
 		return fmt.Errorf("pool: Resize to %d workers: there must be at least 1", workers)
 	}
+	workers = min(workers, mostWorkers)
 	p.lock()
 	if p.closing {
 		p.unlock()
