@@ -2,14 +2,17 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"regexp"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/sony/gobreaker/v2"
@@ -18,6 +21,8 @@ import (
 
 	"github.com/berth-go/berth/examples/internal/programtest"
 	"github.com/berth-go/berth/middleware"
+	"github.com/berth-go/berth/pool"
+	"github.com/berth-go/berth/slot"
 )
 
 // built is the program as its users run it.
@@ -58,7 +63,10 @@ func TestCallsEndAsPlannedAndTheAttemptsAddUp(t *testing.T) {
 	require.Equal(t, missed, number(t, r.Out, `, (\d+) failed`))
 
 	attempts := number(t, r.Out, `(\d+) attempts:`)
-	require.Equal(t, attempts, strings.Count(r.Err, " msg="), "a line of Log for each")
+	putOff := number(t, r.Out, `(\d+) times a call was put off`)
+	require.Positive(t, putOff)
+	require.Equal(t, attempts+putOff, strings.Count(r.Err, " msg="), "a line of Log for each")
+	require.Equal(t, putOff, strings.Count(r.Err, `msg="job is put off"`))
 	sum := 0
 	for _, kind := range regexp.MustCompile(`(?m)^ +(\d+)  [a-z]`).FindAllStringSubmatch(r.Out, -1) {
 		n, err := strconv.Atoi(kind[1])
@@ -67,7 +75,7 @@ func TestCallsEndAsPlannedAndTheAttemptsAddUp(t *testing.T) {
 	}
 	require.Equal(t, attempts, sum)
 	require.NotContains(t, r.Out, other.String())
-	for _, kind := range []outcome{succeeded, serverError, serverBusy, timedOut, refused, notThere} {
+	for _, kind := range []outcome{succeeded, serverError, serverBusy, timedOut, notThere} {
 		require.Contains(t, r.Out, kind.String(), "the plan has some of each")
 	}
 	require.Contains(t, r.Out, "breaker open: ")
@@ -161,14 +169,92 @@ func TestCallTellsRetryWhatItNeedsToKnow(t *testing.T) {
 	require.ErrorIs(t, call(ctx, client, s.url(find(hanging))), context.Canceled)
 }
 
-func TestPatientPolicyOutwaitsTheOpenBreaker(t *testing.T) {
-	p := patient(middleware.MaxAttempts(2, middleware.Constant(time.Millisecond)))
-	wait, again := p(1, 0, fmt.Errorf("refused: %w", gobreaker.ErrOpenState))
-	require.True(t, again)
-	require.Equal(t, openTime+time.Millisecond, wait)
-	wait, again = p(1, 0, errBroken)
-	require.True(t, again)
-	require.Equal(t, time.Millisecond, wait)
-	_, again = p(2, 0, gobreaker.ErrOpenState)
-	require.False(t, again)
+// The chain of Retry's documentation with gobreaker as it is by default, but for
+// what is said: it is open for 60 s after six failures in a row, and lets one probe
+// through then.
+func gobreakerChain(breaker middleware.Breaker, opts ...middleware.BreakerOption) pool.Option {
+	return pool.Use(
+		middleware.Retry(middleware.MaxAttempts(5, middleware.Exponential(100*time.Millisecond, 10*time.Second))),
+		middleware.CircuitBreaker(breaker, opts...),
+		middleware.Timeout(30*time.Second),
+	)
+}
+
+func TestNoCallIsLostInAnOutageWithGobreaker(t *testing.T) {
+	for name, opts := range map[string][]middleware.BreakerOption{
+		"as it is":      nil,
+		"OpenFor":       {middleware.OpenFor(time.Minute)},
+		"ThreeOutcomes": {middleware.OpenFor(time.Minute), middleware.ThreeOutcomes()},
+	} {
+		for _, outage := range []time.Duration{300 * time.Millisecond, 20 * time.Second, 10 * time.Minute} {
+			t.Run(fmt.Sprint(name, " ", outage), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					breaker := gobreaker.NewTwoStepCircuitBreaker[any](gobreaker.Settings{IsExcluded: isNeither})
+					p, err := pool.New(8, pool.WithSlots(slot.NewLocal(4)), gobreakerChain(breaker, opts...))
+					require.NoError(t, err)
+					begin := time.Now()
+					var calls atomic.Int64
+					for range 100 {
+						require.NoError(t, p.Go(func(context.Context) error {
+							calls.Add(1)
+							time.Sleep(10 * time.Millisecond)
+							if time.Since(begin) < outage {
+								return errBroken
+							}
+							return nil
+						}))
+					}
+					require.NoError(t, p.Wait(t.Context()))
+					require.LessOrEqual(t, calls.Load(), int64(130))
+					require.Equal(t, gobreaker.StateClosed, breaker.State())
+					require.NoError(t, p.Shutdown(t.Context()))
+				})
+			})
+		}
+	}
+}
+
+func isNeither(err error) bool { return errors.Is(err, middleware.ErrNeither) }
+
+func TestACancelledProbeTellsGobreakerNothing(t *testing.T) {
+	for name, c := range map[string]struct {
+		settings gobreaker.Settings
+		opts     []middleware.BreakerOption
+	}{
+		"as it is":               {},
+		"three probes":           {settings: gobreaker.Settings{MaxRequests: 3}},
+		"it excludes ErrNeither": {gobreaker.Settings{IsExcluded: isNeither}, []middleware.BreakerOption{middleware.ThreeOutcomes()}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				breaker := gobreaker.NewTwoStepCircuitBreaker[any](c.settings)
+				p, err := pool.New(1, pool.Use(middleware.CircuitBreaker(breaker, c.opts...)))
+				require.NoError(t, err)
+				fail := func() { p.Submit(func(context.Context) error { return errBroken }).Wait(t.Context()) }
+				cancelled := func() {
+					task := p.Submit(func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
+					synctest.Wait()
+					task.Cancel()
+					require.ErrorIs(t, task.Wait(t.Context()), pool.ErrCanceled)
+				}
+				for range 5 {
+					fail()
+					cancelled()
+				}
+				require.Equal(t, gobreaker.StateClosed, breaker.State(), "cancelled calls do not open it")
+				fail()
+				require.Equal(t, gobreaker.StateOpen, breaker.State(), "nor do they hide that six in a row have failed")
+				time.Sleep(time.Minute + 1)
+				for range 10 {
+					cancelled()
+					require.Equal(t, gobreaker.StateHalfOpen, breaker.State())
+				}
+				for range max(c.settings.MaxRequests, 1) {
+					require.NoError(t, p.Submit(func(context.Context) error { return nil }).Wait(t.Context()))
+				}
+				require.Equal(t, gobreaker.StateClosed, breaker.State())
+				require.NoError(t, p.Shutdown(t.Context()))
+			})
+		})
+	}
 }

@@ -25,7 +25,6 @@ const (
 	serverError
 	serverBusy
 	timedOut
-	refused
 	notThere
 	other
 	outcomes // how many there are
@@ -41,8 +40,6 @@ func (o outcome) String() string {
 		return "found the service busy (503), which said when to come back"
 	case timedOut:
 		return fmt.Sprintf("had no answer after %v", callTime)
-	case refused:
-		return "were refused by the open breaker, and not made"
 	case notThere:
 		return "asked for what does not exist (404): not retried"
 	case other:
@@ -55,8 +52,6 @@ func outcomeOf(err error) outcome {
 	switch {
 	case err == nil:
 		return succeeded
-	case errors.Is(err, gobreaker.ErrOpenState), errors.Is(err, gobreaker.ErrTooManyRequests):
-		return refused
 	case errors.Is(err, middleware.ErrTimeout):
 		return timedOut
 	case errors.Is(err, errBusy):
@@ -76,6 +71,7 @@ type observer struct {
 
 	mu       sync.Mutex // guards the rest, and out
 	attempts [outcomes]int
+	putOff   int
 	tries    map[int]int // jobs by the number of their attempts
 	failed   map[outcome]int
 	claims   int
@@ -97,8 +93,12 @@ func (o *observer) hooks() pool.Hooks {
 		Retry: func(_ context.Context, e pool.RetryEvent) {
 			o.mu.Lock()
 			defer o.mu.Unlock()
-			o.attempts[outcomeOf(e.Err)]++
 			o.backoff += e.Delay
+			if e.NotYet { // the breaker is open: no attempt was made
+				o.putOff++
+			} else {
+				o.attempts[outcomeOf(e.Err)]++
+			}
 		},
 		Finish: func(_ context.Context, e pool.FinishEvent) {
 			o.mu.Lock()
@@ -178,6 +178,7 @@ func (o *observer) summary(slots int) string {
 		}
 	}
 	o.writeTries(&b)
+	fmt.Fprintf(&b, "%d times a call was put off by the open breaker, which is no attempt\n", o.putOff)
 	fmt.Fprintf(&b, "%d slots were held for %.1f s in all, by %d claims\n", slots, o.held.Seconds(), o.claims)
 	fmt.Fprintf(&b, "calls backed off for %.1f s in all, and gave their slots to others meanwhile:\n", o.backoff.Seconds())
 	fmt.Fprintf(&b, "a loop that sleeps between attempts would have held them for %.1f s\n", (o.held + o.backoff).Seconds())

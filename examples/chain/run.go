@@ -93,7 +93,7 @@ func newPool(s settings, src *dflockd.Source, seen *observer, logs io.Writer) (*
 		level = slog.LevelInfo
 	}
 	logger := slog.New(slog.NewTextHandler(logs, &slog.HandlerOptions{Level: level}))
-	policy := middleware.MaxAttempts(attempts, patient(middleware.Exponential(50*time.Millisecond, time.Second, middleware.Seed(s.seed))))
+	policy := middleware.MaxAttempts(attempts, middleware.Exponential(50*time.Millisecond, time.Second, middleware.Seed(s.seed)))
 	breaker := gobreaker.NewTwoStepCircuitBreaker[any](gobreaker.Settings{
 		Timeout:     openTime,
 		MaxRequests: 2, // while half-open
@@ -108,23 +108,10 @@ func newPool(s settings, src *dflockd.Source, seen *observer, logs io.Writer) (*
 		pool.Use(
 			middleware.Log(logger),
 			middleware.Retry(policy),
-			middleware.CircuitBreaker(breaker),
+			middleware.CircuitBreaker(breaker, middleware.OpenFor(openTime)),
 			middleware.RateLimit(rate.NewLimiter(rate.Limit(s.rate), 1)),
 			middleware.Timeout(callTime),
 		))
-}
-
-// patient is policy, but that it waits until the breaker lets calls through
-// again: asking before that would only use up attempts. A policy is a plain
-// function, so one can be wrapped around another.
-func patient(policy middleware.Policy) middleware.Policy {
-	return func(attempt int, elapsed time.Duration, err error) (time.Duration, bool) {
-		wait, again := policy(attempt, elapsed, err)
-		if errors.Is(err, gobreaker.ErrOpenState) {
-			wait += openTime
-		}
-		return wait, again
-	}
 }
 
 // What can be wrong with a call, beside what middleware finds.
