@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	"github.com/berth-go/berth/middleware"
 	"github.com/berth-go/berth/pool"
 	"github.com/berth-go/berth/slot"
+	"github.com/berth-go/berth/slot/slottest"
 )
 
 // A fuse is a breaker like gobreaker's: it opens after a number of failures in a
@@ -414,5 +416,115 @@ func TestALateFailureDoesNotShutAHalfOpenBreakerForEver(t *testing.T) {
 		require.Equal(t, "half-open", f.is())
 		require.NoError(t, p.Submit(func(context.Context) error { return nil }).Wait(context.Background()))
 		require.Equal(t, "", f.is())
+	})
+}
+
+// listens is a breaker that lets everything through and keeps what it hears.
+type listens struct {
+	mu    sync.Mutex
+	heard []error
+}
+
+func (l *listens) Allow() (func(error), error) {
+	return func(err error) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.heard = append(l.heard, err)
+	}, nil
+}
+
+// The table of the package's documentation.
+func TestRunsCountAsTheDocumentationSays(t *testing.T) {
+	const (
+		isDone = iota
+		isAttempt
+		isNone
+		isLast
+	)
+	waits := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+	returns := func(err error) pool.Job { return func(context.Context) error { return err } }
+	constant := middleware.Constant(time.Second)
+	shut := &breaker{threshold: 1, outcomes: []error{errFlaky}}
+	for name, c := range map[string]struct {
+		first   pool.Job // what the first run of the job does; the second succeeds
+		policy  middleware.Policy
+		opts    []middleware.RetryOption
+		during  func(src *slottest.Breakable, task *pool.Task, cancel context.CancelFunc)
+		counts  int
+		outcome middleware.Outcome
+	}{
+		"nil":                       {first: returns(nil), counts: isDone, outcome: middleware.Success},
+		"an error":                  {first: returns(errFlaky), counts: isAttempt, outcome: middleware.Failure},
+		"permanent":                 {first: returns(middleware.Permanent(errFlaky)), counts: isLast, outcome: middleware.Failure},
+		"timeout":                   {first: waits, counts: isAttempt, outcome: middleware.Failure},
+		"panic":                     {first: func(context.Context) error { panic("ouch") }, counts: isLast, outcome: middleware.Failure},
+		"panic that may be retried": {first: func(context.Context) error { panic("ouch") }, opts: []middleware.RetryOption{middleware.RetryPanics()}, counts: isAttempt, outcome: middleware.Failure},
+		"goexit":                    {first: func(context.Context) error { runtime.Goexit(); return nil }, counts: isLast, outcome: middleware.Failure},
+		"RetryAfter":                {first: returns(pool.RetryAfter(time.Second, errFlaky)), counts: isAttempt, outcome: middleware.Failure},
+		"NotYet":                    {first: returns(pool.NotYet(time.Second, errFlaky)), counts: isNone, outcome: middleware.Neither},
+		"RetryAfter without error":  {first: returns(fmt.Errorf("wrapped: %w", pool.RetryAfter(time.Second, nil))), counts: isNone, outcome: middleware.Neither},
+		"refused":                   {first: middleware.CircuitBreaker(shut)(returns(nil)), counts: isNone, outcome: middleware.Neither}, // of the inner one
+		"no turn":                   {first: middleware.RateLimit(turns{errFlaky})(returns(nil)), counts: isAttempt, outcome: middleware.Neither},
+		"lost": {first: waits, counts: isLast, outcome: middleware.Neither,
+			during: func(src *slottest.Breakable, _ *pool.Task, _ context.CancelFunc) { src.Expire("a") }},
+		"lost, which may be retried": {first: waits, policy: middleware.RetryLost(constant), counts: isAttempt, outcome: middleware.Neither,
+			during: func(src *slottest.Breakable, _ *pool.Task, _ context.CancelFunc) { src.Expire("a") }},
+		"cancelled": {first: waits, counts: isLast, outcome: middleware.Neither,
+			during: func(_ *slottest.Breakable, task *pool.Task, _ context.CancelFunc) { task.Cancel() }},
+		"its submitter's context ended": {first: waits, counts: isLast, outcome: middleware.Neither,
+			during: func(_ *slottest.Breakable, _ *pool.Task, cancel context.CancelFunc) { cancel() }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				src := slottest.NewBreakable(slot.NewLocal(1))
+				if c.policy == nil {
+					c.policy = constant
+				}
+				l := &listens{}
+				p := newPool(t, 1, pool.WithSlots(src), pool.Use(
+					middleware.Retry(c.policy, c.opts...), middleware.CircuitBreaker(l, middleware.ThreeOutcomes()), middleware.Timeout(time.Minute)))
+				ctx, cancel := context.WithCancel(context.Background())
+				defer cancel()
+				var attempts []int
+				task := p.SubmitContext(ctx, pool.Job(func(ctx context.Context) error {
+					i, _ := pool.FromContext(ctx)
+					if attempts = append(attempts, i.Attempt); len(attempts) == 1 {
+						return c.first(ctx)
+					}
+					return nil
+				}), pool.Key("a"))
+				synctest.Wait()
+				if c.during != nil {
+					c.during(src, task, cancel)
+				}
+				err := task.Wait(context.Background())
+				require.Equal(t, map[int][]int{isDone: {1}, isAttempt: {1, 2}, isNone: {1, 1}, isLast: {1}}[c.counts], attempts)
+				require.Equal(t, c.counts == isLast, err != nil, "%v", err)
+				switch c.outcome {
+				case middleware.Success:
+					require.NoError(t, l.heard[0])
+				case middleware.Failure:
+					require.Error(t, l.heard[0])
+					require.NotErrorIs(t, l.heard[0], middleware.ErrNeither)
+				case middleware.Neither:
+					require.ErrorIs(t, l.heard[0], middleware.ErrNeither)
+				}
+			})
+		})
+	}
+}
+
+func TestAPoolThatIsShutDownTellsTheBreakerNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &listens{}
+		p, err := pool.New(1, pool.Use(middleware.CircuitBreaker(l, middleware.ThreeOutcomes())))
+		require.NoError(t, err)
+		task := p.Submit(func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
+		synctest.Wait()
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		require.ErrorIs(t, p.Shutdown(ctx), context.Canceled)
+		require.ErrorIs(t, task.Err(), pool.ErrShutdown)
+		require.ErrorIs(t, l.heard[0], middleware.ErrNeither)
 	})
 }

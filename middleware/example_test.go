@@ -101,7 +101,7 @@ func ExampleTimeout() {
 // succeed the third time.
 func ExampleCircuitBreaker() {
 	run := func(order func(retry, guard pool.Middleware) pool.Option) error {
-		retry := middleware.Retry(middleware.MaxAttempts(4, middleware.Constant(0)))
+		retry := middleware.Retry(middleware.MaxAttempts(3, middleware.Constant(0)))
 		guard := middleware.CircuitBreaker(&healing{breaker: breaker{threshold: 2}})
 		p, _ := pool.New(1, order(retry, guard))
 		defer p.Shutdown(context.Background())
@@ -112,7 +112,8 @@ func ExampleCircuitBreaker() {
 			return nil
 		}).Wait(context.Background())
 	}
-	// Inside Retry: the breaker's refusal is retried, until it lets the job through.
+	// Inside Retry: a refused job has made no attempt, and comes back until the
+	// breaker lets it through.
 	fmt.Println("right:", run(func(retry, guard pool.Middleware) pool.Option { return pool.Use(retry, guard) }))
 	// Outside Retry: each retry that the job asked for was one more failure, and
 	// the refusal is the job's end.
@@ -131,6 +132,77 @@ func (h *healing) Allow() (func(error), error) {
 		h.outcomes = nil
 	}
 	return done, err
+}
+
+// With gobreaker, which does not say when it lets calls through again, and can leave
+// out what is neither success nor failure:
+//
+//	breaker := gobreaker.NewTwoStepCircuitBreaker[any](gobreaker.Settings{
+//		Timeout:    10 * time.Second,
+//		IsExcluded: func(err error) bool { return errors.Is(err, middleware.ErrNeither) },
+//	})
+//	guard := middleware.CircuitBreaker(breaker, middleware.OpenFor(10*time.Second), middleware.ThreeOutcomes())
+func ExampleOpenFor() {
+	b := &breaker{threshold: 1}
+	p, _ := pool.New(1, pool.Use(
+		middleware.Retry(middleware.MaxAttempts(2, middleware.Constant(0))),
+		middleware.CircuitBreaker(b, middleware.OpenFor(time.Hour)),
+	))
+	task := p.Submit(func(context.Context) error { return errBusy })
+	for p.Stats().NotYet == 0 { // until its second attempt is refused
+		time.Sleep(time.Millisecond)
+	}
+	fmt.Println(task.State(), "with", p.Stats().Retries, "retry")
+	task.Cancel()
+	fmt.Println(task.Err())
+	_ = p.Shutdown(context.Background())
+	// Output:
+	// waiting with 1 retry
+	// server is busy
+	// pool: the task was cancelled
+}
+
+// A service that has no such item is well.
+func ExampleJudgeBy() {
+	errMissing := errors.New("no such item")
+	b := &breaker{threshold: 1}
+	guard := middleware.CircuitBreaker(b, middleware.JudgeBy(func(ctx context.Context, err error) middleware.Outcome {
+		if errors.Is(err, errMissing) {
+			return middleware.Success
+		}
+		return middleware.OutcomeOf(ctx, err)
+	}))
+	p, _ := pool.New(1, pool.Use(guard))
+	for _, err := range []error{errMissing, errBusy, nil} {
+		fmt.Println(p.Submit(func(context.Context) error { return err }).Wait(context.Background()))
+	}
+	_ = p.Shutdown(context.Background())
+	// Output:
+	// no such item
+	// server is busy
+	// middleware: circuit breaker: breaker is open
+}
+
+// Each host has a breaker of its own, and 1,000 of them are remembered.
+func ExamplePerKey() {
+	p, _ := pool.New(1, pool.Use(middleware.PerKey(func(host string) pool.Middleware {
+		fmt.Println("a breaker for", host)
+		return middleware.CircuitBreaker(&breaker{threshold: 1})
+	}, 1000)))
+	fetch := func(host string, result error) {
+		err := p.Submit(func(context.Context) error { return result }, pool.Key(host)).Wait(context.Background())
+		fmt.Println(host, err)
+	}
+	fetch("a.example", errBusy)
+	fetch("a.example", nil)
+	fetch("b.example", nil)
+	_ = p.Shutdown(context.Background())
+	// Output:
+	// a breaker for a.example
+	// a.example server is busy
+	// a.example middleware: circuit breaker: breaker is open
+	// a breaker for b.example
+	// b.example <nil>
 }
 
 // any rate.Limiter of golang.org/x/time will do.

@@ -235,6 +235,15 @@ func TestMisuseMakesNewFailAndSaysWhy(t *testing.T) {
 		"CircuitBreaker: the breaker is nil":   middleware.CircuitBreaker(nil),
 		"Log: the logger is nil":               middleware.Log(nil),
 		"Timeout(-1s): give a time above zero": middleware.Timeout(-time.Second),
+		"and no nil option":                    middleware.Retry(middleware.Exponential(1, 2, nil)),
+		"RateLimit: the limiter is":            middleware.RateLimit((*turns)(nil)),
+		"CircuitBreaker: the breaker is":       middleware.CircuitBreaker((*breaker)(nil)),
+		"CircuitBreaker: an option is nil":     middleware.CircuitBreaker(&breaker{}, nil),
+		"OpenFor(0s): give a time above zero":  middleware.CircuitBreaker(&breaker{}, middleware.OpenFor(0)),
+		"OpenFor(-1ns)":                        middleware.CircuitBreaker(&breaker{}, middleware.OpenFor(-1)),
+		"JudgeBy: the function is nil":         middleware.CircuitBreaker(&breaker{}, middleware.JudgeBy(nil)),
+		"PerKey: the function is nil":          middleware.PerKey(nil, 1),
+		"PerKey: at most 0 keys: give 1":       middleware.PerKey((&made{}).plain, 0),
 	} {
 		_, err := pool.New(1, pool.Use(m))
 		require.ErrorContains(t, err, "middleware: ")
