@@ -1,0 +1,366 @@
+package pool_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/berth-go/berth/pool"
+	"github.com/berth-go/berth/slot"
+)
+
+// This file asks the same of every way to have a job run. What does not hold yet
+// is on a list, which may only become shorter: a check on it that succeeds fails
+// the test too.
+
+// expected lists what does not hold yet, as check/way.
+var expected = []string{
+	"a task that is queued ends with its submitter's context/Call",
+	"a task that is queued ends with its submitter's context/Group",
+	"a task that is queued ends with its submitter's context/SubmitContext",
+	"a task that waits for its time ends with its submitter's context/Call",
+	"a task that waits for its time ends with its submitter's context/Group",
+	"a task that waits for its time ends with its submitter's context/SubmitContext",
+	"a task that backs off ends with its submitter's context/Call",
+	"a task that backs off ends with its submitter's context/Group",
+	"a task that backs off ends with its submitter's context/SubmitContext",
+	"a task that waits for a slot ends with its submitter's context/Call",
+	"a task that waits for a slot ends with its submitter's context/Group",
+	"a task that waits for a slot ends with its submitter's context/SubmitContext",
+	"a task that ends gives its room to the next/Call",
+	"a task that ends gives its room to the next/Group",
+	"a task that ends gives its room to the next/SubmitContext",
+}
+
+// A way is one in which a job is handed to a pool. It returns what waits for it.
+type way struct {
+	name string
+	// bound says that the job belongs to ctx.
+	bound bool
+	run   func(ctx context.Context, p *pool.Pool, job pool.Job, opts ...pool.JobOption) func() error
+}
+
+var ways = []way{
+	{"Go", false, func(_ context.Context, p *pool.Pool, job pool.Job, opts ...pool.JobOption) func() error {
+		err := p.Go(job, opts...)
+		return func() error { return errors.Join(err, p.Wait(context.Background())) }
+	}},
+	{"Submit", false, func(_ context.Context, p *pool.Pool, job pool.Job, opts ...pool.JobOption) func() error {
+		t := p.Submit(job, opts...)
+		return func() error { return t.Wait(context.Background()) }
+	}},
+	{"SubmitContext", true, func(ctx context.Context, p *pool.Pool, job pool.Job, opts ...pool.JobOption) func() error {
+		t := p.SubmitContext(ctx, job, opts...)
+		return func() error { return t.Wait(context.Background()) }
+	}},
+	{"Call", true, func(ctx context.Context, p *pool.Pool, job pool.Job, opts ...pool.JobOption) func() error {
+		r := pool.Call(ctx, p, func(ctx context.Context) (int, error) { return 0, job(ctx) }, opts...)
+		return func() error { _, err := r.Wait(context.Background()); return err }
+	}},
+	{"Group", true, func(ctx context.Context, p *pool.Pool, job pool.Job, opts ...pool.JobOption) func() error {
+		g := p.Group(ctx)
+		g.Submit(job, opts...)
+		return func() error { return g.Wait(context.Background()) }
+	}},
+}
+
+var errOfJob = errors.New("the service said no")
+
+// A check says what is wrong, or nil. It runs in a bubble of its own.
+type check struct {
+	name  string
+	bound bool // only of ways whose jobs belong to a context
+	run   func(t *testing.T, w way) error
+}
+
+var checks = []check{
+	{"each attempt has the job's key", false, func(t *testing.T, w way) error {
+		p := start(t, 2, pool.WithSlots(slot.NewLocalKeyed(1)))
+		var mu sync.Mutex
+		var seen []string
+		err := w.run(t.Context(), p, func(ctx context.Context) error {
+			info, _ := pool.FromContext(ctx)
+			mu.Lock()
+			defer mu.Unlock()
+			seen = append(seen, fmt.Sprintf("%d %s %s", info.Attempt, info.Key, info.SlotKey))
+			if len(seen) < 3 {
+				return pool.RetryAfter(time.Second, errOfJob)
+			}
+			return nil
+		}, pool.Key("a"))()
+		if want := []string{"1 a a", "2 a a", "3 a a"}; err != nil || !slices.Equal(seen, want) {
+			return fmt.Errorf("attempts %q, error %v", seen, err)
+		}
+		return nil
+	}},
+	{"a task that is queued ends with its submitter's context", true, func(t *testing.T, w way) error {
+		p := start(t, 1)
+		p.Submit(lasts(time.Hour))
+		return endsInTime(t, p, w, lasts(time.Second))
+	}},
+	{"a task that waits for its time ends with its submitter's context", true, func(t *testing.T, w way) error {
+		return endsInTime(t, start(t, 1), w, lasts(time.Second), pool.After(time.Hour))
+	}},
+	{"a task that backs off ends with its submitter's context", true, func(t *testing.T, w way) error {
+		return endsInTime(t, start(t, 1), w, func(context.Context) error {
+			return pool.RetryAfter(time.Hour, errOfJob)
+		})
+	}},
+	{"a task that waits for a slot ends with its submitter's context", true, func(t *testing.T, w way) error {
+		src := slot.NewLocalKeyed(1)
+		held, ok, err := src.Try(t.Context(), "a")
+		require.NoError(t, err)
+		require.True(t, ok)
+		defer func() { _ = held.Release() }()
+		return endsInTime(t, start(t, 1, pool.WithSlots(src)), w, lasts(time.Second), pool.Key("a"))
+	}},
+	{"a task that ends gives its room to the next", true, func(t *testing.T, w way) error {
+		p := start(t, 1, pool.WithQueue(1))
+		p.Submit(lasts(time.Hour))
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		w.run(ctx, p, lasts(time.Second))
+		time.Sleep(1010 * time.Millisecond)
+		if _, err := p.TrySubmit(lasts(0)); err != nil {
+			return fmt.Errorf("after the end of the one that was queued: %w", err)
+		}
+		return nil
+	}},
+}
+
+// endsInTime has a job ended by its submitter's context after a second, and
+// wants its result within 10 ms, with the last attempt's error if there was one.
+func endsInTime(t *testing.T, p *pool.Pool, w way, job pool.Job, opts ...pool.JobOption) error {
+	synctest.Wait()
+	began := time.Now()
+	ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, errors.New("the client went away"))
+	defer cancel()
+	done := make(chan error, 1)
+	tried := false
+	wait := w.run(ctx, p, func(ctx context.Context) error { tried = true; return job(ctx) }, opts...)
+	go func() { done <- wait() }()
+	select {
+	case err := <-done:
+		switch d := time.Since(began); {
+		case d < time.Second || d > 1010*time.Millisecond:
+			return fmt.Errorf("it ended after %v: %w", d, err)
+		case !errors.Is(err, context.Cause(ctx)):
+			return fmt.Errorf("it does not say why it ended: %w", err)
+		case tried && !errors.Is(err, errOfJob):
+			return fmt.Errorf("the last attempt's error is lost: %w", err)
+		}
+		return nil
+	case <-time.After(time.Minute):
+		return errors.New("it does not end")
+	}
+}
+
+func TestWhatHoldsForOneWayToRunAJobHoldsForAll(t *testing.T) {
+	ran := map[string]bool{}
+	for _, c := range checks {
+		for _, w := range ways {
+			if c.bound && !w.bound {
+				continue
+			}
+			name := c.name + "/" + w.name
+			ran[name] = true
+			t.Run(name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					err := c.run(t, w)
+					if slices.Contains(expected, name) {
+						require.Error(t, err, "it holds now: take it off the list")
+					} else {
+						require.NoError(t, err)
+					}
+				})
+			})
+		}
+	}
+	for _, name := range expected {
+		require.True(t, ran[name], "%s is on the list and is not checked", name)
+	}
+}
+
+// start returns a pool that ends with the test, by force if need be.
+func start(t *testing.T, workers int, opts ...pool.Option) *pool.Pool {
+	p, err := pool.New(workers, opts...)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+		defer cancel()
+		_ = p.Shutdown(ctx)
+		synctest.Wait()
+	})
+	return p
+}
+
+// lasts is a job that runs for d.
+func lasts(d time.Duration) pool.Job {
+	return func(ctx context.Context) error {
+		select {
+		case <-time.After(d):
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// A fault is something that is wrong with the pool whatever way a job takes.
+type fault struct {
+	name    string
+	expects bool // it is there still
+	run     func(t *testing.T) error
+}
+
+var faults = []fault{
+	{"equal jobs start in the order of their submits, but for as many as there are other workers", true, func(t *testing.T) error {
+		p := start(t, 4)
+		var mu sync.Mutex
+		var order []int
+		var tasks []*pool.Task
+		for i := range 256 {
+			tasks = append(tasks, p.Submit(func(ctx context.Context) error {
+				mu.Lock()
+				order = append(order, i)
+				mu.Unlock()
+				return lasts(time.Second)(ctx)
+			}))
+		}
+		for _, task := range tasks {
+			require.NoError(t, task.Wait(t.Context()))
+		}
+		for i, j := range order {
+			late := 0
+			for _, other := range order[:i] {
+				if other > j {
+					late++
+				}
+			}
+			if late > 3 {
+				return fmt.Errorf("job %d starts after %d later ones", j, late)
+			}
+		}
+		return nil
+	}},
+	{"a key that others want is served after its place in line and two jobs of the pool", true, func(t *testing.T) error {
+		src := slot.NewLocalKeyed(1)
+		p := start(t, 1, pool.WithSlots(src), pool.WithReuse(10*time.Millisecond))
+		other := start(t, 2, pool.WithSlots(src), pool.WithReuse(10*time.Millisecond))
+		for range 250 {
+			require.NoError(t, p.Go(lasts(300*time.Millisecond), pool.Key("a")))
+		}
+		time.Sleep(100 * time.Millisecond) // b is free while a job of a runs
+		for range 250 {
+			require.NoError(t, other.Go(lasts(300*time.Millisecond), pool.Key("b")))
+		}
+		synctest.Wait()
+		worst := time.Duration(0)
+		for range 20 {
+			began := time.Now()
+			require.NoError(t, p.Submit(lasts(0), pool.Key("b")).Wait(t.Context()))
+			worst = max(worst, time.Since(began))
+		}
+		if worst > 4*300*time.Millisecond {
+			return fmt.Errorf("b waits for up to %v", worst)
+		}
+		return nil
+	}},
+	{"a job can hand jobs to its own pool by Go", true, func(t *testing.T) error {
+		p := start(t, 1, pool.WithQueue(2))
+		task := p.Submit(func(ctx context.Context) error {
+			for range 3 {
+				if err := p.Go(lasts(0)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		select {
+		case <-task.Done():
+			return task.Err()
+		case <-time.After(time.Minute):
+			return errors.New("it waits for ever")
+		}
+	}},
+	{"a pool that has grown claims as much as one that was made so", true, func(t *testing.T) error {
+		inLine := func(p *pool.Pool) int {
+			for i := range 60 {
+				require.NoError(t, p.Go(lasts(0), pool.Key(fmt.Sprint(i))))
+			}
+			time.Sleep(time.Second)
+			return p.Stats().InLine
+		}
+		src := slot.NewLocalKeyed(1)
+		for i := range 60 {
+			s, _, err := src.Try(t.Context(), fmt.Sprint(i))
+			require.NoError(t, err)
+			defer func() { _ = s.Release() }()
+		}
+		grown := start(t, 1, pool.WithSlots(src))
+		require.NoError(t, grown.Resize(32))
+		if a, b := inLine(grown), inLine(start(t, 32, pool.WithSlots(src))); a != b {
+			return fmt.Errorf("%d claims in line, and %d", a, b)
+		}
+		return nil
+	}},
+	{"a finished task keeps nothing of its job alive", true, func(t *testing.T) error {
+		p := start(t, 1)
+		freed := make(chan struct{})
+		task := func() *pool.Task {
+			big := new([1 << 16]byte)
+			runtime.AddCleanup(big, func(int) { close(freed) }, 0)
+			return p.Submit(func(context.Context) error { big[0]++; return nil })
+		}()
+		require.NoError(t, task.Wait(t.Context()))
+		for range 5 {
+			runtime.GC()
+			runtime.Gosched()
+		}
+		select {
+		case <-freed:
+			runtime.KeepAlive(task)
+			return nil
+		case <-time.After(time.Second):
+			runtime.KeepAlive(task)
+			return errors.New("what the job captured is still there")
+		}
+	}},
+	{"workers that have had nothing to do for long end", true, func(t *testing.T) error {
+		p := start(t, 100)
+		for range 100 {
+			require.NoError(t, p.Go(lasts(time.Second)))
+		}
+		time.Sleep(time.Hour)
+		if n := p.Stats().Workers; n > 0 {
+			return fmt.Errorf("%d workers are there after an hour", n)
+		}
+		return nil
+	}},
+}
+
+func TestFaultsThatAreKnownAreOnAListThatShrinks(t *testing.T) {
+	for _, f := range faults {
+		t.Run(strings.ReplaceAll(f.name, "/", " "), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				err := f.run(t)
+				if f.expects {
+					require.Error(t, err, "it is mended: say so")
+				} else {
+					require.NoError(t, err)
+				}
+				t.Log(err)
+			})
+		})
+	}
+}
