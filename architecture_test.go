@@ -22,13 +22,14 @@ const module = "github.com/berth-go/berth"
 // longest match wins, and imports point down only.
 var layers = map[string][]string{
 	"":                           {},
-	"slot":                       {},
-	"slot/slottest":              {"slot"},
-	"pool":                       {"slot", "pool/internal/sched"},
+	"internal/linkctx":           {},
+	"slot":                       {"internal/linkctx"},
+	"slot/slottest":              {"slot", "internal/linkctx"},
+	"pool":                       {"slot", "internal/linkctx", "pool/internal/sched"},
 	"pool/internal/sched":        {},
 	"middleware":                 {"pool", "slot"},
 	"tracing":                    {"pool", "slot"},
-	"dflockd":                    {"slot", "dflockd/internal/wire"},
+	"dflockd":                    {"slot", "internal/linkctx", "dflockd/internal/wire"},
 	"dflockd/internal/wire":      {},
 	"dflockd/internal/locktable": {"dflockd/internal/wire"},
 	"dflockd/server":             {"dflockd/internal/wire", "dflockd/internal/locktable"},
