@@ -94,7 +94,7 @@ func TestUncontendedClaimAllocatesLittle(t *testing.T) {
 		claim()
 		before := runtime.NumGoroutine()
 		got := testing.AllocsPerRun(1000, claim)
-		require.LessOrEqual(t, got, 4.0, name)
+		require.LessOrEqual(t, got, 5.0, name) // one is for telling contexts that are joined to the slot's
 		t.Logf("%s: %v allocations for claim, context and release", name, got)
 		require.LessOrEqual(t, runtime.NumGoroutine(), before, name)
 		require.NoError(t, src.Close(context.Background()))

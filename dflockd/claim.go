@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/internal/linkctx"
 	"github.com/berth-go/berth/slot"
 )
 
@@ -95,8 +96,7 @@ type claim struct {
 	told      bool          // to is being told
 	verdict   error         // what it is told, if no slot is taken
 	nextTold  *claim        // see news
-	ctx       context.Context
-	cancel    context.CancelCauseFunc
+	ctx       *linkctx.Context
 	lost      func(token string) // called when a held slot is lost
 }
 
@@ -184,8 +184,8 @@ func (cl *claim) signal() {
 
 // endContext ends the slot's context. Caller holds endpoint.mu.
 func (cl *claim) endContext(cause error) {
-	if cl.cancel != nil {
-		cl.cancel(cause)
+	if cl.ctx != nil {
+		cl.ctx.Cancel(cause)
 	}
 }
 
@@ -193,9 +193,9 @@ func (cl *claim) endContext(cause error) {
 // Caller holds endpoint.mu.
 func (cl *claim) context() context.Context {
 	if cl.ctx == nil {
-		cl.ctx, cl.cancel = context.WithCancelCause(context.Background())
+		cl.ctx = linkctx.New()
 		if cl.stage == stageDone {
-			cl.cancel(cl.err)
+			cl.ctx.Cancel(cl.err)
 		}
 	}
 	return cl.ctx

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/berth-go/berth/internal/linkctx"
 )
 
 var (
@@ -134,16 +136,14 @@ func (a *all) Close(ctx context.Context) error {
 // newSlot makes one slot of a slot of each source. If one of them has been lost
 // since, it releases all.
 func (a *all) newSlot(key string, parts []Slot) (Slot, error) {
-	s := &allSlot{src: a, key: key, parts: parts, stops: make([]func() bool, 0, len(parts))}
-	links := make([]context.Context, len(parts))
+	s := &allSlot{src: a, key: key, parts: parts}
+	contexts := make([]context.Context, len(parts))
 	for i, part := range parts {
-		links[i] = part.Context()
+		contexts[i] = part.Context()
 	}
-	s.ctx = newLinkedContext(context.Background(), links...)
+	s.ctx = linkctx.Join(contexts...)
 	s.mu.Lock()
-	for _, link := range links {
-		s.stops = append(s.stops, context.AfterFunc(link, func() { _ = s.Release() }))
-	}
+	s.stop = context.AfterFunc(s.ctx, func() { _ = s.Release() })
 	s.mu.Unlock()
 	if s.ctx.Err() != nil {
 		return nil, s.Release()
@@ -167,9 +167,9 @@ type allSlot struct {
 	src   *all
 	key   string
 	parts []Slot
-	ctx   *linkedContext
-	mu    sync.Mutex    // guards stops; nothing blocks while it is held
-	stops []func() bool // end the watch over each part
+	ctx   *linkctx.Context
+	mu    sync.Mutex  // guards stop; nothing blocks while it is held
+	stop  func() bool // ends the watch over the parts
 	once  sync.Once
 	err   error // what Release returns; written inside once
 }
@@ -178,8 +178,7 @@ func (s *allSlot) Context() context.Context { return s.ctx }
 
 func (s *allSlot) Release() error {
 	s.once.Do(func() {
-		s.ctx.look() // a loss that came first decides the cause
-		s.ctx.cancel(ErrReleased)
+		s.ctx.Cancel(ErrReleased) // unless a loss came first, which decides the cause
 		s.stopWatching()
 		s.err = releaseAll(s.parts)
 		if cause := context.Cause(s.ctx); !errors.Is(cause, ErrReleased) {
@@ -200,9 +199,7 @@ func (s *allSlot) Abandon() {
 func (s *allSlot) stopWatching() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, stop := range s.stops {
-		stop()
-	}
+	s.stop()
 }
 
 func (s *allSlot) Info() Info {

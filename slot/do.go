@@ -3,14 +3,17 @@ package slot
 import (
 	"context"
 	"errors"
+
+	"github.com/berth-go/berth/internal/linkctx"
 )
 
 // Do claims a slot of key, runs fn while it is held, and gives it back. It
 // blocks until then, and returns what fn returns. If the slot cannot be claimed
 // it returns why, and fn does not run.
 //
-// The context that fn gets is a child of ctx that also ends when the slot is
-// lost; fn must stop then, since somebody else may soon hold the slot. An error
+// The context that fn gets has the values and the deadline of ctx, ends with it,
+// and ends when the slot is lost: before anybody else can be granted it, as far
+// as the source can tell. fn must stop then. An error
 // that fn returns after the end of its context is joined with the cause, so
 // that errors.Is(err, ErrLost) tells of a loss. A nil from fn is a success, even
 // if the slot was lost on the way: only fn can know whether that mattered.
@@ -37,10 +40,8 @@ func Do(ctx context.Context, src Source, key string, fn func(context.Context) er
 
 // runUnder runs fn with a child of ctx that ends with the slot.
 func runUnder(ctx context.Context, s Slot, fn func(context.Context) error) error {
-	child := newLinkedContext(ctx, s.Context())
-	defer child.cancel(ErrReleased)
-	stop := context.AfterFunc(s.Context(), child.look)
-	defer stop()
+	child := linkctx.Under(s.Context(), ctx)
+	defer child.Cancel(ErrReleased)
 	err := fn(child)
 	if err == nil || child.Err() == nil {
 		return err

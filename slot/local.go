@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/berth-go/berth/internal/linkctx"
 )
 
 var (
@@ -22,10 +24,9 @@ var errGivenBack = fmt.Errorf("%w: %w", ErrLost, ErrClosed)
 // no lease and are never lost; only Close takes them away.
 type Local struct {
 	limit   int
-	keyed   bool                    // each key has slots of its own
-	invalid error                   // why every claim is refused, or nil
-	ctx     context.Context         // the parent of every slot's context
-	end     context.CancelCauseFunc // ends ctx
+	keyed   bool             // each key has slots of its own
+	invalid error            // why every claim is refused, or nil
+	ctx     *linkctx.Context // every slot's ends with it
 
 	// mu guards what follows, the lines and the state of every ticket. Nothing
 	// blocks and no context is cancelled while it is held.
@@ -53,7 +54,7 @@ func newLocal(n int, keyed bool) *Local {
 	if n < 1 {
 		l.invalid = fmt.Errorf("slot: a local source of %d slots: the number must be at least 1", n)
 	}
-	l.ctx, l.end = context.WithCancelCause(context.Background())
+	l.ctx = linkctx.New()
 	return l
 }
 
@@ -96,7 +97,7 @@ func (l *Local) Try(ctx context.Context, key string) (Slot, bool, error) {
 // matches ErrLost and ErrClosed, and every Wait, with ErrClosed. It does not
 // block.
 func (l *Local) Close(context.Context) error {
-	l.end(errGivenBack)
+	l.ctx.Cancel(errGivenBack)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.closed = true
@@ -173,8 +174,8 @@ func (l *Local) dropUser(ln *line) {
 func (l *Local) newSlot(ln *line, key string, queued bool) *localSlot {
 	now := time.Now()
 	s := &localSlot{src: l, line: ln}
+	s.ctx.Join(l.ctx)
 	s.info = Info{Key: key, GrantedAt: now, ConfirmedAt: now, Queued: queued, Strict: true}
-	s.ctx, s.cancel = context.WithCancelCause(l.ctx)
 	return s
 }
 
@@ -213,23 +214,22 @@ func (l *Local) leave(t *localTicket) {
 // A localSlot is one slot of a line. Its context decides how it ended: whoever
 // ends that first, Release or Close.
 type localSlot struct {
-	src    *Local
-	line   *line
-	info   Info
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-	once   sync.Once
-	err    error // what Release returns; written inside once
+	src  *Local
+	line *line
+	info Info
+	ctx  linkctx.Context
+	once sync.Once
+	err  error // what Release returns; written inside once
 }
 
-func (s *localSlot) Context() context.Context { return s.ctx }
+func (s *localSlot) Context() context.Context { return &s.ctx }
 
 func (s *localSlot) Info() Info { return s.info }
 
 func (s *localSlot) Release() error {
 	s.once.Do(func() {
-		s.cancel(ErrReleased) // before anyone else can be granted the slot
-		if cause := context.Cause(s.ctx); !errors.Is(cause, ErrReleased) {
+		s.ctx.Cancel(ErrReleased) // before anyone else can be granted the slot
+		if cause := context.Cause(&s.ctx); !errors.Is(cause, ErrReleased) {
 			s.err = cause
 		}
 		s.src.putBack(s.line)

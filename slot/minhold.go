@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/berth-go/berth/internal/linkctx"
 )
 
 var (
@@ -118,8 +120,7 @@ func (m *minHold) Close(ctx context.Context) error {
 
 // keep returns the slot that a caller gets for inner.
 func (m *minHold) keep(inner Slot) (Slot, error) {
-	s := &keptSlot{Slot: inner, src: m}
-	s.ctx, s.cancel = context.WithCancelCause(inner.Context())
+	s := &keptSlot{Slot: inner, src: m, ctx: linkctx.Join(inner.Context())}
 	m.mu.Lock()
 	closed := m.open.Err() != nil
 	if !closed {
@@ -195,13 +196,12 @@ func (t *minHoldTicket) Wait(ctx context.Context) (Slot, error) {
 // held long enough.
 type keptSlot struct {
 	Slot
-	src    *minHold
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-	ended  sync.Once
-	err    error // what Release returns; written inside ended
-	back   sync.Once
-	timer  *time.Timer // calls giveBack; written inside ended, nil without need
+	src   *minHold
+	ctx   *linkctx.Context
+	ended sync.Once
+	err   error // what Release returns; written inside ended
+	back  sync.Once
+	timer *time.Timer // calls giveBack; written inside ended, nil without need
 }
 
 func (s *keptSlot) Context() context.Context { return s.ctx }
@@ -221,7 +221,7 @@ func (s *keptSlot) Info() Info {
 // slot that was lost goes back at once: there is nothing left to keep.
 func (s *keptSlot) end(cause error) error {
 	s.ended.Do(func() {
-		s.cancel(cause)
+		s.ctx.Cancel(cause)
 		if cause := context.Cause(s.ctx); !errors.Is(cause, ErrReleased) {
 			s.err = cause
 		}

@@ -13,34 +13,39 @@ import (
 // what the standard library derived from any of them have ended. That holds for
 // every caller of Cancel and not for the first alone: it may be another's call
 // that lets somebody else have the slot.
-//
-// Invariant: no method tells of an unended context when one of those that it was
-// made of had ended before the call.
 type Context struct {
 	context.Context // its end, as the standard library's contexts see it
 	cancel          context.CancelCauseFunc
 	once            sync.Once
 
-	outside bool              // its parent, which is no Context, can end it without Cancel
-	others  []context.Context // it ends with these as well; fixed when it is made
+	outside bool              // its parent can end it without Cancel
+	late    []context.Context // it ends with these as well, and is told late; fixed when it is made
 	values  context.Context   // where values and a deadline are looked up too; nil: nowhere
 
 	// mu guards what follows. No context is called while it is held.
 	mu     sync.Mutex
 	joined *link         // the Contexts that end with this one
-	left   bool          // it has ended, and nobody joins or is followed any more
-	links  []*link       // its places with those that it ends with
+	closed bool          // it has ended: nobody joins any more
+	first  link          // its place with the first Context that it ends with
+	links  []*link       // and with the others
 	stops  []func() bool // end what context.AfterFunc began
 }
 
 // New returns a context that ends with Cancel alone.
-func New() *Context { return child(context.Background()) }
+func New() *Context { return Join() }
 
 // Join returns a context without values that ends with each of parts, with its
 // cause: in the same call for a Context, and for one other context, the first.
 // Of further ones it learns a moment later, unless somebody asks it first.
 // Cancel has to be called in the end.
 func Join(parts ...context.Context) *Context {
+	c := &Context{}
+	c.Join(parts...)
+	return c
+}
+
+// Join makes of a zero Context one as the function Join returns it.
+func (c *Context) Join(parts ...context.Context) {
 	parent := context.Background()
 	for _, part := range parts {
 		if isOutside(part) {
@@ -48,28 +53,26 @@ func Join(parts ...context.Context) *Context {
 			break
 		}
 	}
-	c := child(parent)
-	c.outside = parent.Done() != nil
+	c.descend(parent)
 	for _, part := range parts {
-		c.follow(part, part == parent)
+		c.follow(part, parent)
 	}
-	return c
 }
 
-// Under returns a child of slot, which ends in the call that ends slot, that
-// ends with ctx as well and has its values and its deadline. If ctx is no Context
-// its end may be told a moment late to who waits, but not to who asks. Cancel has
-// to be called in the end.
+// Under returns a context for work under a slot. It ends in the call that ends
+// slot, it ends with ctx, and it has the values and the deadline of ctx. Where
+// slot is not a Context, what is derived from it learns of the end of ctx a
+// moment late, and as of a cancel also where a deadline has passed; the cause is
+// right. Cancel has to be called in the end.
 func Under(slot, ctx context.Context) *Context {
-	c := child(slot)
-	c.outside, c.values = true, ctx
-	c.follow(ctx, false)
-	return c
-}
-
-func child(parent context.Context) *Context {
 	c := &Context{}
-	c.Context, c.cancel = context.WithCancelCause(parent)
+	parent := ctx
+	if isOutside(slot) {
+		parent, c.values = slot, ctx
+	}
+	c.descend(parent)
+	c.follow(slot, parent)
+	c.follow(ctx, parent)
 	return c
 }
 
@@ -80,29 +83,34 @@ func isOutside(ctx context.Context) bool {
 	return !ours || c.outside
 }
 
+// descend makes c a child of parent.
+func (c *Context) descend(parent context.Context) {
+	c.Context, c.cancel = context.WithCancelCause(parent)
+	c.outside = parent.Done() != nil
+}
+
 // follow has c end with other. Of its parent the standard library tells it.
-func (c *Context) follow(other context.Context, isParent bool) {
-	if !isParent {
-		c.others = append(c.others, other)
-	}
+func (c *Context) follow(other, parent context.Context) {
 	if o, ours := other.(*Context); ours && !o.join(c) {
 		c.Cancel(context.Cause(o))
 	}
-	if !isParent && isOutside(other) && other.Done() != nil {
-		c.onCancel(context.AfterFunc(other, func() { c.Cancel(context.Cause(other)) }))
-		c.look()
+	if other == parent || !isOutside(other) || other.Done() == nil {
+		return
 	}
+	c.late = append(c.late, other)
+	c.onCancel(context.AfterFunc(other, func() { c.Cancel(context.Cause(other)) }))
+	c.look()
 }
 
 // onCancel has stop called when c ends.
 func (c *Context) onCancel(stop func() bool) {
 	c.mu.Lock()
-	left := c.left
-	if !left {
+	closed := c.closed
+	if !closed {
 		c.stops = append(c.stops, stop)
 	}
 	c.mu.Unlock()
-	if left {
+	if closed {
 		stop()
 	}
 }
@@ -122,12 +130,12 @@ func (c *Context) Cancel(cause error) {
 	})
 }
 
-// look ends the context if one of those that it follows has ended.
+// look ends the context if one of those has ended that tell it late.
 func (c *Context) look() {
-	if c.Context.Err() != nil {
+	if len(c.late) == 0 || c.Context.Err() != nil {
 		return
 	}
-	for _, other := range c.others {
+	for _, other := range c.late {
 		if other.Err() != nil {
 			c.Cancel(context.Cause(other))
 			return
@@ -141,8 +149,7 @@ func (c *Context) Done() <-chan struct{} {
 	return c.Context.Done()
 }
 
-// Err returns why the context has ended, as context.Canceled or
-// context.DeadlineExceeded, or nil.
+// Err returns nil until the context has ended.
 func (c *Context) Err() error {
 	c.look()
 	return c.Context.Err()

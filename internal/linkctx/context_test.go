@@ -148,7 +148,7 @@ func TestAJobsContextHasTheValuesAndTheDeadlineOfItsSubmitter(t *testing.T) {
 		require.Equal(t, time.Second, time.Until(at))
 		time.Sleep(time.Second)
 		synctest.Wait()
-		require.ErrorIs(t, job.Err(), context.Canceled)
+		require.ErrorIs(t, job.Err(), context.DeadlineExceeded)
 		require.Equal(t, errEnd, context.Cause(job))
 		require.Equal(t, "v", context.WithoutCancel(job).Value(valueKey{}))
 		slot.Cancel(nil)

@@ -10,26 +10,36 @@ type link struct {
 
 // join has child end with c. It returns false if c has ended.
 func (c *Context) join(child *Context) bool {
-	l := &link{to: child, at: c}
+	l := child.newLink(c)
 	if !c.put(l) {
 		return false
 	}
 	child.mu.Lock()
-	left := child.left
-	if !left {
-		child.links = append(child.links, l)
-	}
+	closed := child.closed
 	child.mu.Unlock()
-	if left {
+	if closed {
 		c.take(l) // it has ended in between
 	}
 	return true
 }
 
+// newLink returns a link for a Context that is being made.
+func (c *Context) newLink(at *Context) *link {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l := &c.first
+	if l.at != nil {
+		l = &link{}
+		c.links = append(c.links, l)
+	}
+	l.to, l.at = c, at
+	return l
+}
+
 func (c *Context) put(l *link) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.left {
+	if c.closed {
 		return false
 	}
 	if l.next = c.joined; l.next != nil {
@@ -39,21 +49,24 @@ func (c *Context) put(l *link) bool {
 	return true
 }
 
-// take forgets a link, unless c has ended and forgotten all.
+// take forgets a link, if it is there and c has not forgotten all of them.
 func (c *Context) take(l *link) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case c.left:
+	case c.closed:
 		return
 	case l.prev != nil:
 		l.prev.next = l.next
-	default:
+	case c.joined == l:
 		c.joined = l.next
+	default:
+		return
 	}
 	if l.next != nil {
 		l.next.prev = l.prev
 	}
+	l.prev, l.next = nil, nil
 }
 
 // close lets nobody join any more, and returns those that have.
@@ -64,7 +77,7 @@ func (c *Context) close() []*Context {
 	for l := c.joined; l != nil; l = l.next {
 		joined = append(joined, l.to)
 	}
-	c.left, c.joined = true, nil
+	c.closed, c.joined = true, nil
 	return joined
 }
 
@@ -72,6 +85,9 @@ func (c *Context) close() []*Context {
 func (c *Context) unlink() {
 	c.mu.Lock()
 	links, stops := c.links, c.stops
+	if c.first.at != nil {
+		links = append(links, &c.first)
+	}
 	c.links, c.stops = nil, nil
 	c.mu.Unlock()
 	for _, l := range links {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 
+	"github.com/berth-go/berth/internal/linkctx"
 	"github.com/berth-go/berth/slot"
 )
 
@@ -136,8 +137,7 @@ func (t *brittleTicket) Wait(ctx context.Context) (slot.Slot, error) {
 // grant returns a slot that can be lost, unless the engine that granted it is
 // gone.
 func (b *Breakable) grant(inner slot.Slot, up context.Context) (slot.Slot, error) {
-	s := &brittleSlot{Slot: inner, src: b}
-	s.ctx, s.cancel = context.WithCancelCause(inner.Context())
+	s := &brittleSlot{Slot: inner, src: b, ctx: linkctx.Join(inner.Context())}
 	b.mu.Lock()
 	b.held[s] = struct{}{}
 	b.mu.Unlock()
@@ -151,11 +151,10 @@ func (b *Breakable) grant(inner slot.Slot, up context.Context) (slot.Slot, error
 // A brittleSlot is a slot that Expire and Break can take away.
 type brittleSlot struct {
 	slot.Slot
-	src    *Breakable
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-	once   sync.Once
-	err    error // what Release returns; written inside once
+	src  *Breakable
+	ctx  *linkctx.Context
+	once sync.Once
+	err  error // what Release returns; written inside once
 }
 
 // Abandon loses the slot: its lease is over at once.
@@ -176,7 +175,7 @@ func (s *brittleSlot) Release() error { return s.end(slot.ErrReleased, nil) }
 // Release returns.
 func (s *brittleSlot) end(cause, result error) error {
 	s.once.Do(func() {
-		s.cancel(cause)
+		s.ctx.Cancel(cause)
 		if s.err = s.Slot.Release(); s.err == nil {
 			s.err = result
 		}
