@@ -30,6 +30,33 @@ func TestAJobsContextIsAChildOfTheSubmitters(t *testing.T) {
 	})
 }
 
+func TestTheValuesOfTheSubmittersContextOutliveTheJob(t *testing.T) {
+	for name, opts := range map[string][]Option{"no slots": nil, "slots": {WithSlots(newFake(1))}} {
+		t.Run(name, func(t *testing.T) {
+			p := newPool(t, 1, opts...)
+			ctx := context.WithValue(t.Context(), testKey{}, "v")
+			for _, asked := range []bool{false, true} {
+				var kept []context.Context
+				require.NoError(t, p.SubmitContext(ctx, func(ctx context.Context) error {
+					if asked {
+						_ = ctx.Done()
+					}
+					if kept = append(kept, ctx); len(kept) < 2 {
+						return RetryAfter(0, errTest)
+					}
+					return nil
+				}).Wait(t.Context()))
+				for attempt, ctx := range kept {
+					require.Equal(t, "v", ctx.Value(testKey{}), "attempt %d", attempt+1)
+					require.Equal(t, "v", context.WithoutCancel(ctx).Value(testKey{}))
+					require.ErrorIs(t, context.Cause(ctx), context.Canceled)
+				}
+			}
+			finish(t, p)
+		})
+	}
+}
+
 func TestContextsDerivedFromAJobsCostNoGoroutine(t *testing.T) {
 	p := newPool(t, 1)
 	err := p.Submit(func(ctx context.Context) error {

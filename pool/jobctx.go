@@ -3,6 +3,8 @@ package pool
 import (
 	"context"
 	"time"
+
+	"github.com/berth-go/berth/internal/linkctx"
 )
 
 // runKey finds in a context what runs under it: a *Task, or a *worker for a job
@@ -21,7 +23,6 @@ var _ context.Context = (*jobCtx)(nil)
 type liveCtx struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	stop   func() bool // ends the watch over the slot; may be nil
 }
 
 // ended is the context of an attempt that is over.
@@ -56,11 +57,17 @@ func (c *jobCtx) Value(key any) any {
 	if _, ours := key.(runKey); ours {
 		return (*Task)(c)
 	}
-	if l := c.live.Load(); l != nil {
+	l := c.live.Load()
+	if l == nil && (*Task)(c).State() == StateDone {
+		l = ended
+	}
+	if l != nil && l != ended {
 		return l.ctx.Value(key)
 	}
-	if (*Task)(c).State() == StateDone {
-		return ended.ctx.Value(key) // the parent might say that nothing has ended
+	if l == ended {
+		if v := ended.ctx.Value(key); v != nil {
+			return v // of its end the parent does not know
+		}
 	}
 	return (*Task)(c).parent().Value(key)
 }
@@ -85,27 +92,17 @@ func (t *Task) makeLive() *liveCtx {
 }
 
 // newLive returns a child of parent that also ends with the slot of h, if there
-// is one, for the slot's reason.
+// is one: in the call that ends the slot, and for its reason.
 func newLive(parent context.Context, h *hold) *liveCtx {
-	l := &liveCtx{}
-	l.ctx, l.cancel = context.WithCancelCause(parent)
 	if h == nil {
-		return l
+		ctx, cancel := context.WithCancelCause(parent)
+		return &liveCtx{ctx: ctx, cancel: cancel}
 	}
-	slotCtx := h.context()
-	l.stop = context.AfterFunc(slotCtx, func() { l.cancel(context.Cause(slotCtx)) })
-	if slotCtx.Err() != nil { // do not leave it to a goroutine that has yet to run
-		l.cancel(context.Cause(slotCtx))
-	}
-	return l
+	ctx := linkctx.Under(h.context(), parent)
+	return &liveCtx{ctx: ctx, cancel: ctx.Cancel}
 }
 
-func (l *liveCtx) end() {
-	if l.stop != nil {
-		l.stop()
-	}
-	l.cancel(context.Canceled)
-}
+func (l *liveCtx) end() { l.cancel(context.Canceled) }
 
 // endContext ends the context of the attempt that is over.
 func (t *Task) endContext() {
