@@ -147,7 +147,7 @@ func TestSourceKeepsItsPromisesWithTheOriginalServer(t *testing.T) {
 			require.NoError(t, err)
 			return src
 		}
-		return slottest.Harness{Source: source(), Peer: source(), FIFO: true}
+		return slottest.Harness{Source: source(), Peer: source(), FIFO: true, Prompt: true}
 	})
 }
 

@@ -166,7 +166,7 @@ func TestSourceKeepsThePromisesOfASource(t *testing.T) {
 				}
 				return slottest.Harness{
 					Source: source(dial), Peer: source(peerDial),
-					FIFO: true, Strict: tc.strict, Fence: true,
+					FIFO: true, Prompt: true, Strict: tc.strict, Fence: true,
 					Expire:  func(string) { th.expire(t, other.dial) },
 					Break:   n.reset,
 					BadKeys: []string{"", "a b", "a\nb", "\xff"},

@@ -9,13 +9,13 @@ import (
 
 func TestLocalKeepsThePromisesOfASource(t *testing.T) {
 	slottest.RunSynctest(t, func(*testing.T) slottest.Harness {
-		return slottest.Harness{Source: slot.NewLocal(3), FIFO: true, Strict: true}
+		return slottest.Harness{Source: slot.NewLocal(3), FIFO: true, Prompt: true, Strict: true}
 	})
 }
 
 func TestLocalKeyedKeepsThePromisesOfASource(t *testing.T) {
 	slottest.RunSynctest(t, func(*testing.T) slottest.Harness {
-		return slottest.Harness{Source: slot.NewLocalKeyed(1), FIFO: true, Strict: true}
+		return slottest.Harness{Source: slot.NewLocalKeyed(1), FIFO: true, Prompt: true, Strict: true}
 	})
 }
 
@@ -27,7 +27,7 @@ func TestAllKeepsThePromisesOfASource(t *testing.T) {
 			first := slottest.NewBreakable(slot.NewLocalKeyed(limits[0]))
 			last := slottest.NewBreakable(slot.NewLocal(limits[1]))
 			return slottest.Harness{
-				Source: slot.All(first, last), Abandon: true, FIFO: limits[0] < limits[1],
+				Source: slot.All(first, last), Abandon: true, FIFO: limits[0] < limits[1], Prompt: true,
 				Expire: last.Expire, Break: first.Break, Heal: first.Heal,
 			}
 		})

@@ -17,7 +17,7 @@ func TestFallbackKeepsThePromisesOfASource(t *testing.T) {
 	slottest.RunSynctest(t, func(*testing.T) slottest.Harness {
 		src := slottest.NewBreakable(slot.NewLocal(2))
 		return slottest.Harness{
-			Source: slot.Fallback(src, slot.NewLocal(1), time.Second), FIFO: true, Abandon: true, Expire: src.Expire,
+			Source: slot.Fallback(src, slot.NewLocal(1), time.Second), FIFO: true, Prompt: true, Abandon: true, Expire: src.Expire,
 		}
 	})
 }
@@ -27,7 +27,7 @@ func TestFallbackKeepsThePromisesOfASourceDuringAnOutage(t *testing.T) {
 		src, local := slottest.NewBreakable(slot.NewLocal(5)), slottest.NewBreakable(slot.NewLocal(2))
 		src.Break()
 		return slottest.Harness{
-			Source: slot.Fallback(src, local, 0), Limit: 2, FIFO: true, Abandon: true, Expire: local.Expire,
+			Source: slot.Fallback(src, local, 0), Limit: 2, FIFO: true, Prompt: true, Abandon: true, Expire: local.Expire,
 		}
 	})
 }

@@ -18,7 +18,7 @@ func TestMinHoldKeepsThePromisesOfASource(t *testing.T) {
 	slottest.RunSynctest(t, func(*testing.T) slottest.Harness {
 		src := slottest.NewBreakable(slot.NewLocal(2))
 		return slottest.Harness{
-			Source: slot.MinHold(src, 100*time.Millisecond), FIFO: true, Abandon: true, Within: time.Minute,
+			Source: slot.MinHold(src, 100*time.Millisecond), FIFO: true, Prompt: true, Abandon: true, Within: time.Minute,
 			Expire: src.Expire, Break: src.Break, Heal: src.Heal,
 		}
 	})

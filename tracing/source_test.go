@@ -19,11 +19,11 @@ func TestSourceKeepsThePromisesOfTheOneInside(t *testing.T) {
 		inner := slottest.NewBreakable(slot.NewLocalKeyed(2))
 		return slottest.Harness{
 			Source: record(t).Source(inner),
-			FIFO:   true, Expire: inner.Expire, Break: inner.Break, Heal: inner.Heal,
+			FIFO:   true, Prompt: true, Expire: inner.Expire, Break: inner.Break, Heal: inner.Heal,
 		}
 	})
 	slottest.RunSynctest(t, func(t *testing.T) slottest.Harness {
-		return slottest.Harness{Source: record(t).Source(slot.NewLocal(3)), FIFO: true, Strict: true}
+		return slottest.Harness{Source: record(t).Source(slot.NewLocal(3)), FIFO: true, Prompt: true, Strict: true}
 	})
 }
 

@@ -87,6 +87,19 @@ func TestASourceWithoutAFaultPasses(t *testing.T) {
 	}
 }
 
+// The contexts of a toy are those of package context, which tell a moment late.
+func TestAPromptnessThatIsNotThereIsFound(t *testing.T) {
+	found := failures(t, func(t *testing.T) Harness {
+		h := toyHarness(2, none)(t)
+		h.Prompt = true
+		return h
+	})
+	require.Len(t, found, 1)
+	says := strings.Join(found["WhatIsMadeOfASlotsContextEndsWithIt"], "\n")
+	require.Contains(t, says, "Release returned and a context that slot.All joined")
+	require.Contains(t, says, "Close returned and a context that slot.All joined")
+}
+
 func TestGrantingOneTooManyIsFound(t *testing.T) {
 	requireFound(t, grantsOneTooMany, "TheLimitIsNeverPassed", "limit is passed")
 	requireFound(t, grantsOneTooMany, "TheLimitHoldsInAStorm", "limit is passed")
@@ -245,5 +258,5 @@ func TestWhatIsNotClaimedIsNotCheckedAndIsSaid(t *testing.T) {
 	}
 	require.Empty(t, failures(t, newHarness))
 	require.Equal(t, "limit 1; claimed: nothing; not claimed and not checked: "+
-		"order, strict, fence, abandoned slots, loss, broken connections, a peer, bad keys", newHarness(t).String())
+		"order, strict, fence, prompt joins, abandoned slots, loss, broken connections, a peer, bad keys", newHarness(t).String())
 }

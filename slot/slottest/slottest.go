@@ -33,6 +33,12 @@ type Harness struct {
 	// is 1.
 	Fence bool
 
+	// Prompt claims that a context which slot.All joins to a slot's ends in the
+	// call that ends the slot, as it does for the sources of this module. The
+	// contexts of package context cannot tell several others at once: without
+	// this claim, it may end a moment later.
+	Prompt bool
+
 	// Abandon claims that slots are slot.Abandoners, with a lease that ends
 	// within the time of Within.
 	Abandon bool
@@ -91,7 +97,7 @@ func (h Harness) String() string {
 		name string
 		is   bool
 	}{
-		{"order", h.FIFO}, {"strict", h.Strict}, {"fence", h.Fence}, {"abandoned slots", h.Abandon}, {"loss", h.Expire != nil},
+		{"order", h.FIFO}, {"strict", h.Strict}, {"fence", h.Fence}, {"prompt joins", h.Prompt}, {"abandoned slots", h.Abandon}, {"loss", h.Expire != nil},
 		{"broken connections", h.Break != nil}, {"a peer", h.Peer != nil}, {"bad keys", len(h.BadKeys) > 0},
 	} {
 		if c.is {
@@ -157,6 +163,7 @@ var checks = []check{
 	{"CloseTellsEveryClaimant", checkCloseTells},
 	{"ReleaseEndsTheContext", checkReleaseEnds},
 	{"ReleaseIsIdempotent", checkReleaseTwice},
+	{"WhatIsMadeOfASlotsContextEndsWithIt", checkDependants},
 	{"ALostSlotEndsItsContext", checkLoss},
 	{"ALostSlotIsGrantedOnlyAfterItsContextEnded", checkLossOrder},
 	{"AnAbandonedSlotEndsWithItsLease", checkAbandon},

@@ -9,7 +9,7 @@ import (
 
 func TestLocal(t *testing.T) {
 	newHarness := func(*testing.T) slottest.Harness {
-		return slottest.Harness{Source: slot.NewLocal(2), FIFO: true, Strict: true}
+		return slottest.Harness{Source: slot.NewLocal(2), FIFO: true, Prompt: true, Strict: true}
 	}
 	slottest.Run(t, newHarness)
 	slottest.RunSynctest(t, newHarness)
@@ -19,7 +19,7 @@ func TestBreakable(t *testing.T) {
 	newHarness := func(*testing.T) slottest.Harness {
 		src := slottest.NewBreakable(slot.NewLocalKeyed(2))
 		return slottest.Harness{
-			Source: src, FIFO: true, Abandon: true, Expire: src.Expire, Break: src.Break, Heal: src.Heal,
+			Source: src, FIFO: true, Prompt: true, Abandon: true, Expire: src.Expire, Break: src.Break, Heal: src.Heal,
 		}
 	}
 	slottest.Run(t, newHarness)
