@@ -64,7 +64,7 @@ func (p *Pool) claimFor(w *worker, g *group) (item, bool) {
 	case c.err != nil:
 		p.claimFailed(g, c)
 	case c.ticket != nil:
-		g.down.answered()
+		p.endFailures(g)
 		p.park(g, c)
 		p.wantClaim(g)
 	case c.slot == nil:
@@ -94,7 +94,7 @@ func (p *Pool) passOn() {
 
 // bindClaimed is called with mu held, and unlocks it if it returns true.
 func (p *Pool) bindClaimed(w *worker, g *group, c claimed) (item, bool) {
-	g.down.answered()
+	p.endFailures(g)
 	h := c.hold
 	p.adopt(h)
 	g.claims--

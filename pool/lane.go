@@ -297,6 +297,7 @@ func (p *Pool) groupOf(key string) *group {
 func (p *Pool) retireGroup(g *group) {
 	if p.src != nil && g.lanes == 0 && g.claims == 0 && !g.listed && g.pause == nil && !g.lingers {
 		p.giveUpLine(g) // nobody is there
+		p.endFailures(g)
 		delete(p.groups, g.key)
 	}
 }

@@ -60,7 +60,7 @@ func (p *Pool) leaveLine(g *group, c claimed) {
 	if c.err != nil {
 		p.claimFailed(g, c)
 	} else {
-		g.down.answered()
+		p.endFailures(g)
 		p.adopt(c.hold)
 		p.offer(c.hold)
 	}

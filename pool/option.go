@@ -3,6 +3,7 @@ package pool
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"reflect"
 	"time"
 
@@ -35,6 +36,7 @@ type config struct {
 	grace      time.Duration
 	failAfter  time.Duration
 	onError    func(error)
+	logger     func() *slog.Logger // is asked when there is something to say
 }
 
 // An Option configures a pool. A wrong one makes [New] return an error.
@@ -150,7 +152,9 @@ func WithGrace(d time.Duration) Option {
 
 // FailAfter makes the queued jobs of a slot key fail, with the source's error,
 // when no claim for it has succeeded for d although the pool has kept trying.
-// By default they wait until the source is back. To run them on slots of this
+// By default they wait until the source is back, however long that takes, and
+// the pool says so (see [WithLogger]); only what waiting cannot cure (see
+// slot.IsPermanent) ends them. To run them on slots of this
 // process meanwhile, wrap the source with slot.Fallback.
 func FailAfter(d time.Duration) Option {
 	return func(c *config) error {
@@ -175,9 +179,27 @@ func WithErrorHandler(f func(error)) Option {
 	}
 }
 
+// WithLogger makes the pool tell l what a person should know and no caller is
+// told: that the claims for a slot key have failed for a second and jobs wait
+// therefore, at most once a minute. The default is slog.Default() at that
+// moment. A nil l silences the pool, and so does one with slog.DiscardHandler. A
+// panic of its handler is counted in [Stats].HookPanics.
+func WithLogger(l *slog.Logger) Option {
+	return func(c *config) error {
+		if l == nil {
+			l = slog.New(slog.DiscardHandler)
+		}
+		c.logger = func() *slog.Logger { return l }
+		return nil
+	}
+}
+
 func newConfig(workers int, opts []Option) (*config, error) {
 	workers = min(workers, mostWorkers)
-	c := &config{workers: workers, queue: defaultQueue, reuse: defaultReuse, grace: defaultGrace, maxClaims: claimsPerWorker * workers}
+	c := &config{
+		workers: workers, queue: defaultQueue, reuse: defaultReuse, grace: defaultGrace, maxClaims: claimsPerWorker * workers,
+		logger: slog.Default,
+	}
 	if workers < 1 {
 		return nil, fmt.Errorf("pool: %d workers: there must be at least 1", workers)
 	}

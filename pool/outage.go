@@ -30,8 +30,25 @@ func (o *outage) recent() bool {
 	return !o.last.IsZero()
 }
 
-// answered ends a row of failures.
-func (o *outage) answered() { o.since = time.Time{} }
+// failing reports whether no claim of g has succeeded since one failed.
+func (g *group) failing() bool { return !g.down.since.IsZero() }
+
+// endFailures ends a row of failures; the caller holds mu.
+func (p *Pool) endFailures(g *group) {
+	if g.failing() {
+		g.down.since = time.Time{}
+		p.failing--
+	}
+}
+
+// noteFailure counts a claim that failed for now; the caller holds mu.
+func (p *Pool) noteFailure(g *group, began time.Time) {
+	g.down.last = time.Now()
+	if !g.failing() {
+		g.down.since = began
+		p.failing++
+	}
+}
 
 // claimFailed deals with a claim that ended without a slot. It is called with
 // mu held, and returns with mu held.
@@ -44,29 +61,23 @@ func (p *Pool) claimFailed(g *group, c claimed) {
 		p.retireGroup(g)
 		return
 	case isFinal(c.err):
+		p.failedClaims++
+		p.refusedClaims++
 		p.failGroup(g, c.err)
 		return
 	}
-	g.down.last = time.Now()
-	if g.down.since.IsZero() {
-		g.down.since = c.at
-	}
 	p.failedClaims++
+	p.noteFailure(g, c.at)
 	if d := p.cfg.failAfter; d > 0 && time.Since(g.down.since) >= d {
 		p.failGroup(g, c.err)
 		return
 	}
+	p.noteTrouble(g, c.err)
 	p.pauseClaims(g)
 }
 
 // isFinal reports whether trying again cannot help.
-func isFinal(err error) bool {
-	if errors.Is(err, slot.ErrKey) || errors.Is(err, slot.ErrClosed) || errors.Is(err, ErrSourcePanic) {
-		return true
-	}
-	var p interface{ Permanent() bool }
-	return errors.As(err, &p) && p.Permanent()
-}
+func isFinal(err error) bool { return slot.IsPermanent(err) || errors.Is(err, ErrSourcePanic) }
 
 // pauseClaims puts off the next claim of a group; the caller holds mu.
 func (p *Pool) pauseClaims(g *group) {

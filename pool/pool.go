@@ -73,8 +73,12 @@ type Pool struct {
 	ended       bool
 	workersGone chan struct{} // closed when the last worker has ended after closing
 
-	claims, reused, unneeded, failedClaims int64
-	retired                                counts // of workers that have ended
+	failing     int       // groups whose claims fail
+	troubleSaid time.Time // when that was said last
+
+	claims, reused, unneeded, failedClaims, refusedClaims int64
+
+	retired counts // of workers that have ended
 
 	// attention tells workers that have taken several jobs that one was queued
 	// which may go before those.

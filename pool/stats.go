@@ -70,6 +70,13 @@ type Stats struct {
 	// went back because no worker was free in time, FailedClaims how many
 	// claims ended with an error, LostSlots how many slots were lost.
 	Claims, Reused, Unneeded, FailedClaims, LostSlots int64
+	// RefusedClaims is how many of FailedClaims were refused for good (see
+	// slot.IsPermanent), which ended the jobs that waited for them.
+	RefusedClaims int64
+	// FailingKeys is for how many slot keys no claim has succeeded since the
+	// last one failed, Stalled how many queued jobs wait for slots of these. The
+	// pool goes on trying.
+	FailingKeys, Stalled int
 	// Overruns is how many jobs ignored the end of their context for the grace.
 	Overruns int64
 	// HookPanics is how many calls of hooks and of the error handler panicked.
@@ -96,6 +103,7 @@ func (p *Pool) Stats() Stats {
 		LostButOK: c.lostButOK.Load(), Retries: c.retries.Load(), NotYet: c.notYet.Load(),
 		InLine: p.inLine, Held: p.held,
 		Claims: p.claims, Reused: p.reused, Unneeded: p.unneeded, FailedClaims: p.failedClaims,
+		RefusedClaims: p.refusedClaims, FailingKeys: p.failing, Stalled: p.stalled(),
 		LostSlots: p.lost.Load(), Overruns: p.overruns.Load(), HookPanics: p.hookPanics.Load(),
 	}
 	s.Running = s.Submitted - s.Queued - s.Waiting - s.Finished

@@ -32,6 +32,23 @@
 //
 // Package slottest checks that a source keeps the promises made here.
 //
+// # Refusals
+//
+// A claim can fail for good or for now. [IsPermanent] tells which:
+//
+//	The error                                           Waiting cures it
+//	has a method Permanent() bool that returns true     no: a secret that the engine refuses, for example
+//	matches ErrKey                                      no: the source cannot use this key
+//	matches ErrClosed                                   no: the source was closed
+//	matches ErrUnavailable                              yes: the engine cannot be reached, or its name not resolved
+//	any other of an engine                              yes: it is full, the key is in use with another limit, …
+//
+// What waiting cannot cure ends the jobs that need this key with the error. What
+// it can cure is tried again by a pool, five times a second at most for each key,
+// for as long as it takes: it is counted in pool.Stats, and said through
+// log/slog, once a minute at most; when the cause is gone, work goes on. [Do] and
+// whoever else claims by himself gets either error, and decides.
+//
 // # What is not guaranteed
 //
 // A context is a request: a job that ignores the end of its slot's context goes

@@ -42,7 +42,8 @@ type Source interface {
 	// that was returned does not depend on it.
 	//
 	// The error matches ErrKey, ErrUnavailable, ErrClosed or the cause of ctx,
-	// or is the engine's own refusal.
+	// or is the engine's own refusal. [IsPermanent] tells whether waiting can
+	// cure it.
 	Enqueue(ctx context.Context, key string) (Ticket, error)
 
 	// Close gives back what is still held, after ending its contexts, writes

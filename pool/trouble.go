@@ -1,0 +1,66 @@
+package pool
+
+import (
+	"log/slog"
+	"time"
+)
+
+const (
+	// troubleAfter is how long the claims for a slot key fail before it is said:
+	// most engines are back sooner after a restart.
+	troubleAfter = time.Second
+	// troubleEvery is how often a pool says that claims fail, whatever the keys.
+	troubleEvery = time.Minute
+)
+
+// A trouble is what is said about claims that fail.
+type trouble struct {
+	key   string    // one of those for which they do
+	since time.Time // for that key
+	err   error     // what the last one failed with
+	keys  int       // for which claims fail now
+	jobs  int       // that wait for slots of these
+}
+
+// noteTrouble says that the claims for g fail, unless it was said just now; the
+// caller holds mu. A job that waits has nobody to tell, so a person is told.
+func (p *Pool) noteTrouble(g *group, err error) {
+	now := time.Now()
+	if now.Sub(g.down.since) < troubleAfter || !p.troubleSaid.IsZero() && now.Sub(p.troubleSaid) < troubleEvery {
+		return
+	}
+	p.troubleSaid = now
+	t := trouble{key: g.key, since: g.down.since, err: err, keys: p.failing, jobs: p.stalled()}
+	p.alive.Add(1)
+	go func() { // a handler is the user's, and may take its time
+		defer p.alive.Done()
+		p.say(t)
+	}()
+}
+
+// say writes to the logger, whose handler may panic.
+func (p *Pool) say(t trouble) {
+	defer func() {
+		if recover() != nil {
+			p.hookPanics.Add(1)
+		}
+	}()
+	p.cfg.logger().Warn("pool: jobs wait because no slot can be claimed for them. The pool goes on trying: "+
+		"see whether the engine of its slots can be reached, has room, and is given the same limit by everybody",
+		slog.String("key", t.key), slog.Any("error", t.err), slog.Time("since", t.since),
+		slog.Int("jobs", t.jobs), slog.Int("keys", t.keys))
+}
+
+// stalled returns how many jobs wait for slots whose claims fail; the caller
+// holds mu.
+func (p *Pool) stalled() (jobs int) {
+	if p.failing == 0 {
+		return 0
+	}
+	for _, g := range p.groups {
+		if g.failing() {
+			jobs += g.n
+		}
+	}
+	return jobs
+}
