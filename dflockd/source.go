@@ -18,6 +18,8 @@ var (
 	_ slot.Source  = (*Source)(nil)
 	_ slot.Trier   = (*Source)(nil)
 	_ slot.Limiter = (*Source)(nil)
+
+	_ slot.Partitioner = (*Source)(nil)
 )
 
 // A Source claims slots on dflockd servers for many workers at once, over few
@@ -88,6 +90,20 @@ func (s *Source) Try(ctx context.Context, key string) (slot.Slot, bool, error) {
 func (s *Source) Limit(key string) (int, bool) {
 	_, err := s.limits.semaphore(key)
 	return s.limits.limit, err == nil
+}
+
+// Partition names the server that has key: while it is down, claims for the keys
+// of others go on. Keys that cannot be used have one part for all of them.
+func (s *Source) Partition(key string) string {
+	name, err := s.limits.semaphore(key)
+	if err != nil {
+		return ""
+	}
+	i, err := s.cfg.shard(name)
+	if err != nil {
+		return ""
+	}
+	return s.cfg.servers[i]
 }
 
 // claim starts a claim and waits until it has a slot or a place in line.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -15,6 +16,8 @@ var (
 	_ Source  = (*all)(nil)
 	_ Trier   = (*all)(nil)
 	_ Limiter = (*all)(nil)
+
+	_ Partitioner = (*all)(nil)
 
 	_ Abandoner = (*allSlot)(nil)
 )
@@ -111,6 +114,15 @@ func (a *all) Limit(key string) (int, bool) {
 		}
 	}
 	return least, a.invalid == nil
+}
+
+// Partition names the parts of all sources that serve key: a claim needs each.
+func (a *all) Partition(key string) string {
+	var id []byte
+	for _, src := range a.sources {
+		id = strconv.AppendQuote(id, partitionOf(src, key))
+	}
+	return string(id)
 }
 
 func limitOf(src Source, key string) (int, bool) {

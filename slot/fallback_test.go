@@ -3,6 +3,9 @@ package slot_test
 import (
 	"context"
 	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -75,11 +78,11 @@ func TestFallbackAsksOnceASecondWhetherTheSourceIsBack(t *testing.T) {
 		local := slot.NewLocal(1)
 		both := slot.Fallback(src, local, 0)
 		broken.Break()
-		for range 100 {
+		for range 95 {
 			require.NoError(t, take(t, both, "k").Release())
 			time.Sleep(100 * time.Millisecond)
 		}
-		require.Equal(t, 10, src.claims, "in ten seconds")
+		require.EqualValues(t, 10, src.claims.Load(), "the first, and nine in nine and a half seconds")
 		broken.Heal()
 		time.Sleep(time.Second)
 		take(t, both, "k")
@@ -91,11 +94,11 @@ func TestFallbackAsksOnceASecondWhetherTheSourceIsBack(t *testing.T) {
 // counting counts the claims that reach a source.
 type counting struct {
 	slot.Source
-	claims int
+	claims atomic.Int64
 }
 
 func (c *counting) Enqueue(ctx context.Context, key string) (slot.Ticket, error) {
-	c.claims++
+	c.claims.Add(1)
 	return c.Source.Enqueue(ctx, key)
 }
 
@@ -165,6 +168,147 @@ func TestOnlyAnUnavailableSourceIsAnOutage(t *testing.T) {
 	cancel(slot.ErrUnavailable) // the caller's own words
 	_, err = slot.Fallback(slot.NewLocal(1), slot.NewLocal(1), 0).Enqueue(ctx, "k")
 	require.ErrorIs(t, err, slot.ErrUnavailable)
+}
+
+// An engine of two servers, of which one can be away.
+type twoServers struct {
+	slot.Source // of keys that begin with anything but "b"
+	b           *slottest.Breakable
+}
+
+func (s *twoServers) Partition(key string) string { return key[:min(len(key), 1)] }
+
+func (s *twoServers) Enqueue(ctx context.Context, key string) (slot.Ticket, error) {
+	switch s.Partition(key) {
+	case "":
+		return nil, fmt.Errorf("%w: it is empty", slot.ErrKey)
+	case "b":
+		return s.b.Enqueue(ctx, key)
+	case "s":
+		return nil, final(true)
+	case "f":
+		return nil, final(false)
+	}
+	return s.Source.Enqueue(ctx, key)
+}
+
+func TestOnlyAnAnswerForAKeyOfTheSamePartEndsAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &twoServers{slot.NewLocal(5), slottest.NewBreakable(slot.NewLocal(5))}
+		local := slot.NewLocal(5)
+		// Decorators know the parts of the source inside.
+		both := slot.Fallback(slot.MinHold(slot.All(src, slot.NewLocal(9)), 1), local, 0)
+		defer both.Close(t.Context())
+		src.b.Break()
+		used := func(key string) slot.Source {
+			before := free(t, local, "")
+			s := take(t, both, key)
+			defer s.Release()
+			if free(t, local, "") < before {
+				return local
+			}
+			return src
+		}
+		for range 3 {
+			require.Equal(t, local, used("b1"))
+			require.Equal(t, src, used("a1"), "another server")
+			_, err := both.Enqueue(t.Context(), "")
+			require.ErrorIs(t, err, slot.ErrKey)
+			_, err = both.Enqueue(t.Context(), "s")
+			require.ErrorIs(t, err, final(true))
+			_, err = both.Enqueue(t.Context(), "f")
+			require.ErrorIs(t, err, final(false))
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			_, err = both.Enqueue(ctx, "b1")
+			require.ErrorIs(t, err, context.Canceled)
+			require.Equal(t, local, used("b2"))
+			time.Sleep(10 * time.Second)
+		}
+		src.b.Heal()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		require.Equal(t, src, used("b1"))
+	})
+}
+
+// A source that has no parts to tell of fails as a whole.
+func TestARefusalForGoodEndsNoOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &twoServers{slot.NewLocal(5), slottest.NewBreakable(slot.NewLocal(5))}
+		local := slot.NewLocal(1)
+		both := slot.Fallback(plain{src}, local, 10*time.Second)
+		defer both.Close(t.Context())
+		src.b.Break()
+		for range 12 {
+			_, err := both.Enqueue(t.Context(), "b")
+			if err == nil {
+				return // the outage was long enough
+			}
+			require.ErrorIs(t, err, slot.ErrUnavailable)
+			_, err = both.Enqueue(t.Context(), "")
+			require.ErrorIs(t, err, slot.ErrKey)
+			_, err = both.Enqueue(t.Context(), "s")
+			require.ErrorIs(t, err, final(true))
+			time.Sleep(time.Second)
+		}
+		require.Fail(t, "the refusals have ended the outage")
+	})
+}
+
+// A full server is there.
+func TestARefusalForNowEndsAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &twoServers{slot.NewLocal(5), slottest.NewBreakable(slot.NewLocal(5))}
+		both := slot.Fallback(plain{src}, slot.NewLocal(1), 3*time.Second)
+		defer both.Close(t.Context())
+		src.b.Break()
+		for range 10 {
+			_, err := both.Enqueue(t.Context(), "b")
+			require.ErrorIs(t, err, slot.ErrUnavailable)
+			_, err = both.Enqueue(t.Context(), "f")
+			require.ErrorIs(t, err, final(false))
+			time.Sleep(time.Second)
+		}
+	})
+}
+
+func TestWhoWaitsInTheLineOfTheLocalShareCostsNoGoroutine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src, local := slottest.NewBreakable(slot.NewLocal(1)), slot.NewLocal(1)
+		both := slot.Fallback(src, local, 0)
+		defer both.Close(t.Context())
+		src.Break()
+		take(t, both, "k")
+		const waiters = 500
+		before := runtime.NumGoroutine()
+		ctx, cancel := context.WithCancel(t.Context())
+		var all sync.WaitGroup
+		for range waiters {
+			ticket := queue(t, both, "k")
+			all.Go(func() { _, _ = ticket.Wait(ctx) })
+		}
+		synctest.Wait()
+		require.Equal(t, before+waiters, runtime.NumGoroutine(), "those that call Wait, and no others")
+		cancel()
+		all.Wait()
+	})
+}
+
+func TestClosingFallbackEndsItsAsking(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broken := slottest.NewBreakable(slot.NewLocal(1))
+		src := &counting{Source: broken}
+		both := slot.Fallback(src, slot.NewLocal(1), 0)
+		broken.Break()
+		take(t, both, "k")
+		time.Sleep(2500 * time.Millisecond)
+		require.EqualValues(t, 3, src.claims.Load(), "the claim and two of its own")
+		require.NoError(t, both.Close(t.Context()))
+		require.NoError(t, both.Close(t.Context()))
+		time.Sleep(time.Minute)
+		require.EqualValues(t, 3, src.claims.Load())
+	})
 }
 
 func TestBadFallbackRefusesEveryClaim(t *testing.T) {

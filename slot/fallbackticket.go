@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"sync"
+
+	"github.com/berth-go/berth/internal/linkctx"
 )
 
 // A place is one in the line of the source, or in that of the local share.
 type place struct {
 	ticket Ticket
-	local  bool
+	back   *linkctx.Context // in the line of the local share: ends when the source is back
 }
 
 // A fallbackTicket is a place that moves to the other line when the source goes
@@ -41,13 +43,9 @@ func (t *fallbackTicket) Slot() (Slot, bool) {
 func (t *fallbackTicket) Wait(ctx context.Context) (Slot, error) {
 	for {
 		p := t.now()
-		s, err := t.waitAt(ctx, p)
+		s, moves, err := t.waitAt(ctx, p)
 		if err == nil {
 			return p.wrap(s), nil
-		}
-		moves := errors.Is(err, errBack)
-		if !p.local {
-			moves = t.src.fallsBack(ctx, err)
 		}
 		if !moves {
 			return nil, err
@@ -58,21 +56,17 @@ func (t *fallbackTicket) Wait(ctx context.Context) (Slot, error) {
 	}
 }
 
-// waitAt waits for the slot of a place. In the line of the local share the wait
-// ends with errBack when the source is back, and meanwhile asks for that.
-func (t *fallbackTicket) waitAt(ctx context.Context, p place) (Slot, error) {
-	if !p.local {
-		return p.ticket.Wait(ctx)
+// waitAt waits for the slot of a place, and says whether the claim has to move
+// to the other line: when the source is gone, or when it is back.
+func (t *fallbackTicket) waitAt(ctx context.Context, p place) (s Slot, moves bool, err error) {
+	if p.back == nil {
+		s, err = p.ticket.Wait(ctx)
+		return s, t.src.outages.note(ctx, t.key, err) != nil, err
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	back := t.src.untilBack()
-	stop := context.AfterFunc(back, func() { cancel(errBack) })
-	defer stop()
-	var probe sync.WaitGroup
-	probe.Go(func() { t.src.probe(ctx, t.key) })
-	defer probe.Wait()
-	defer cancel(nil)
-	return p.ticket.Wait(ctx)
+	untilBack := linkctx.Under(p.back, ctx)
+	defer untilBack.Cancel(nil)
+	s, err = p.ticket.Wait(untilBack)
+	return s, errors.Is(err, errBack), err
 }
 
 // move takes a place where claims go now. The one before is given up already.
@@ -104,7 +98,7 @@ func (t *fallbackTicket) Close() error {
 
 // wrap marks a slot of the local share as one.
 func (p place) wrap(s Slot) Slot {
-	if p.local {
+	if p.back != nil {
 		return localShare{s}
 	}
 	return s

@@ -15,6 +15,8 @@ var (
 	_ Trier   = (*minHold)(nil)
 	_ Limiter = (*minHold)(nil)
 
+	_ Partitioner = (*minHold)(nil)
+
 	_ Abandoner = (*keptSlot)(nil)
 )
 
@@ -94,6 +96,9 @@ func (m *minHold) Try(ctx context.Context, key string) (Slot, bool, error) {
 	s, err := m.keep(inner)
 	return s, err == nil, err
 }
+
+// Partition returns the part of the source.
+func (m *minHold) Partition(key string) string { return partitionOf(m.src, key) }
 
 // Limit returns the limit of the source.
 func (m *minHold) Limit(key string) (int, bool) { return limitOf(m.src, key) }

@@ -14,6 +14,8 @@ var (
 	_ slot.Source  = (*source)(nil)
 	_ slot.Trier   = (*source)(nil)
 	_ slot.Limiter = (*source)(nil)
+
+	_ slot.Partitioner = (*source)(nil)
 )
 
 // source counts and times what is claimed from the source inside it.
@@ -61,6 +63,15 @@ func (s *source) Limit(key string) (int, bool) {
 		return l.Limit(key)
 	}
 	return 0, false
+}
+
+// Partition names the part of the engine that serves key, if the source inside
+// knows of parts.
+func (s *source) Partition(key string) string {
+	if p, ok := s.inner.(slot.Partitioner); ok {
+		return p.Partition(key)
+	}
+	return ""
 }
 
 // Enqueue takes a place in the line of key.

@@ -11,12 +11,15 @@ import (
 var (
 	_ slot.Source    = (*Breakable)(nil)
 	_ slot.Abandoner = (*brittleSlot)(nil)
+
+	_ slot.Limiter     = (*Breakable)(nil)
+	_ slot.Partitioner = (*Breakable)(nil)
 )
 
 // Breakable is a source whose slots can be lost and whose engine can go away
 // whenever a test says so. The slots are those of another source, and a slot that
 // is abandoned is lost at once. It hides what the other source can do beside
-// slot.Source, but for its limit.
+// slot.Source, but for its limit and its parts.
 type Breakable struct {
 	src slot.Source
 
@@ -98,6 +101,17 @@ func (b *Breakable) Limit(key string) (int, bool) {
 	}
 	return 0, false
 }
+
+// Partition returns the part of the other source that serves key.
+func (b *Breakable) Partition(key string) string {
+	if p, ok := b.src.(slot.Partitioner); ok {
+		return p.Partition(key)
+	}
+	return ""
+}
+
+// Unwrap returns the other source, for slot.Check.
+func (b *Breakable) Unwrap() slot.Source { return b.src }
 
 // Close closes the other source.
 func (b *Breakable) Close(ctx context.Context) error {
