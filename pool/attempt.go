@@ -139,13 +139,20 @@ func (t *Task) stopped() error {
 func (p *Pool) finish(t *Task, ctx context.Context, err error, ran bool, c *counts) {
 	h := t.hold()
 	lost := ran && h != nil && h.lost()
-	if p.hooks != nil {
-		e := FinishEvent{Err: err, Running: ran, Lost: lost}
-		if ran && h != nil {
-			e.Slot = h.slot
-		}
-		p.hooks.finish(ctx, t, e)
+	if p.hooks == nil {
+		p.conclude(t, h, err, ran, lost, c)
+		return
 	}
+	defer p.conclude(t, h, err, ran, lost, c) // also where a hook calls runtime.Goexit
+	e := FinishEvent{Err: err, Running: ran, Lost: lost}
+	if ran && h != nil {
+		e.Slot = h.slot
+	}
+	p.hooks.finish(ctx, t, e)
+}
+
+// conclude is what follows when the hooks know of a result.
+func (p *Pool) conclude(t *Task, h *hold, err error, ran, lost bool, c *counts) {
 	if err != nil {
 		p.countFailure(err, c)
 		if t.quiet {

@@ -104,7 +104,7 @@ func (p *Pool) requeue(t *Task, now time.Time) {
 		m.ready = now
 	}
 	t.become(StateQueued)
-	l := p.laneOf(t.key())
+	l := p.laneOf(t.key(), t.slotKey())
 	first := l.n == 0
 	p.add(l, m.priority, item{task: t})
 	p.attend(l, m.priority, first)

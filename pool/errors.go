@@ -41,6 +41,10 @@ var (
 	// ErrSourcePanic is matched by the result of a job whose slot could not be
 	// claimed because the source panicked.
 	ErrSourcePanic = errors.New("pool: the slot source panicked")
+
+	// ErrSlotKey is matched by the result of a task whose slot key is not known,
+	// since the function of [WithSlotKey] panicked. It was not accepted.
+	ErrSlotKey = errors.New("pool: the function of WithSlotKey panicked")
 )
 
 type canceled struct{}

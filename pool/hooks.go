@@ -12,7 +12,8 @@ import (
 // time is taken only where a hook is set. Hooks run on the pool's and the
 // submitters' goroutines: they must be quick and must not wait for the pool. A
 // hook that panics ends no job: the panic is caught and counted in
-// [Stats].HookPanics.
+// [Stats].HookPanics. One that calls runtime.Goexit ends the attempt that it was
+// told of, if any, with ErrGoexit, unless that has its result.
 //
 // Each accepted task, also a Go job, has one Submitted and one Finish, and
 // between them a Start for each attempt, which is closed by a Retry or by the

@@ -12,16 +12,29 @@ type hookSet struct {
 	list []Hooks
 }
 
-// caught is deferred around each call of a hook: it counts its panic.
-func (s *hookSet) caught() {
+// caught is deferred around each call of a function of the user's: it counts its
+// panic.
+func (p *Pool) caught() {
 	if recover() != nil {
-		s.p.hookPanics.Add(1)
+		p.hookPanics.Add(1)
 	}
+}
+
+// contained calls f on a goroutine of its own and waits for it, so that
+// runtime.Goexit ends nothing but f. What is called for each job cannot afford
+// that, and has what follows deferred.
+func contained(f func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	<-done
 }
 
 // tell calls a hook.
 func tell[Event any](s *hookSet, f func(context.Context, Event), ctx context.Context, e Event) {
-	defer s.caught()
+	defer s.p.caught()
 	f(ctx, e)
 }
 
@@ -29,7 +42,7 @@ func tell[Event any](s *hookSet, f func(context.Context, Event), ctx context.Con
 // panics, the context stays.
 func derive[Event any](s *hookSet, f func(context.Context, Event) context.Context, ctx context.Context, e Event) (next context.Context) {
 	next = ctx
-	defer s.caught()
+	defer s.p.caught()
 	if derived := f(ctx, e); derived != nil {
 		next = derived
 	}
@@ -39,7 +52,7 @@ func derive[Event any](s *hookSet, f func(context.Context, Event) context.Contex
 func (s *hookSet) event(t *Task, i int, at time.Time) JobEvent {
 	m := t.more()
 	return JobEvent{
-		Name: m.name, Key: t.key(), Priority: m.priority, SlotKey: s.p.slotKeyOf(t.key()), Attempt: m.attempt,
+		Name: m.name, Key: t.key(), Priority: m.priority, SlotKey: m.slotKey, Attempt: m.attempt,
 		At: at, Submitted: m.submitted, Ready: m.ready, State: &m.states[i],
 	}
 }
@@ -51,6 +64,7 @@ func (m *taskMore) now() time.Time { return m.submitted.Add(time.Since(m.submitt
 
 func (s *hookSet) submitted(t *Task) {
 	m := t.extra()
+	m.slotKey, _ = s.p.slotKeyOf(t.key()) // without one the task is refused
 	m.submitted = time.Now()
 	if m.states = m.state[:]; len(s.list) > 1 {
 		m.states = make([]any, len(s.list))
@@ -108,9 +122,15 @@ func (s *hookSet) retry(ctx context.Context, t *Task, r *retryAfter) {
 func (s *hookSet) finish(ctx context.Context, t *Task, e FinishEvent) {
 	now := t.more().now()
 	for i := range s.list {
-		if f := s.list[i].Finish; f != nil {
-			e.JobEvent = s.event(t, i, now)
+		f := s.list[i].Finish
+		if f == nil {
+			continue
+		}
+		e.JobEvent = s.event(t, i, now)
+		if e.Running {
 			tell(s, f, ctx, e)
+		} else { // one of several tasks that end at once
+			contained(func() { tell(s, f, ctx, e) })
 		}
 	}
 }
@@ -123,7 +143,7 @@ func (s *hookSet) overrun(h *hold, t *Task) {
 	if t != nil {
 		m := t.more()
 		e.Name, e.Key, e.Priority, ctx = m.name, t.key(), m.priority, t.parent()
-		e.SlotKey, e.Submitted = s.p.slotKeyOf(t.key()), m.submitted
+		e.SlotKey, e.Submitted = m.slotKey, m.submitted
 	} else if h != nil {
 		e.SlotKey = h.group.key
 	}
@@ -141,7 +161,7 @@ func (s *hookSet) enqueue(ctx context.Context, e SlotEvent) context.Context {
 	e.At = e.Claimed
 	for i := range s.list {
 		if f := s.list[i].Enqueue; f != nil {
-			ctx = derive(s, f, ctx, e)
+			contained(func() { ctx = derive(s, f, ctx, e) })
 		}
 	}
 	return ctx
@@ -152,13 +172,13 @@ func (s *hookSet) slotEvent(e SlotEvent, pick func(*Hooks) func(SlotEvent)) {
 	e.At = time.Now()
 	for i := range s.list {
 		if f := pick(&s.list[i]); f != nil {
-			s.tellSlot(f, e)
+			contained(func() { s.tellSlot(f, e) })
 		}
 	}
 }
 
 func (s *hookSet) tellSlot(f func(SlotEvent), e SlotEvent) {
-	defer s.caught()
+	defer s.p.caught()
 	f(e)
 }
 

@@ -233,20 +233,41 @@ func (p *Pool) left(l *lane, k int) {
 	p.retireLane(l)
 }
 
-// laneOf returns the lane of a key, making it if there is none.
-func (p *Pool) laneOf(key string) *lane {
+// lockLane locks mu and returns the lane of a key, or returns an error and mu
+// unlocked. The slot key of a new lane is asked for without mu.
+func (p *Pool) lockLane(key string) (*lane, error) {
+	slotKey := key
+	p.lockOut()
+	if !p.closing && p.cfg.slotKey != nil && p.lanes[key] == nil {
+		p.unlock()
+		var err error
+		if slotKey, err = p.slotKeyOf(key); err != nil {
+			return nil, err
+		}
+		p.lockOut()
+	}
+	if p.closing {
+		p.unlock()
+		return nil, ErrClosed
+	}
+	return p.laneOf(key, slotKey), nil
+}
+
+// laneOf returns the lane of a key, making it if there is none. Its jobs run
+// under slots of slotKey.
+func (p *Pool) laneOf(key, slotKey string) *lane {
 	if l := p.lastLane; l != nil && l.key == key {
 		return l
 	}
 	l := p.lanes[key]
 	if l == nil {
-		l = p.newLane(key)
+		l = p.newLane(key, slotKey)
 	}
 	p.lastLane = l
 	return l
 }
 
-func (p *Pool) newLane(key string) *lane {
+func (p *Pool) newLane(key, slotKey string) *lane {
 	var l *lane
 	if k := len(p.spareLanes); k > 0 {
 		l = p.spareLanes[k-1]
@@ -254,7 +275,7 @@ func (p *Pool) newLane(key string) *lane {
 	} else {
 		l = &lane{}
 	}
-	l.key, l.group = key, p.groupOf(key)
+	l.key, l.group = key, p.groupOf(slotKey)
 	l.group.lanes++
 	p.lanes[key] = l
 	return l
@@ -280,12 +301,11 @@ func (p *Pool) retireLane(l *lane) {
 	}
 }
 
-// groupOf returns the group of a lane's key.
+// groupOf returns the group of a slot key.
 func (p *Pool) groupOf(key string) *group {
 	if p.src == nil {
 		return &p.all
 	}
-	key = p.slotKeyOf(key)
 	g := p.groups[key]
 	if g == nil {
 		g = &group{key: key}

@@ -164,9 +164,9 @@ func (m *mapping[T, R]) start(in T) bool {
 	it := &mapItem[T, R]{m: m, in: in}
 	opts := m.opts
 	if m.key != nil {
-		opts = append(opts[:len(opts):len(opts)], Key(m.key(in)))
+		opts = append(opts[:len(opts):len(opts)], Key(m.key(in))) // which may panic
 	}
-	it.task = m.p.SubmitContext(m.ctx, it.run, opts...)
+	it.task = m.p.SubmitContext(m.ctx, it.run, opts...) // which calls the function of WithSlotKey
 	m.items.push(it)
 	return !(it.task.State() == StateDone && errors.Is(it.task.err, ErrClosed))
 }

@@ -28,7 +28,8 @@ func isInside(ctx context.Context, p *Pool) bool { return waiterOf(ctx, p) != ni
 func (t *Task) waitInside(ctx context.Context, waiter any) error {
 	p := t.pool
 	h := p.holdOf(waiter)
-	sameSlot := p.src == nil || h != nil && h.group.key == p.slotKeyOf(t.key()) && !h.single
+	slotKey, err := p.slotKeyOf(t.key())
+	sameSlot := p.src == nil || h != nil && err == nil && h.group.key == slotKey && !h.single
 	if !sameSlot {
 		return t.awaitLending(ctx)
 	}

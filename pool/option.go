@@ -57,8 +57,9 @@ func WithSlots(src slot.Source) Option {
 
 // WithSlotKey says which slots a lane's jobs need: f maps the lane's key to the
 // key that slots are claimed with. It must be quick and always return the same
-// for the same lane; it is called with the pool locked. The default is the
-// lane's key itself.
+// for the same lane. It is called by submits, on their goroutines, possibly by
+// several at once; where it panics the job is refused with ErrSlotKey. The
+// default is the lane's key itself.
 func WithSlotKey(f func(lane string) string) Option {
 	return func(c *config) error {
 		if f == nil {
@@ -167,8 +168,8 @@ func FailAfter(d time.Duration) Option {
 }
 
 // WithErrorHandler makes f receive what jobs of Go fail with, instead of Wait
-// and Shutdown. It is called on the worker's goroutine, possibly by several at
-// once; a panic of it is caught and counted in [Stats].HookPanics.
+// and Shutdown. The worker waits for it; several may call it at once. A panic of
+// it is caught and counted in [Stats].HookPanics.
 func WithErrorHandler(f func(error)) Option {
 	return func(c *config) error {
 		if f == nil {

@@ -115,7 +115,7 @@ func New(workers int, opts ...Option) (*Pool, error) {
 		p.hooks = &hookSet{p: p, list: cfg.hooks}
 	}
 	if p.src == nil {
-		p.plain = p.laneOf("")
+		p.plain = p.laneOf("", "")
 	} else if p.hooks == nil {
 		p.joiner, _ = p.src.(slot.Joiner)
 	}
@@ -126,11 +126,18 @@ func New(workers int, opts ...Option) (*Pool, error) {
 	return p, nil
 }
 
-func (p *Pool) slotKeyOf(lane string) string {
+// slotKeyOf returns the key that slots for the jobs of a lane are claimed with.
+// It is called without mu, since the function is the user's.
+func (p *Pool) slotKeyOf(lane string) (key string, err error) {
 	if p.cfg.slotKey == nil {
-		return lane
+		return lane, nil
 	}
-	return p.cfg.slotKey(lane)
+	defer func() {
+		if r := recover(); r != nil {
+			key, err = "", fmt.Errorf("%w for the key %q: %v", ErrSlotKey, lane, r)
+		}
+	}()
+	return p.cfg.slotKey(lane), nil
 }
 
 // Resize changes the number of workers. Fewer take effect as workers finish
@@ -269,7 +276,8 @@ func (p *Pool) report(err error) {
 		p.failures.add(err)
 		return
 	}
-	if panics.Try(func() { p.cfg.onError(err) }) != nil {
-		p.hookPanics.Add(1)
-	}
+	contained(func() {
+		defer p.caught()
+		p.cfg.onError(err)
+	})
 }

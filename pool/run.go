@@ -41,11 +41,10 @@ func (w *worker) do(job Job, ctx context.Context) error {
 
 // jobDied gives its result to a job that did not return.
 func (w *worker) jobDied(err error) {
-	w.inJob = false
+	w.inJob, w.attempting = false, false
 	if job := w.job; job != nil {
 		w.bareEnded(job, err)
-	} else {
-		t := w.current.Load()
+	} else if t := w.current.Load(); t.State() == StateRunning { // a hook may have ended it after its result
 		w.p.settle(t, t.attemptContext(), err, &w.counts)
 	}
 	w.p.tellWaiters()
@@ -71,7 +70,9 @@ func (w *worker) run(it item) {
 	if w.p.lean && t.setting.Load() == nil {
 		w.runLean(t)
 	} else {
+		w.attempting = true
 		w.p.attempt(t, w.do, &w.counts)
+		w.attempting = false
 	}
 	w.p.tellWaiters()
 }

@@ -21,6 +21,7 @@ type setting struct {
 // than one attempt, or that hooks watch.
 type taskMore struct {
 	name       string
+	slotKey    string // as it was when the task was submitted; for hooks and for After
 	priority   int
 	runs       int       // how often it was started; written by the goroutine that runs it
 	attempt    int       // runs, without those that asked to come back later; likewise
@@ -80,6 +81,18 @@ func (t *Task) key() string {
 		return s.key
 	}
 	return ""
+}
+
+// slotKey returns the key of the slots that a task needs which was accepted
+// before: the function that knows it is not asked again.
+func (t *Task) slotKey() string {
+	if h := t.hold(); h != nil {
+		return h.group.key
+	}
+	if m := t.more(); m != nil && t.pool.cfg.slotKey != nil {
+		return m.slotKey
+	}
+	return t.key()
 }
 
 // hold returns that of the latest attempt, or nil.

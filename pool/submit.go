@@ -87,7 +87,9 @@ func (p *Pool) submit(ctx context.Context, job Job, opts []JobOption) *Task {
 func (p *Pool) start(ctx context.Context, t *Task, full whenFull) error {
 	var err error
 	if m := t.more(); m != nil && m.delay != nil {
-		err = p.enqueueLater(t, m.delay)
+		if m.slotKey, err = p.slotKeyOf(t.key()); err == nil {
+			err = p.enqueueLater(t, m.delay)
+		}
 	} else {
 		err = p.enqueue(ctx, item{task: t}, t.key(), t.priority(), full)
 	}
@@ -150,12 +152,10 @@ func (p *Pool) enqueue(ctx context.Context, it item, key string, priority int, f
 	if key == "" && priority == 0 && p.inbox.put(it) {
 		return nil
 	}
-	p.lockOut()
-	if p.closing {
-		p.unlock()
-		return ErrClosed
+	l, err := p.lockLane(key)
+	if err != nil {
+		return err
 	}
-	l := p.laneOf(key)
 	if !p.hasRoom(l) && !isInside(ctx, p) {
 		return p.enqueueFull(ctx, l, it, priority, full)
 	}

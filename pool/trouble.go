@@ -40,11 +40,7 @@ func (p *Pool) noteTrouble(g *group, err error) {
 
 // say writes to the logger, whose handler may panic.
 func (p *Pool) say(t trouble) {
-	defer func() {
-		if recover() != nil {
-			p.hookPanics.Add(1)
-		}
-	}()
+	defer p.caught()
 	p.cfg.logger().Warn("pool: jobs wait because no slot can be claimed for them. The pool goes on trying: "+
 		"see whether the engine of its slots can be reached, has room, and is given the same limit by everybody",
 		slog.String("key", t.key), slog.Any("error", t.err), slog.Time("since", t.since),

@@ -20,6 +20,9 @@ type worker struct {
 	from    origin // of that job, unless inBatch is set; its own
 	inBatch bool   // that job was in its batch; its own
 	inJob   bool   // code that is not the pool's runs; its own
+	// attempting says that the attempt of current has begun, and with it the
+	// calls of hooks; its own.
+	attempting bool
 
 	counts counts
 }
@@ -76,9 +79,9 @@ func (p *Pool) startWorker() {
 	go w.loop()
 }
 
-// loop runs jobs until the pool needs the worker no more. A job that calls
-// runtime.Goexit ends the goroutine but not the worker: another goroutine takes
-// it over.
+// loop runs jobs until the pool needs the worker no more. A job or a hook that
+// calls runtime.Goexit ends the goroutine but not the worker: another goroutine
+// takes it over.
 func (w *worker) loop() {
 	ended := false
 	defer func() {
@@ -86,10 +89,10 @@ func (w *worker) loop() {
 			w.p.alive.Done()
 			return
 		}
-		if w.inJob {
+		defer func() { go w.loop() }() // also if a hook ends this goroutine once more
+		if w.inJob || w.attempting {
 			w.jobDied(ErrGoexit)
 		}
-		go w.loop()
 	}()
 	for !ended {
 		ended = w.serve()
