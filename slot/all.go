@@ -53,7 +53,10 @@ type all struct {
 // danger.
 //
 // Close closes the sources. All of one source is that source; without a
-// source, or with a nil one, every claim is refused, and [Check] says so.
+// source, with a nil one, or with the same one twice, every claim is refused, and
+// [Check] says so. A source inside another is found in All, [MinHold] and
+// [Fallback], and through methods Unwrap() Source and Unwrap() []Source; that two
+// sources stand for the same slots of an engine is not noticed.
 func All(sources ...Source) Source {
 	if len(sources) == 1 && sources[0] != nil {
 		return sources[0]
@@ -66,9 +69,15 @@ func All(sources ...Source) Source {
 		if err := Check(src); err != nil && a.invalid == nil {
 			a.invalid = fmt.Errorf("slot: source %d of All: %w", i+1, err)
 		}
+		if a.invalid == nil && repeats(sources[:i+1]) {
+			a.invalid = fmt.Errorf("slot: source %d of All is there already, or has one inside that is: "+
+				"a claim could wait for itself. Name each source once", i+1)
+		}
 	}
 	return a
 }
+
+func (a *all) inside() []Source { return a.sources }
 
 func (a *all) check() error { return a.invalid }
 

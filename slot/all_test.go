@@ -176,6 +176,37 @@ func TestAllOfNothingRefusesEveryClaim(t *testing.T) {
 	}
 }
 
+// A claim of such a source would wait for a slot that it holds itself.
+func TestAllRefusesTheSameSourceTwice(t *testing.T) {
+	a, b := slot.NewLocal(1), slot.NewLocal(1)
+	for name, src := range map[string]slot.Source{
+		"beside itself":    slot.All(a, a),
+		"nested":           slot.All(a, slot.All(b, a)),
+		"nested first":     slot.All(slot.All(b, a), a),
+		"twice nested":     slot.All(slot.All(a, b), slot.All(slot.NewLocal(1), b)),
+		"in MinHold":       slot.All(a, slot.MinHold(a, 1)),
+		"in Fallback":      slot.All(slot.Fallback(b, a, 0), a),
+		"in a wrapper":     slot.All(wrapped{a}, wrapped{wrapped{a}}),
+		"in several":       slot.All(a, wrappedAll{plain{b}, []slot.Source{b, a}}),
+		"in one of two":    slot.All(wrapped{slot.All(a, b)}, slot.MinHold(b, 1)),
+		"a part within it": slot.All(slot.NewLocal(1), slot.All(a, slot.MinHold(a, 1))),
+	} {
+		require.ErrorContains(t, slot.Check(src), "of All", name)
+		require.Equal(t, slot.Check(src), slot.Check(wrapped{src}), name)
+		_, err := src.Enqueue(t.Context(), "k")
+		require.Error(t, err, name)
+	}
+	require.NoError(t, slot.Check(slot.All(a, slot.MinHold(b, 1), slot.NewLocalKeyed(1))))
+}
+
+// wrappedAll is a source around several others.
+type wrappedAll struct {
+	plain
+	others []slot.Source // which makes it a source that cannot be compared
+}
+
+func (w wrappedAll) Unwrap() []slot.Source { return w.others }
+
 func TestTheInfoOfAllIsTheCarefulOne(t *testing.T) {
 	now := time.Now()
 	src := slot.All(

@@ -6,20 +6,21 @@ import "errors"
 // error so that sources can be put together in one expression.
 type checker interface{ check() error }
 
-// A wrapper is a source of another package around one that may be a checker.
-type wrapper interface{ Unwrap() Source }
-
 // Check returns what is wrong with the way src was put together: a count below
-// 1, a missing source, a negative duration. Such a source refuses every claim
-// with the same error; Check tells before the first claim. It looks through
-// sources with a method Unwrap() Source, does not block, and says nothing about
-// an engine.
+// 1, a missing source, the same source twice in All, a negative duration. Such a
+// source refuses every claim with the same error; Check tells before the first
+// claim. It asks a source of another package that has a method Check() error,
+// looks through one with a method Unwrap() Source, does not block, and says
+// nothing about an engine.
 func Check(src Source) error {
 	if src == nil {
 		return errors.New("slot: the source is nil")
 	}
 	if c, ok := src.(checker); ok {
 		return c.check()
+	}
+	if c, ok := src.(interface{ Check() error }); ok {
+		return c.Check()
 	}
 	if w, ok := src.(wrapper); ok {
 		return Check(w.Unwrap())

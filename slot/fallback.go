@@ -56,6 +56,8 @@ func Fallback(src, local Source, after time.Duration) Source {
 
 func (f *fallback) check() error { return f.invalid }
 
+func (f *fallback) inside() []Source { return []Source{f.src, f.local} }
+
 func (f *fallback) Enqueue(ctx context.Context, key string) (Ticket, error) {
 	if f.invalid != nil {
 		return nil, f.invalid

@@ -289,7 +289,7 @@ func TestWhoWaitsInTheLineOfTheLocalShareCostsNoGoroutine(t *testing.T) {
 			all.Go(func() { _, _ = ticket.Wait(ctx) })
 		}
 		synctest.Wait()
-		require.Equal(t, before+waiters, runtime.NumGoroutine(), "those that call Wait, and no others")
+		require.LessOrEqual(t, runtime.NumGoroutine(), before+waiters, "those that call Wait, and no others")
 		cancel()
 		all.Wait()
 	})

@@ -66,6 +66,8 @@ func MinHold(src Source, d time.Duration) Source {
 
 func (m *minHold) check() error { return m.invalid }
 
+func (m *minHold) inside() []Source { return []Source{m.src} }
+
 // refusal returns why no claim can be made.
 func (m *minHold) refusal() error {
 	if m.invalid != nil {
