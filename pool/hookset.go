@@ -38,6 +38,12 @@ func tell[Event any](s *hookSet, f func(context.Context, Event), ctx context.Con
 	f(ctx, e)
 }
 
+// tellAside is tell for one of several tasks that end at once: a hook that calls
+// runtime.Goexit must not keep the others from their results.
+func (s *hookSet) tellAside(f func(context.Context, FinishEvent), ctx context.Context, e FinishEvent) {
+	contained(func() { tell(s, f, ctx, e) })
+}
+
 // derive calls a hook that may return another context. Without one, or if it
 // panics, the context stays.
 func derive[Event any](s *hookSet, f func(context.Context, Event) context.Context, ctx context.Context, e Event) (next context.Context) {
@@ -129,8 +135,8 @@ func (s *hookSet) finish(ctx context.Context, t *Task, e FinishEvent) {
 		e.JobEvent = s.event(t, i, now)
 		if e.Running {
 			tell(s, f, ctx, e)
-		} else { // one of several tasks that end at once
-			contained(func() { tell(s, f, ctx, e) })
+		} else {
+			s.tellAside(f, ctx, e)
 		}
 	}
 }

@@ -197,6 +197,9 @@ type allSlot struct {
 
 func (s *allSlot) Context() context.Context { return s.ctx }
 
+// Unwrap returns the parts.
+func (s *allSlot) Unwrap() []Slot { return slices.Clone(s.parts) }
+
 func (s *allSlot) Release() error {
 	s.once.Do(func() {
 		s.ctx.Cancel(ErrReleased) // unless a loss came first, which decides the cause

@@ -108,6 +108,9 @@ func (p place) wrap(s Slot) Slot {
 // the source keeps.
 type localShare struct{ Slot }
 
+// Unwrap returns the slot of the local source.
+func (s localShare) Unwrap() Slot { return s.Slot }
+
 // Abandon leaves the slot to its lease, which few local sources have.
 func (s localShare) Abandon() { abandon(s.Slot) }
 

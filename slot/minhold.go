@@ -213,6 +213,9 @@ type keptSlot struct {
 
 func (s *keptSlot) Context() context.Context { return s.ctx }
 
+// Unwrap returns the slot that is kept.
+func (s *keptSlot) Unwrap() Slot { return s.Slot }
+
 func (s *keptSlot) Release() error { return s.end(ErrReleased) }
 
 // Abandon leaves the slot to its lease, however long it was to be held.

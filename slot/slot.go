@@ -74,7 +74,9 @@ type Ticket interface {
 }
 
 // A Slot is the right to run, one of the limit of its key. It is safe for
-// concurrent use.
+// concurrent use. One that stands for another slot, or for several, should have a
+// method Unwrap() Slot or Unwrap() []Slot that returns them: instrumentation
+// finds its own slots by it.
 type Slot interface {
 	// Context ends with cause ErrLost before anyone else can be granted the
 	// slot, as far as the source can tell (see the source's documentation for

@@ -46,6 +46,7 @@
 //
 //	Attribute            Values                                         How many
 //	berth.key            the key of the job or slot                     as many as keys; on metrics as WithKeyAttribute maps them
+//	berth.source         the name of the source; the first has none     as many as sources
 //	berth.job.name       the name of the job, if it has one             as many as names
 //	berth.job.attempt    the number of the attempt, from 1              as many as attempts
 //	berth.job.attempts   how many attempts were started                 as many as attempts
@@ -65,19 +66,24 @@
 // Histograms have bounds from 1 ms to 5 minutes. "berth.key" is on each metric
 // whose row has it, if WithKeyAttribute was given.
 //
-//	Metric                        Kind            Unit       Attributes              Series
-//	berth.slot.wait_time          histogram       s          berth.key               1 a key
-//	berth.slot.use_time           histogram       s          berth.key               1 a key
-//	berth.slot.pending_requests   up-down         {request}  berth.key               1 a key
-//	berth.slot.timeouts           counter         {timeout}  berth.key               1 a key
-//	berth.slot.lost               counter         {slot}     berth.key               1 a key
-//	berth.slot.count              up-down         {slot}     berth.key, state        2 a key
-//	berth.slot.max                gauge           {slot}     berth.key               1 a key
-//	berth.slot.renew.duration     histogram       s          berth.key, error.type   1 a key and kind of error
-//	berth.job.duration            histogram       s          berth.key, error.type   1 a key and kind of error
-//	berth.job.queue_time          histogram       s          berth.key               1 a key
-//	berth.job.retries             counter         {retry}    berth.key               1 a key
-//	berth.job.queued              up-down         {job}      berth.key               1 a key
+//	Metric                        Kind            Unit       Attributes                            Series
+//	berth.slot.wait_time          histogram       s          berth.key, berth.source               1 a key
+//	berth.slot.use_time           histogram       s          berth.key, berth.source               1 a key
+//	berth.slot.pending_requests   up-down         {request}  berth.key, berth.source               1 a key
+//	berth.slot.timeouts           counter         {timeout}  berth.key, berth.source               1 a key
+//	berth.slot.lost               counter         {slot}     berth.key, berth.source               1 a key
+//	berth.slot.count              up-down         {slot}     berth.key, berth.source, state        2 a key
+//	berth.slot.max                gauge           {slot}     berth.key, berth.source               1 a key
+//	berth.slot.renew.duration     histogram       s          berth.key, berth.source, error.type   1 a key and kind of error
+//	berth.job.duration            histogram       s          berth.key, error.type                 1 a key and kind of error
+//	berth.job.queue_time          histogram       s          berth.key                             1 a key
+//	berth.job.retries             counter         {retry}    berth.key                             1 a key
+//	berth.job.queued              up-down         {job}      berth.key                             1 a key
+//
+// Each source of a Tracer has series of its own, but for those that were given
+// the same name (see [WithSourceName]). A slot of a source counts as used while a
+// job runs under it, also where the source is inside slot.All, slot.MinHold or
+// another one whose slots have a method Unwrap.
 //
 // The "key" of a row is what WithKeyAttribute made of it; without that there is
 // one. berth.slot.max is the limit of one key: for the keys that share a series

@@ -28,11 +28,14 @@ type hold struct {
 	queued bool // the claim waited in line
 	times  claimTimes
 
+	begun sync.Once
+	span  trace.Span // written inside begun
+
 	mu    sync.Mutex  // guards what follows; of locks only the source's mu is taken under it
 	watch func() bool // ends the watch for the loss; false if that has begun; nil without one
-	span  trace.Span  // nil until begun
 	runs  int         // jobs that were run under it
 	users int         // jobs that run under it now
+	shown trace.Span  // span, once it has begun
 	ended bool
 }
 
@@ -43,9 +46,7 @@ func (h *hold) open(parent context.Context, acquire trace.Span) {
 		h.use.idle.Add(1)
 	} else {
 		h.use.used.Add(1)
-		h.mu.Lock()
-		h.beginLocked(parent)
-		h.mu.Unlock()
+		h.begin(parent)
 		h.recordWait(trace.ContextWithSpan(context.Background(), acquire))
 	}
 	h.mu.Lock()
@@ -71,13 +72,21 @@ func (h *hold) unwatch() {
 	}
 }
 
-// beginLocked begins the span at the grant; h.mu is held.
-func (h *hold) beginLocked(ctx context.Context) {
-	job := Job{Key: h.use.key}
-	_, h.span = h.src.t.begin(ctx, SpanHold, job, h.times.granted)
-	if h.span.IsRecording() {
-		h.span.SetAttributes(keyAttr(h.use.key), queuedAttr(h.queued))
-	}
+// begin begins the span at the grant, if it has not begun, and returns it.
+// Formatters and samplers are called without mu.
+func (h *hold) begin(ctx context.Context) trace.Span {
+	h.begun.Do(func() {
+		h.span = noSpan // also if one of those calls runtime.Goexit
+		job := Job{Key: h.use.key}
+		_, h.span = h.src.t.begin(ctx, SpanHold, job, h.times.granted)
+		if h.span.IsRecording() {
+			h.span.SetAttributes(keyAttr(h.use.key), queuedAttr(h.queued))
+		}
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.shown = h.span
+	})
+	return h.span
 }
 
 func (h *hold) recordWait(ctx context.Context) {
@@ -93,6 +102,25 @@ func (h *hold) Abandon() {
 	}
 }
 
+// Unwrap returns the slot inside.
+func (h *hold) Unwrap() slot.Slot { return h.Slot }
+
+// appendHolds appends the slots of t's sources that s is made of.
+func (t *Tracer) appendHolds(found []*hold, s slot.Slot) []*hold {
+	if h, ok := s.(*hold); ok && h.src.t == t {
+		found = append(found, h)
+	}
+	switch u := s.(type) {
+	case interface{ Unwrap() slot.Slot }:
+		return t.appendHolds(found, u.Unwrap())
+	case interface{ Unwrap() []slot.Slot }:
+		for _, part := range u.Unwrap() {
+			found = t.appendHolds(found, part)
+		}
+	}
+	return found
+}
+
 // enter counts a job that begins to run under the slot, and returns the slot's
 // span. ctx has the job's span, the parent of the slot's if alone.
 func (h *hold) enter(ctx context.Context, alone bool) trace.Span {
@@ -104,15 +132,12 @@ func (h *hold) enter(ctx context.Context, alone bool) trace.Span {
 		h.use.idle.Add(-1)
 		h.use.used.Add(1)
 	}
-	if h.span == nil {
-		parent := context.Background()
-		if alone {
-			parent = ctx
-		}
-		h.beginLocked(parent)
-	}
-	span := h.span
 	h.mu.Unlock()
+	parent := context.Background()
+	if alone {
+		parent = ctx
+	}
+	span := h.begin(parent)
 	if first && h.pooled {
 		h.recordWait(ctx)
 	}
@@ -134,10 +159,10 @@ func (h *hold) leave() {
 func (h *hold) context(ctx context.Context) context.Context {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.span == nil {
+	if h.shown == nil {
 		return ctx
 	}
-	return trace.ContextWithSpan(ctx, h.span)
+	return trace.ContextWithSpan(ctx, h.shown)
 }
 
 // Release gives the slot back.
@@ -169,11 +194,9 @@ func (h *hold) end(lost bool) {
 		h.use.idle.Add(-1)
 	}
 	unused := h.pooled && h.runs == 0
-	if h.span == nil {
-		h.beginLocked(context.Background())
-	}
-	span, runs := h.span, h.runs
+	runs := h.runs
 	h.mu.Unlock()
+	span := h.begin(context.Background())
 
 	ctx := trace.ContextWithSpan(context.Background(), span)
 	if unused {

@@ -18,19 +18,20 @@ type jobTrace struct {
 	span      trace.Span // "job"; nil where the filter said no
 	recording bool       // the spans below are made too
 	run       trace.Span // of the attempt that runs, where recording
-	hold      *hold      // the slot that it runs under, if that is ours
+	holds     []*hold    // the slots that it runs under, as far as they are ours
+	one       [1]*hold   // holds, where there is one
 	ended     time.Time  // of the last attempt
 }
 
 // enqueue marks the context of a claim as made by a pool, so that the source
 // leaves its span to the job that gets the slot.
 func (t *Tracer) enqueue(ctx context.Context, _ pool.SlotEvent) context.Context {
-	return context.WithValue(ctx, poolKey{}, true)
+	return context.WithValue(ctx, poolKey{t}, true)
 }
 
-type poolKey struct{}
+type poolKey struct{ t *Tracer }
 
-func inPool(ctx context.Context) bool { return ctx.Value(poolKey{}) != nil }
+func (t *Tracer) inPool(ctx context.Context) bool { return ctx.Value(poolKey{t}) != nil }
 
 func (t *Tracer) submitted(ctx context.Context, e pool.JobEvent) {
 	t.jobsQueued.Add(ctx, 1, t.labels.of(e.Key).add...)
@@ -50,9 +51,11 @@ func (t *Tracer) start(ctx context.Context, e pool.StartEvent) context.Context {
 	}
 	w := waitsOf(e, e.Attempt == 1)
 	t.queueTime.Record(ctx, w.queued().Seconds(), l.record...)
-	var held trace.Span
-	if j.hold, _ = e.Slot.(*hold); j.hold != nil {
-		held = j.hold.enter(ctx, e.SingleUse)
+	var room [1]trace.Span
+	held := room[:0]
+	j.holds = t.appendHolds(j.one[:0], e.Slot)
+	for _, h := range j.holds {
+		held = append(held, h.enter(ctx, e.SingleUse))
 	}
 	if !j.recording {
 		return ctx
@@ -65,7 +68,7 @@ func (t *Tracer) start(ctx context.Context, e pool.StartEvent) context.Context {
 // open begins the span of a job at the time when it was submitted.
 func (t *Tracer) open(ctx context.Context, e pool.JobEvent) (context.Context, *jobTrace) {
 	j := &jobTrace{}
-	if t.silent || t.cfg.filter != nil && !t.cfg.filter(about(e)) {
+	if t.silent || !t.wants(about(e)) {
 		return ctx, j
 	}
 	ctx, j.span = t.begin(ctx, SpanJob, about(e), e.Submitted)
@@ -79,16 +82,29 @@ func (t *Tracer) open(ctx context.Context, e pool.JobEvent) (context.Context, *j
 	return ctx, j
 }
 
-// run begins the span of an attempt, linked both ways with that of its slot.
-func (t *Tracer) run(ctx context.Context, j *jobTrace, e pool.StartEvent, held trace.Span) context.Context {
+// wants asks the filter, if there is one.
+func (t *Tracer) wants(job Job) bool {
+	wants := true
+	if t.cfg.filter != nil {
+		guard("the filter", func() { wants = t.cfg.filter(job) })
+	}
+	return wants
+}
+
+// run begins the span of an attempt, linked both ways with those of its slots.
+func (t *Tracer) run(ctx context.Context, j *jobTrace, e pool.StartEvent, held []trace.Span) context.Context {
 	var opts []trace.SpanStartOption
-	if held != nil && held.SpanContext().IsSampled() {
-		opts = append(opts, trace.WithLinks(trace.Link{SpanContext: held.SpanContext()}))
+	for _, s := range held {
+		if s.SpanContext().IsSampled() {
+			opts = append(opts, trace.WithLinks(trace.Link{SpanContext: s.SpanContext()}))
+		}
 	}
 	ctx, j.run = t.begin(ctx, SpanRun, about(e.JobEvent), e.At, opts...)
 	j.run.SetAttributes(attribute.Int(AttrAttempt, e.Attempt))
-	if held != nil && j.run.SpanContext().IsSampled() {
-		held.AddLink(trace.Link{SpanContext: j.run.SpanContext()})
+	if j.run.SpanContext().IsSampled() {
+		for _, s := range held {
+			s.AddLink(trace.Link{SpanContext: j.run.SpanContext()})
+		}
 	}
 	return ctx
 }
@@ -190,10 +206,10 @@ func (t *Tracer) dropped(ctx context.Context, j *jobTrace, e pool.FinishEvent) {
 // endRun ends an attempt.
 func (j *jobTrace) endRun(at time.Time, err error, lost bool) {
 	j.ended = at
-	if j.hold != nil {
-		j.hold.leave()
-		j.hold = nil
+	for _, h := range j.holds {
+		h.leave()
 	}
+	j.holds = nil
 	if j.run == nil {
 		return
 	}

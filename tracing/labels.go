@@ -53,15 +53,16 @@ type labelCache struct {
 	byName map[string]*labels
 }
 
-func newLabelCache(c *config) *labelCache {
-	return &labelCache{base: c.attrs, label: c.keyLabel, plain: newLabels(c.attrs...), byName: make(map[string]*labels)}
+func newLabelCache(c *config, base []attribute.KeyValue) *labelCache {
+	return &labelCache{base: base, label: c.keyLabel, plain: newLabels(base...), byName: make(map[string]*labels)}
 }
 
 func (c *labelCache) of(key string) *labels {
 	if c.label == nil {
 		return c.plain
 	}
-	name := c.label(key)
+	name := ""
+	guard("the function of WithKeyAttribute", func() { name = c.label(key) })
 	c.mu.RLock()
 	l := c.byName[name]
 	c.mu.RUnlock()

@@ -27,6 +27,7 @@ const (
 // The keys of the attributes.
 const (
 	AttrKey        = "berth.key"
+	AttrSource     = "berth.source"
 	AttrJobName    = "berth.job.name"
 	AttrAttempt    = "berth.job.attempt"
 	AttrAttempts   = "berth.job.attempts"

@@ -20,8 +20,10 @@ var (
 
 // source counts and times what is claimed from the source inside it.
 type source struct {
-	t     *Tracer
-	inner slot.Source
+	t       *Tracer
+	inner   slot.Source
+	invalid error // why every claim is refused, or nil
+	labels  *labelCache
 
 	mu   sync.Mutex         // guards what follows; nothing blocks while it is held
 	keys map[string]*keyUse // keys with a claim or a slot
@@ -40,22 +42,42 @@ type source struct {
 // What one slot is depends on where it stands: around [slot.MinHold] a slot is
 // held until Release, inside until MinHold gives it back. Close also ends the
 // reports of how many slots are held.
-func (t *Tracer) Source(src slot.Source) slot.Source {
+//
+// A wrong option makes a source that refuses every claim, and slot.Check says so.
+func (t *Tracer) Source(src slot.Source, opts ...SourceOption) slot.Source {
+	name, err := t.nameSource(opts)
 	s := &source{
-		t: t, inner: src,
+		t: t, inner: src, invalid: err, labels: t.labelsOf(name),
 		keys: make(map[string]*keyUse),
 		held: make(map[*hold]struct{}),
 		seen: make(map[*labels]int64),
 	}
 	if t.cfg.keyLabel == nil {
-		s.seen[t.labels.plain] = 0
+		s.seen[s.labels.plain] = 0
 	}
 	t.sources.open(s)
 	return s
 }
 
-// Unwrap returns the source inside, for slot.Check.
+// Unwrap returns the source inside.
 func (s *source) Unwrap() slot.Source { return s.inner }
+
+// Check returns what is wrong with the source or with the one inside, for
+// slot.Check.
+func (s *source) Check() error {
+	if s.invalid != nil {
+		return s.invalid
+	}
+	return slot.Check(s.inner)
+}
+
+// refusal returns why no claim can be made.
+func (s *source) refusal() error {
+	if s.invalid == nil && s.inner == nil {
+		return slot.Check(nil)
+	}
+	return s.invalid
+}
 
 // Limit returns the number of slots of key, if the source inside knows it.
 func (s *source) Limit(key string) (int, bool) {
@@ -76,8 +98,8 @@ func (s *source) Partition(key string) string {
 
 // Enqueue takes a place in the line of key.
 func (s *source) Enqueue(ctx context.Context, key string) (slot.Ticket, error) {
-	if s.inner == nil {
-		return nil, slot.Check(nil)
+	if err := s.refusal(); err != nil {
+		return nil, err
 	}
 	c := s.claim(ctx, key)
 	ctx = c.open(ctx)
@@ -92,8 +114,8 @@ func (s *source) Enqueue(ctx context.Context, key string) (slot.Ticket, error) {
 // Try claims a slot of key if one is free now. One that is not free leaves no
 // span: nothing waited.
 func (s *source) Try(ctx context.Context, key string) (slot.Slot, bool, error) {
-	if s.inner == nil {
-		return nil, false, slot.Check(nil)
+	if err := s.refusal(); err != nil {
+		return nil, false, err
 	}
 	c := s.claim(ctx, key)
 	inner, ok, err := slot.Try(slot.WithTrace(ctx, c.trace(ctx)), s.inner, key)
@@ -140,5 +162,5 @@ func (s *source) finish() []*hold {
 func (s *source) claim(ctx context.Context, key string) *claim {
 	use := s.use(key)
 	use.pending.Add(1)
-	return &claim{src: s, use: use, pooled: inPool(ctx), parent: trace.SpanContextFromContext(ctx), asked: time.Now()}
+	return &claim{src: s, use: use, pooled: s.t.inPool(ctx), parent: trace.SpanContextFromContext(ctx), asked: time.Now()}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/berth-go/berth/pool"
 	"github.com/berth-go/berth/slot"
 	"github.com/berth-go/berth/slot/slottest"
 	"github.com/berth-go/berth/tracing"
@@ -116,19 +117,20 @@ func TestClaimThatIsGivenUpAtItsDeadlineIsATimeout(t *testing.T) {
 
 func TestCountsFollowTheSlotsUntilTheSourceIsClosed(t *testing.T) {
 	r := record(t)
-	one, two := r.Source(slot.NewLocal(2)), r.Source(slot.NewLocalKeyed(5))
-	require.Equal(t, []string{"state=idle 0", "state=used 0"}, r.points(tracing.MetricSlotCount))
+	name := tracing.WithSourceName("s")
+	one, two := r.Source(slot.NewLocal(2), name), r.Source(slot.NewLocalKeyed(5), name)
+	require.Equal(t, []string{"source=s state=idle 0", "source=s state=used 0"}, r.points(tracing.MetricSlotCount))
 	s, _, err := slot.Try(context.Background(), one, "a")
 	require.NoError(t, err)
 	_, _, err = slot.Try(context.Background(), two, "b")
 	require.NoError(t, err)
-	require.Equal(t, []string{"state=idle 0", "state=used 2"}, r.points(tracing.MetricSlotCount), "sources of one tracer add up")
-	require.Equal(t, []string{"5"}, r.points(tracing.MetricSlotMax), "the highest limit")
+	require.Equal(t, []string{"source=s state=idle 0", "source=s state=used 2"}, r.points(tracing.MetricSlotCount), "sources of one name add up")
+	require.Equal(t, []string{"source=s 5"}, r.points(tracing.MetricSlotMax), "the highest limit")
 
 	require.NoError(t, two.Close(context.Background()))
-	require.Equal(t, []string{"state=idle 0", "state=used 1"}, r.points(tracing.MetricSlotCount))
-	require.Equal(t, []string{"2"}, r.points(tracing.MetricSlotMax))
-	require.Equal(t, []string{"1"}, r.points(tracing.MetricSlotLost), "it was held when its source was closed")
+	require.Equal(t, []string{"source=s state=idle 0", "source=s state=used 1"}, r.points(tracing.MetricSlotCount))
+	require.Equal(t, []string{"source=s 2"}, r.points(tracing.MetricSlotMax))
+	require.Equal(t, []string{"source=s 1"}, r.points(tracing.MetricSlotLost), "it was held when its source was closed")
 	require.NoError(t, s.Release())
 	require.NoError(t, one.Close(context.Background()))
 	require.Empty(t, r.points(tracing.MetricSlotCount), "nobody is there to count")
@@ -178,4 +180,60 @@ func TestCloseEndsTheAccountOfSlotsThatTheSourceLeavesBehind(t *testing.T) {
 	require.Contains(t, r.trees(), "slot hold 1", "its span has ended")
 	require.NoError(t, s.Release())
 	require.Equal(t, []string{"1"}, trimTimes(r.points(tracing.MetricSlotUseTime)))
+}
+
+func TestASlotCountsAsUsedWhateverWrapsItsSource(t *testing.T) {
+	for name, wrap := range map[string]func(slot.Source) slot.Source{
+		"nothing":            func(src slot.Source) slot.Source { return src },
+		"All":                func(src slot.Source) slot.Source { return slot.All(slot.NewLocal(1), src) },
+		"MinHold":            func(src slot.Source) slot.Source { return slot.MinHold(src, time.Minute) },
+		"Fallback":           func(src slot.Source) slot.Source { return slot.Fallback(src, slot.NewLocal(1), 0) },
+		"MinHold in All":     func(src slot.Source) slot.Source { return slot.All(slot.NewLocal(1), slot.MinHold(src, 1)) },
+		"a test's Breakable": func(src slot.Source) slot.Source { return slottest.NewBreakable(src) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := record(t)
+				src := wrap(r.Source(slot.NewLocal(1)))
+				p := r.newPool(1, pool.WithSlots(src))
+				require.NoError(t, p.Submit(func(context.Context) error {
+					require.Equal(t, []string{"state=idle 0", "state=used 1"}, r.points(tracing.MetricSlotCount))
+					return nil
+				}).Wait(t.Context()))
+				require.NoError(t, p.Shutdown(t.Context()))
+				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+				defer cancel()
+				require.NoError(t, src.Close(ctx))
+			})
+		})
+	}
+}
+
+func TestTwoSourcesOfATracerCanBeToldApart(t *testing.T) {
+	r := record(t)
+	for _, opts := range [][]tracing.SourceOption{nil, nil, {tracing.WithSourceName("hosts")}} {
+		src := r.Source(slot.NewLocal(1), opts...)
+		defer src.Close(t.Context())
+		_, _, err := slot.Try(t.Context(), src, "k")
+		require.NoError(t, err)
+	}
+	require.Equal(t, []string{
+		"source=2 state=idle 0", "source=2 state=used 1",
+		"source=hosts state=idle 0", "source=hosts state=used 1",
+		"state=idle 0", "state=used 1",
+	}, r.points(tracing.MetricSlotCount))
+}
+
+func TestAWrongOptionMakesASourceThatRefusesEveryClaim(t *testing.T) {
+	for _, opt := range []tracing.SourceOption{nil, tracing.WithSourceName("")} {
+		src := record(t).Source(slot.NewLocal(1), opt)
+		require.ErrorContains(t, slot.Check(src), "tracing: ")
+		_, err := src.Enqueue(t.Context(), "k")
+		require.Equal(t, slot.Check(src), err)
+		_, _, err = slot.Try(t.Context(), src, "k")
+		require.Equal(t, slot.Check(src), err)
+		_, err = pool.New(1, pool.WithSlots(slot.All(slot.NewLocal(1), src)))
+		require.Error(t, err)
+		require.NoError(t, src.Close(t.Context()))
+	}
 }

@@ -21,16 +21,31 @@ type keyUse struct {
 
 // use finds or makes the account of key and takes a reference to it.
 func (s *source) use(key string) *keyUse {
+	if u := s.again(key); u != nil {
+		return u
+	}
+	labels := s.labels.of(key) // asks a function of the user's, and Limit the source
+	limit, _ := s.Limit(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	u := s.keys[key]
 	if u == nil {
-		u = &keyUse{key: key, labels: s.t.labels.of(key)}
+		u = &keyUse{key: key, labels: labels}
 		s.keys[key] = u
-		limit, _ := s.Limit(key)
-		s.seen[u.labels] = max(s.seen[u.labels], int64(limit))
+		s.seen[labels] = max(s.seen[labels], int64(limit))
 	}
 	u.refs++
+	return u
+}
+
+// again returns the account of key, if there is one, with one reference more.
+func (s *source) again(key string) *keyUse {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	u := s.keys[key]
+	if u != nil {
+		u.refs++
+	}
 	return u
 }
 

@@ -47,7 +47,7 @@ func (r *renewing) Enqueue(ctx context.Context, key string) (slot.Ticket, error)
 func everything(t *testing.T, opts ...tracing.Option) *recorder {
 	r := record(t, append(opts, tracing.WithKeyAttribute(strings.ToLower))...)
 	inner := slottest.NewBreakable(slot.NewLocalKeyed(1))
-	src := r.Source(&renewing{Source: inner})
+	src := r.Source(&renewing{Source: inner}, tracing.WithSourceName("hosts"))
 	p := r.newPool(2, pool.WithSlots(src))
 	ctx := context.Background()
 	require.Error(t, p.Submit(func(ctx context.Context) error {

@@ -3,8 +3,10 @@ package tracing
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	metricnoop "go.opentelemetry.io/otel/metric/noop"
@@ -23,7 +25,12 @@ type Tracer struct {
 	silent bool // the tracer makes no spans, so that jobs begin none
 	off    bool // nor are there metrics: nothing would come of hooks
 	*instruments
-	labels  *labelCache
+	labels *labelCache
+
+	mu      sync.Mutex             // guards what follows; nothing blocks while it is held
+	named   map[string]*labelCache // of sources, by their names
+	numbers int                    // of sources
+
 	sources sourceSet
 }
 
@@ -37,8 +44,9 @@ func New(opts ...Option) (*Tracer, error) {
 	t := &Tracer{
 		cfg:    cfg,
 		tracer: cfg.tracers.Tracer(ScopeName, trace.WithInstrumentationVersion(Version)),
-		labels: newLabelCache(cfg),
+		labels: newLabelCache(cfg, cfg.attrs),
 	}
+	t.named = map[string]*labelCache{"": t.labels}
 	_, t.silent = cfg.tracers.(tracenoop.TracerProvider)
 	_, uncounted := cfg.meters.(metricnoop.MeterProvider)
 	t.off = t.silent && uncounted
@@ -83,15 +91,31 @@ func (t *Tracer) Extract(ctx context.Context, carrier propagation.TextMapCarrier
 
 // begin starts a span at a time of the past or present.
 func (t *Tracer) begin(ctx context.Context, span string, job Job, at time.Time, opts ...trace.SpanStartOption) (context.Context, trace.Span) {
-	name := span
+	name, s := span, noSpan
 	if t.cfg.spanName != nil {
-		name = t.cfg.spanName(span, job)
+		guard("the span name formatter", func() { name = t.cfg.spanName(span, job) })
 	}
-	ctx, s := t.tracer.Start(ctx, name, append(opts, trace.WithTimestamp(at))...)
+	guard("a sampler or a span processor", func() {
+		ctx, s = t.tracer.Start(ctx, name, append(opts, trace.WithTimestamp(at))...)
+	})
 	if len(t.cfg.attrs) > 0 {
 		s.SetAttributes(t.cfg.attrs...)
 	}
 	return ctx, s
+}
+
+// noSpan records nothing.
+var noSpan = trace.SpanFromContext(context.Background())
+
+// guard calls a function of the user's. A panic of it is told to OpenTelemetry's
+// error handler and ends nothing else.
+func guard(what string, f func()) {
+	defer func() {
+		if r := recover(); r != nil {
+			otel.Handle(fmt.Errorf("tracing: %s panicked: %v", what, r))
+		}
+	}()
+	f()
 }
 
 // part makes a span whose begin and end are both known.

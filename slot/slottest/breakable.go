@@ -176,6 +176,9 @@ func (s *brittleSlot) Abandon() { _ = s.end(slot.ErrLost, slot.ErrLost) }
 
 func (s *brittleSlot) Context() context.Context { return s.ctx }
 
+// Unwrap returns the slot that can be taken away.
+func (s *brittleSlot) Unwrap() slot.Slot { return s.Slot }
+
 // Info says what the slot can no longer promise.
 func (s *brittleSlot) Info() slot.Info {
 	in := s.Slot.Info()
