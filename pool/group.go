@@ -33,15 +33,15 @@ func CancelOnError() GroupOption { return func(g *Group) { g.fast = true } }
 
 // Group returns a new group of tasks. ctx is the parent of their contexts and
 // bounds their waits for room. The group must be waited for or cancelled, or it
-// keeps what it holds until ctx ends. A group with an option that is nil refuses
-// every task with an error that says so.
+// keeps what it holds until ctx ends. A nil option makes a group that refuses
+// every task, with an error that says so.
 func (p *Pool) Group(ctx context.Context, opts ...GroupOption) *Group {
 	g := &Group{p: p, sweep: 64}
 	g.ctx, g.cancel = context.WithCancelCause(ctx)
 	for i, opt := range opts {
 		if opt == nil {
-			g.cancel(fmt.Errorf("pool: Group: option %d is nil", i+1))
-			return g
+			g.cancel(fmt.Errorf("pool: option %d of Group is nil", i+1))
+			continue
 		}
 		opt(g)
 	}

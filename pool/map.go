@@ -109,7 +109,11 @@ func (m *mapping[T, R]) configure(opts []MapOption) error {
 				return fmt.Errorf("pool: Window: %d is below 1", size)
 			}
 		case keyBy[T]:
-			m.key = o
+			if m.key = o; o == nil {
+				return errors.New("pool: KeyBy: the function is nil")
+			}
+		case nil:
+			return errors.New("pool: an option of Map is nil")
 		default:
 			return fmt.Errorf("pool: Map cannot use the option %T for items of type %T", opt, *new(T))
 		}

@@ -3,6 +3,7 @@ package pool
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -96,4 +97,17 @@ func TestRetryAfterIsAnOrdinaryErrorOutsideAPool(t *testing.T) {
 	require.Equal(t, errTest, reason)
 	d, _, _ = AsRetry(RetryAfter(-1, nil))
 	require.Zero(t, d)
+}
+
+func TestANilOptionIsAnErrorOfGroupAndMapToo(t *testing.T) {
+	p := newPool(t, 1)
+	g := p.Group(t.Context(), CancelOnError(), nil)
+	require.ErrorContains(t, g.Submit(nothing).Wait(t.Context()), "option 2 of Group is nil")
+	require.ErrorContains(t, g.Wait(t.Context()), "option 2 of Group is nil")
+	for says, opt := range map[string]MapOption{"an option of Map is nil": nil, "KeyBy": KeyBy[int](nil)} {
+		for _, err := range Map(t.Context(), p, slices.Values([]int{1}), double, opt) {
+			require.ErrorContains(t, err, says)
+		}
+	}
+	finish(t, p)
 }
