@@ -254,12 +254,3 @@ func TestAGroupForgetsTasksThatHaveSucceeded(t *testing.T) {
 		require.EqualError(t, g.Wait(t.Context()), "bad\nbad")
 	})
 }
-
-func TestAGroupWithANilOptionRefusesItsTasks(t *testing.T) {
-	p := newPool(t, 1)
-	g := p.Group(t.Context(), CancelOnError(), nil)
-	task := g.Submit(func(context.Context) error { panic("ran") })
-	require.ErrorContains(t, task.Wait(t.Context()), "option 2 is nil")
-	require.ErrorContains(t, g.Wait(t.Context()), "option 2 is nil")
-	finish(t, p)
-}

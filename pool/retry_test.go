@@ -111,7 +111,8 @@ func TestEachAttemptHasTheOptionsOfItsJobHoweverItWasSubmitted(t *testing.T) {
 						for i := range 4 {
 							want := infoOf{key: o.key, name: o.name, priority: o.priority, attempt: i + 1}
 							if p.src != nil {
-								want.slotKey = p.slotKeyOf(o.key)
+								want.slotKey, err = p.slotKeyOf(o.key)
+								require.NoError(t, err)
 							}
 							if !p.bare {
 								want.elapsed = time.Duration(i) * time.Second
