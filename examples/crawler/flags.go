@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"strings"
+	"time"
 
+	"github.com/berth-go/berth/examples/crawler/internal/link"
 	"github.com/berth-go/berth/examples/internal/address"
 )
 
@@ -22,8 +25,12 @@ type settings struct {
 	rate     int // starts a second in all processes; 0: as many as the slots allow
 	hostRate int // the same for each host
 
-	server string   // of dflockd; none: one is started
-	url    *url.URL // of a real site; nil: the local one
+	server string     // of dflockd; none: one is started
+	urls   []*url.URL // of real sites; none: the local one
+
+	maxWait time.Duration // that a host may put the crawl off
+	limit   time.Duration // of the whole crawl; 0: none
+	contact string        // of whoever runs the crawl
 
 	kill      bool
 	unlimited bool
@@ -35,6 +42,11 @@ Crawls a web site with several worker processes that share one limit: so many
 requests at once in all, and so many on each host, whichever process makes them.
 Without flags it starts a dflockd server and a web site on this machine, crawls
 3,000 pages, and shows what the site saw. It needs no network.
+
+With -url it crawls real sites, and is polite: it asks for robots.txt first and
+does as it says, never asks for a page twice, comes back when it is told to, and
+leaves a site alone that has no answers. It says "ok" and exits with status 0
+only if it read the page that you named and lost none of those it found there.
 
 `
 
@@ -49,7 +61,6 @@ const (
 // to out.
 func parse(args []string, out io.Writer) (settings, error) {
 	var s settings
-	var site string
 	f := flag.NewFlagSet("crawler", flag.ContinueOnError)
 	f.SetOutput(io.Discard) // an error is one line, printed by the caller
 	f.IntVar(&s.pages, "pages", 3000, "fetch exactly `N` pages, or all there are")
@@ -61,7 +72,14 @@ func parse(args []string, out io.Writer) (settings, error) {
 	f.IntVar(&s.hostRate, "host-rate", 0, "at most `N` requests begun in a second on a host\n(default: as many as the slots allow)")
 	f.Uint64Var(&s.seed, "seed", 1, "draw the delays of the local site's pages from seed `N`")
 	f.StringVar(&s.server, "server", "", "claim the slots from the dflockd server at `host:port` instead of\nstarting one; crawlers with the same server share the limits")
-	f.StringVar(&site, "url", "", "crawl the real site at this `URL` instead of the local one:\nits pages only, and as its robots.txt allows")
+	f.Func("url", "crawl the real site at this `URL` instead of the local one: pages of\nthe same scheme, host and port only, and as its robots.txt allows;\ncan be given several times", func(text string) error {
+		u, err := parseURL(text)
+		s.urls = append(s.urls, u)
+		return err
+	})
+	f.DurationVar(&s.maxWait, "max-wait", time.Minute, "with -url: wait for a host that asks for it (Retry-After, Crawl-delay,\na robots.txt that cannot be had) for so `long` at most; one that asks\nfor more is given up, and the pages left are counted")
+	f.DurationVar(&s.limit, "for", 0, "end the crawl after so `long`, and count the pages left\n(default: when all is done)")
+	f.StringVar(&s.contact, "contact", "", "with -url: an address or a page of `yours`, for the User-Agent, so that\nthe sites' owners can reach you")
 	f.BoolVar(&s.kill, "kill", false, "kill one worker process (SIGKILL) after a third of the pages; with\n-server, only one that runs with --no-auto-release-on-disconnect keeps\nthe limits then, since the site goes on with the dead worker's requests")
 	f.BoolVar(&s.unlimited, "unlimited", false, "claim no slots, to see that the site notices: exits with status 1")
 
@@ -77,9 +95,6 @@ func parse(args []string, out io.Writer) (settings, error) {
 	}
 	if f.NArg() > 0 {
 		return s, fmt.Errorf("unexpected argument %q: everything is said by flags", f.Arg(0))
-	}
-	if s.url, err = parseURL(site); err != nil {
-		return s, err
 	}
 	given := map[string]bool{}
 	f.Visit(func(f *flag.Flag) { given[f.Name] = true })
@@ -116,33 +131,57 @@ func (s *settings) check(given map[string]bool) error {
 			return fmt.Errorf("-server %w", err)
 		}
 	}
+	if s.maxWait <= 0 {
+		return fmt.Errorf("-max-wait %v: must be longer than 0", s.maxWait)
+	}
+	if given["for"] && s.limit <= 0 {
+		return fmt.Errorf("-for %v: must be longer than 0", s.limit)
+	}
+	if !isComment(s.contact) {
+		return fmt.Errorf("-contact %q: want an address such as you@example.com, without spaces and brackets", s.contact)
+	}
 	switch {
+	case len(s.urls) == 0 && (given["max-wait"] || given["contact"]):
+		return errors.New("-max-wait and -contact are for real sites only, so they need -url")
 	case s.kill && s.procs < 2:
 		return errors.New("-kill needs -procs 2 or more: somebody must finish the dead worker's pages")
 	case s.unlimited && given["server"]:
 		return errors.New("-unlimited claims no slots, so -server makes no sense with it")
 	case s.unlimited && s.rate+s.hostRate > 0:
 		return errors.New("-unlimited claims no slots, so -rate and -host-rate make no sense with it")
-	case s.unlimited && s.url != nil:
+	case s.unlimited && len(s.urls) > 0:
 		return errors.New("-unlimited is for the local site only: be kind to real ones")
-	case given["seed"] && s.url != nil:
+	case given["seed"] && len(s.urls) > 0:
 		return errors.New("-seed is for the local site only, so it makes no sense with -url")
 	}
 	return nil
 }
 
-// parseURL returns the web address that text is, or nil if it is empty.
+// parseURL returns the web address that text is, in the form that links have.
 func parseURL(text string) (*url.URL, error) {
-	if text == "" {
-		return nil, nil
-	}
 	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil {
-		return nil, fmt.Errorf("-url %q: want a web address, such as https://example.com/", text)
+	if err != nil {
+		return nil, errNoURL
 	}
-	if u.Path == "" {
-		u.Path = "/"
+	address, ok := link.Normal(u)
+	if !ok {
+		return nil, errNoURL
 	}
-	u.Fragment, u.RawFragment = "", ""
-	return u, nil
+	return url.Parse(address)
+}
+
+var errNoURL = errors.New("want a web address, such as https://example.com/")
+
+// isComment reports whether text may stand between brackets in a User-Agent.
+func isComment(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r >= 0x7F || strings.ContainsRune("()\\;", r) })
+}
+
+// agent is the User-Agent of the crawl: what it is, where to read about it, and
+// whom to write to.
+func (s *settings) agent() string {
+	if s.contact == "" {
+		return userAgent + ")"
+	}
+	return userAgent + "; " + s.contact + ")"
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -13,7 +14,7 @@ import (
 func TestDefaultsAreThoseOfTheHelp(t *testing.T) {
 	s, err := parse(nil, io.Discard)
 	require.NoError(t, err)
-	require.Equal(t, settings{pages: 3000, procs: 3, workers: 32, slots: 12, perHost: 4, seed: 1}, s)
+	require.Equal(t, settings{pages: 3000, procs: 3, workers: 32, slots: 12, perHost: 4, seed: 1, maxWait: time.Minute}, s)
 }
 
 func TestBadInputIsOneLineThatNamesIt(t *testing.T) {
@@ -48,6 +49,14 @@ func TestBadInputIsOneLineThatNamesIt(t *testing.T) {
 		"-unlimited -server localhost:6388":  "-unlimited",
 		"-unlimited -url http://example.com": "-unlimited",
 		"-seed 2 -url http://example.com":    "-seed",
+		"-url http://a -max-wait 0s":         "-max-wait 0s",
+		"-url http://a -max-wait long":       "-max-wait",
+		"-max-wait 1s":                       "-url",
+		"-contact me@example.com":            "-url",
+		"-url http://a -contact a(b":         "-contact",
+		"-for 0s":                            "-for 0s",
+		"-for -1s":                           "-for -1s",
+		"-url=":                              "want a web address",
 	} {
 		_, err := parse(strings.Fields(args), io.Discard)
 		require.ErrorContains(t, err, want, args)
@@ -56,9 +65,19 @@ func TestBadInputIsOneLineThatNamesIt(t *testing.T) {
 }
 
 func TestURLIsBroughtToTheFormThatLinksHave(t *testing.T) {
-	s, err := parse([]string{"-url", "https://example.com#top"}, io.Discard)
+	s, err := parse([]string{"-url", "https://Example.com:443#top", "-url", "http://a/%62/../c"}, io.Discard)
 	require.NoError(t, err)
-	require.Equal(t, "https://example.com/", s.url.String())
+	require.Equal(t, "https://example.com/", s.urls[0].String())
+	require.Equal(t, "http://a/c", s.urls[1].String())
+}
+
+func TestUserAgentSaysWhereToReadAboutTheCrawlerAndWhomToWriteTo(t *testing.T) {
+	s, err := parse([]string{"-url", "http://a/"}, io.Discard)
+	require.NoError(t, err)
+	require.Equal(t, "berth-crawler/0.1 (+https://github.com/berth-go/berth)", s.agent())
+	s, err = parse([]string{"-url", "http://a/", "-contact", "you@example.com"}, io.Discard)
+	require.NoError(t, err)
+	require.Equal(t, "berth-crawler/0.1 (+https://github.com/berth-go/berth; you@example.com)", s.agent())
 }
 
 func TestHelpSaysWhatTheProgramDoesAndEveryFlag(t *testing.T) {

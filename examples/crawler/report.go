@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -18,6 +19,7 @@ type tally struct {
 	pages, not200, failed int
 	bytes                 int64
 	links                 int
+	noIndex               int
 }
 
 func (t *tally) add(r pipe.Result) {
@@ -27,6 +29,9 @@ func (t *tally) add(r pipe.Result) {
 	if r.Status != 200 {
 		t.not200++
 	}
+	if r.NoIndex {
+		t.noIndex++
+	}
 }
 
 func (t *tally) plus(o tally) {
@@ -35,6 +40,7 @@ func (t *tally) plus(o tally) {
 	t.failed += o.failed
 	t.bytes += o.bytes
 	t.links += o.links
+	t.noIndex += o.noIndex
 }
 
 // A report is what came of a crawl.
@@ -44,12 +50,16 @@ type report struct {
 	workers     []tally
 	dead        []death
 	counts      frontier.Counts
-	lost        int // URLs that were handed out and came to nothing
+	lost        int      // URLs that were handed out and came to nothing
+	unread      []string // start pages that were not read, and why
+	forbidden   int      // URLs that robots.txt forbids
+	given       []string // hosts that were given up, and why
 	local       bool
 	seen        site.Seen // if local
 	strict      bool
 	ownServer   bool
 	interrupted bool
+	timeUp      bool
 	wasKilled   bool
 }
 
@@ -61,7 +71,16 @@ func (c *crawl) report() *report {
 		settings: c.settings, took: c.ended.Sub(c.began),
 		counts: c.frontier.Counts(), lost: c.frontier.Lost(),
 		local: c.world.local != nil, seen: c.seen, strict: c.world.strict,
-		ownServer: c.settings.server == "", interrupted: c.interrupted, wasKilled: c.killed != nil,
+		ownServer: c.settings.server == "", interrupted: !c.interrupted.IsZero(), timeUp: c.timeUp,
+		forbidden: len(c.sites.forbidden), wasKilled: c.killed != nil,
+	}
+	for _, s := range c.sites.starts {
+		if !s.read {
+			r.unread = append(r.unread, fmt.Sprintf("%s was not read: %s", s.address, s.fault))
+		}
+	}
+	for _, o := range c.sites.given {
+		r.given = append(r.given, fmt.Sprintf("%s was given up: %s", o.name, o.over))
 	}
 	for _, w := range c.workers {
 		r.workers = append(r.workers, w.sum)
@@ -72,16 +91,37 @@ func (c *crawl) report() *report {
 	return r
 }
 
+// nothing is the error that a crawl is which has nothing to report: not one page
+// was read.
+func (r *report) nothing() error {
+	if r.interrupted || r.counts.Fetched > 0 || len(r.unread) == 0 {
+		return nil
+	}
+	return errors.New(strings.Join(r.unread, "; "))
+}
+
 // faults returns what went wrong, each in a line.
 func (r *report) faults() (faults []string) {
 	add := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
 	if r.interrupted {
 		return nil
 	}
-	if r.lost > 0 {
+	for _, text := range r.unread {
+		add("the start page %s", text)
+	}
+	if r.lost > 0 && !r.timeUp {
 		add("%s pages were lost: handed out and never fetched", group(r.lost))
 	}
-	if r.kill && !r.wasKilled {
+	if r.counts.Failed > 0 {
+		add("%s pages could not be had", group(r.counts.Failed))
+	}
+	if r.counts.Left > 0 {
+		add("%s pages were left, with hosts that were given up", group(r.counts.Left))
+	}
+	if n := r.counts.Waiting + r.counts.Out; r.timeUp && n > 0 {
+		add("%s pages were left when -for %v had passed", group(n), r.limit)
+	}
+	if r.kill && !r.wasKilled && !r.timeUp {
 		add("no worker was killed: there were fewer pages than a third of -pages")
 	}
 	if !r.local {
@@ -160,7 +200,7 @@ func (r *report) String() string {
 	case r.status() == exitOK && r.local:
 		fmt.Fprintln(&b, "ok: the limits were never passed, and no page was lost")
 	case r.status() == exitOK:
-		fmt.Fprintln(&b, "ok: no page was lost")
+		fmt.Fprintln(&b, "ok: the page to start from was read, and no page was lost")
 	}
 	return b.String()
 }
@@ -180,12 +220,21 @@ func (r *report) table(b *bytes.Buffer) {
 	}
 	row("all", all)
 	w.Flush()
+	if all.noIndex > 0 {
+		fmt.Fprintf(b, "%s pages ask not to be kept; the crawler keeps none\n", group(all.noIndex))
+	}
 }
 
 // limits shows what the site saw beside what was allowed.
 func (r *report) limits(b *bytes.Buffer) {
 	if !r.local {
 		fmt.Fprintf(b, "limits: %d requests at once in all, %d on a host; a real site does not tell what it saw\n", r.slots, r.perHost)
+		for _, text := range r.given {
+			fmt.Fprintln(b, text)
+		}
+		if r.forbidden > 0 {
+			fmt.Fprintf(b, "not asked for since robots.txt forbids it: %s URLs\n", group(r.forbidden))
+		}
 		return
 	}
 	fmt.Fprintf(b, "requests at once, as the site saw them: at most %d in all (limit %d), at most %d on one host (limit %d), such as %s\n",
@@ -207,11 +256,11 @@ func (r *report) limits(b *bytes.Buffer) {
 func (r *report) accounts(b *bytes.Buffer) {
 	c := r.counts
 	lost := "lost"
-	if r.interrupted {
+	if r.interrupted || r.timeUp {
 		lost = "left unfinished"
 	}
 	fmt.Fprintf(b, "URLs: %s found, %s fetched, %s without an answer, %s not asked for, %s %s\n",
-		group(c.Known), group(c.Fetched), group(c.Failed), group(c.Waiting+c.Out-r.lost), group(r.lost), lost)
+		group(c.Known), group(c.Fetched), group(c.Failed), group(c.Waiting+c.Out-r.lost+c.Left), group(r.lost), lost)
 	for _, d := range r.dead {
 		if r.interrupted {
 			fmt.Fprintf(b, "worker %d had %d URLs that it did not finish\n", d.worker, d.left)

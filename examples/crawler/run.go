@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"net/url"
 	"os"
@@ -12,8 +13,9 @@ import (
 	"time"
 
 	"github.com/berth-go/berth/dflockd/server"
+	"github.com/berth-go/berth/examples/crawler/internal/fleet"
 	"github.com/berth-go/berth/examples/crawler/internal/frontier"
-	"github.com/berth-go/berth/examples/crawler/internal/page"
+	"github.com/berth-go/berth/examples/crawler/internal/pipe"
 	"github.com/berth-go/berth/examples/crawler/internal/site"
 	"github.com/berth-go/berth/examples/internal/address"
 	"github.com/berth-go/berth/examples/internal/goroot"
@@ -25,21 +27,23 @@ const (
 	// slots of a worker that was killed are missing.
 	lease = 5 * time.Second
 
-	// patience is how long a robots.txt may take to come.
-	patience = 4 * time.Second
-
-	userAgent = "berth-crawler/0.1 (+https://github.com/berth-go/berth)"
+	// userAgent is the crawler's, up to what is known of whoever runs it.
+	userAgent = "berth-crawler/0.1 (+https://github.com/berth-go/berth"
 )
 
 // A world is what a crawl goes through: a site, and a server for the slots.
 type world struct {
-	start  *url.URL
-	local  *site.Site     // nil: a real site
-	robots *page.Robots   // nil: the local site, which allows everything
+	starts []*url.URL
+	local  *site.Site     // nil: real sites
+	launch launcher       // starts a worker
 	server string         // address of the dflockd server; none: no slots
 	strict bool           // that server keeps the slots of the dead until their leases end
 	ends   []func() error // what Close calls, last first
 }
+
+// A launcher starts a worker with its setup; what it writes as its last words
+// goes to stderr.
+type launcher func(setup pipe.Setup, stderr io.Writer, events chan<- fleet.Event) (*fleet.Worker, error)
 
 // run crawls as s says, shows it on out, and returns the exit status.
 func run(s settings, out *os.File) (status int, err error) {
@@ -62,21 +66,22 @@ func run(s settings, out *os.File) (status int, err error) {
 		return exitFailed, err
 	}
 	report := c.report()
+	if err := report.nothing(); err != nil {
+		return exitFailed, err
+	}
 	fmt.Fprint(out, report)
 	return report.status(), nil
 }
 
 // open starts what the crawl needs and checks what is there already.
 func open(s settings) (_ *world, err error) {
-	w := &world{}
+	w := &world{launch: launch, starts: s.urls}
 	defer func() {
 		if err != nil {
 			w.Close()
 		}
 	}()
-	if s.url != nil {
-		err = w.visit(s.url)
-	} else {
+	if len(s.urls) == 0 {
 		err = w.build(s)
 	}
 	if err != nil || s.unlimited {
@@ -99,25 +104,9 @@ func (w *world) build(s settings) error {
 		return err
 	}
 	w.ends = append(w.ends, w.local.Close)
-	w.start, err = url.Parse(w.local.URL())
+	top, err := url.Parse(w.local.URL())
+	w.starts = []*url.URL{top}
 	return err
-}
-
-// visit asks a real site for its rules.
-func (w *world) visit(start *url.URL) error {
-	ctx, cancel := context.WithTimeoutCause(context.Background(), patience, errors.New("the site does not answer"))
-	defer cancel()
-	f := page.NewFetcher(userAgent, 1)
-	defer f.Close()
-	var err error
-	if w.robots, err = f.Robots(ctx, start); err != nil {
-		return err
-	}
-	if !w.robots.Allows(start.String()) {
-		return fmt.Errorf("the robots.txt of %s forbids %s", start.Host, start)
-	}
-	w.start = start
-	return nil
 }
 
 // startServer starts a dflockd server in this process. It is strict: the slots
@@ -140,7 +129,10 @@ func (w *world) startServer() error {
 
 // describe says what is about to happen.
 func (w *world) describe(s settings) string {
-	text := fmt.Sprintf("site     %s", w.start)
+	text := fmt.Sprintf("site     %s", w.starts[0])
+	for _, u := range w.starts[1:] {
+		text += fmt.Sprintf("\n         %s", u)
+	}
 	if w.local != nil {
 		text += fmt.Sprintf("  (the Go distribution's files, each page delayed by %d to %d ms, seed %d)",
 			site.MinDelay.Milliseconds(), site.MaxDelay.Milliseconds(), s.seed)
@@ -157,8 +149,8 @@ func (w *world) describe(s settings) string {
 	if s.rate > 0 {
 		text += fmt.Sprintf(", %d begun in a second", s.rate)
 	}
-	if d := w.hostPace(s.hostRate); d > 0 {
-		text += fmt.Sprintf(", one on a host every %v", d)
+	if s.hostRate > 0 {
+		text += fmt.Sprintf(", one on a host every %v", pace(s.hostRate))
 	}
 	return text + fmt.Sprintf("\nworkers  %d processes with %d each\n\n", s.procs, s.workers)
 }
@@ -171,13 +163,6 @@ func (w *world) Close() error {
 	}
 	w.ends = nil
 	return errors.Join(errs...)
-}
-
-// wanted reports whether a link that was found leads to a page of the crawl.
-func (w *world) wanted(link string) bool {
-	u, err := url.Parse(link)
-	return err == nil && u.Scheme == w.start.Scheme && u.Host == w.start.Host &&
-		(w.robots == nil || w.robots.Allows(link))
 }
 
 // host returns the host that a URL of the crawl belongs to.
@@ -200,30 +185,20 @@ func pace(rate int) time.Duration {
 	return time.Second / time.Duration(rate)
 }
 
-// hostPace is the time between two starts on a host. A real site may ask for
-// more of it than the user did.
-func (w *world) hostPace(rate int) time.Duration {
-	if w.robots != nil {
-		return max(pace(rate), w.robots.CrawlDelay())
-	}
-	return pace(rate)
-}
-
-// frontier returns the frontier with the start page in it.
+// frontier returns the empty frontier.
 func (w *world) frontier(s settings) *frontier.Frontier {
-	f := frontier.New(frontier.Config{
+	return frontier.New(frontier.Config{
 		Pages: s.pages, Slots: s.slots, PerHost: s.perHost, Hosts: w.hosts(s), Host: w.host,
 	})
-	f.Add(w.start.String())
-	return f
 }
 
 // hosts is on how many hosts the crawl works at a time. Twice as many as fill
 // the slots keep them full, since a host at its own limit leaves slots to the
 // others only while there are others; with many more no host would ever be at
-// its limit. A rate per host asks for all there are.
+// its limit. A rate per host asks for all there are, and so do real sites, of
+// which some may want to be left alone for a while.
 func (w *world) hosts(s settings) int {
-	if w.hostPace(s.hostRate) > 0 {
+	if s.hostRate > 0 || w.local == nil {
 		return math.MaxInt
 	}
 	return 2 * ((s.slots + s.perHost - 1) / s.perHost)

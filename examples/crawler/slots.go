@@ -3,10 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"sync"
+	"time"
 
 	"github.com/berth-go/berth/dflockd"
 	"github.com/berth-go/berth/examples/crawler/internal/pipe"
-	"github.com/berth-go/berth/pool"
 	"github.com/berth-go/berth/slot"
 )
 
@@ -26,78 +27,112 @@ const oneStart = 1
 func startInAll() dflockd.Limits  { return dflockd.Fixed("berth-crawler-start", oneStart) }
 func startOnHost() dflockd.Limits { return dflockd.Keyed("berth-crawler-host-start:", oneStart) }
 
+// A sourceMaker makes a source of slots for a worker process.
+type sourceMaker func(s pipe.Setup, l dflockd.Limits) (slot.Source, error)
+
+// fromServer makes sources whose slots are those of the dflockd server.
+func fromServer(s pipe.Setup, l dflockd.Limits) (slot.Source, error) {
+	return dflockd.NewSource(l, dflockd.WithServers(s.Server), dflockd.WithLease(s.Lease))
+}
+
 // A claims is where a worker process gets its slots.
 type claims struct {
+	setup pipe.Setup
+	make  sourceMaker
+
 	// slots are those that a job runs under: one of the page's host, and then
 	// one of all. In this order nobody sits on one of the few slots in all
 	// while it waits for its host.
 	slots slot.Source
-	// starts allow a job to begin; nil without a limit on that. A job takes one
-	// when it has its slots and gives it back at once: MinHold keeps it. The
-	// one in all comes last, since nothing may come between it and the start.
-	starts slot.Source
+	inAll slot.Source // starts in all; nil: no limit on them
+
+	mu sync.Mutex // guards onHost and closed; held while a source is made, which does not dial
+	// onHost are the sources of starts on a host by the time between two, which
+	// each host may choose.
+	onHost map[time.Duration]slot.Source
+	closed bool
 }
 
-func newClaims(s pipe.Setup) (*claims, error) {
-	var made []slot.Source
-	var failed error
-	from := func(l dflockd.Limits) slot.Source {
-		src, err := dflockd.NewSource(l, dflockd.WithServers(s.Server), dflockd.WithLease(s.Lease))
-		if err != nil {
-			failed = errors.Join(failed, err)
-			return nil
-		}
-		made = append(made, src)
-		return src
+func newClaims(s pipe.Setup, from sourceMaker) (*claims, error) {
+	c := &claims{setup: s, make: from, onHost: map[time.Duration]slot.Source{}}
+	host, err := from(s, onHost(s.PerHost))
+	if err != nil {
+		return nil, err
 	}
-	c := &claims{slots: slot.All(from(onHost(s.PerHost)), from(inAll(s.Slots)))}
-	var starts []slot.Source
-	if s.HostPace > 0 {
-		starts = append(starts, slot.MinHold(from(startOnHost()), s.HostPace))
+	all, err := from(s, inAll(s.Slots))
+	if err != nil {
+		return nil, errors.Join(err, host.Close(context.Background()))
 	}
+	c.slots = slot.All(host, all)
 	if s.Pace > 0 {
-		starts = append(starts, slot.MinHold(from(startInAll()), s.Pace))
-	}
-	if len(starts) > 0 {
-		c.starts = slot.All(starts...)
-	}
-	if failed != nil {
-		for _, src := range made {
-			failed = errors.Join(failed, src.Close(context.Background()))
+		starts, err := from(s, startInAll())
+		if err != nil {
+			return nil, errors.Join(err, c.slots.Close(context.Background()))
 		}
-		return nil, failed
+		c.inAll = slot.MinHold(starts, s.Pace)
 	}
 	return c, nil
 }
 
-// options are those of the pool whose jobs run under the claims.
-func (c *claims) options() []pool.Option {
-	options := []pool.Option{pool.WithSlots(c.slots)}
-	if c.starts != nil {
-		options = append(options, pool.Use(c.paced))
-	}
-	return options
-}
-
-// paced is a middleware: each job begins when its host and all hosts together
-// may begin another.
-func (c *claims) paced(next pool.Job) pool.Job {
-	return func(ctx context.Context) error {
-		job, _ := pool.FromContext(ctx)
-		nothing := func(context.Context) error { return nil }
-		if err := slot.Do(ctx, c.starts, job.Key, nothing); err != nil {
+// begin waits until a job may start on its host, of which there may be one in
+// every pace, and in all. It takes a slot for it and gives it back at once:
+// MinHold keeps it. The one in all comes last, since nothing may come between it
+// and the start.
+func (c *claims) begin(ctx context.Context, host string, pace time.Duration) error {
+	var starts []slot.Source
+	if pace > 0 {
+		onHost, err := c.startsOnHost(pace)
+		if err != nil {
 			return err
 		}
-		return next(ctx)
+		starts = append(starts, onHost)
 	}
+	if c.inAll != nil {
+		starts = append(starts, c.inAll)
+	}
+	if len(starts) == 0 {
+		return nil
+	}
+	return slot.Do(ctx, slot.All(starts...), host, func(context.Context) error { return nil })
+}
+
+func (c *claims) startsOnHost(pace time.Duration) (slot.Source, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil, slot.ErrClosed
+	}
+	if src := c.onHost[pace]; src != nil {
+		return src, nil
+	}
+	starts, err := c.make(c.setup, startOnHost())
+	if err != nil {
+		return nil, err
+	}
+	c.onHost[pace] = slot.MinHold(starts, pace)
+	return c.onHost[pace], nil
 }
 
 // close gives everything back. What is kept for the rate's sake is given back
 // early when ctx ends.
 func (c *claims) close(ctx context.Context) error {
-	var err error
-	if c.starts != nil {
-		err = c.starts.Close(ctx)
+	c.mu.Lock()
+	c.closed = true
+	all := make([]slot.Source, 0, len(c.onHost)+2)
+	for _, src := range c.onHost {
+		all = append(all, src)
 	}
-	return errors.Join(err, c.slots.Close(ctx))
+	c.mu.Unlock()
+	if c.inAll != nil {
+		all = append(all, c.inAll)
+	}
+	all = append(all, c.slots)
+
+	errs := make([]error, len(all))
+	var closing sync.WaitGroup
+	for i, src := range all {
+		closing.Go(func() { errs[i] = src.Close(ctx) })
+	}
+	closing.Wait()
+	return errors.Join(errs...)
 }

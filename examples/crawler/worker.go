@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/signal"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -17,9 +19,9 @@ import (
 )
 
 const (
-	// drainTime is how long a worker that was told to finish may take. What it
-	// has not fetched by then goes back to the parent.
-	drainTime = 10 * time.Second
+	// giveBackTime is how long a worker that has finished may take to give its
+	// slots back.
+	giveBackTime = 200 * time.Millisecond
 
 	// hangUpTime is how long a worker without a parent may take to give its
 	// slots back.
@@ -29,6 +31,15 @@ const (
 // errHungUp is why a worker stops at once.
 var errHungUp = errors.New("the parent process has closed the pipe")
 
+// errDraining is why a request is not made.
+var errDraining = errors.New("the worker was told to finish")
+
+// An outside is what a worker process reaches beyond its pipes.
+type outside struct {
+	dial   func(ctx context.Context, network, address string) (net.Conn, error) // nil: the network
+	source sourceMaker
+}
+
 // workerMain is a worker process: it fetches the URLs that it reads, and writes
 // what became of each.
 func workerMain(stdin io.Reader, stdout, stderr io.Writer) int {
@@ -36,7 +47,7 @@ func workerMain(stdin io.Reader, stdout, stderr io.Writer) int {
 	// it. And a parent that is gone is learned from stdin; writing to it must
 	// not end the process before it has given its slots back.
 	signal.Ignore(os.Interrupt, syscall.SIGPIPE)
-	err := work(stdin, stdout)
+	err := work(stdin, stdout, outside{source: fromServer})
 	if err != nil && !errors.Is(err, errHungUp) {
 		fmt.Fprintln(stderr, err)
 	}
@@ -46,60 +57,66 @@ func workerMain(stdin io.Reader, stdout, stderr io.Writer) int {
 	return exitOK
 }
 
-func work(stdin io.Reader, stdout io.Writer) error {
+func work(stdin io.Reader, stdout io.Writer, o outside) error {
 	commands := pipe.NewReader[pipe.Command](stdin)
 	first, err := commands.Read()
 	if err != nil || first.Setup == nil {
 		return errors.New("this is for the crawler's own use: start it without arguments")
 	}
-	f, err := newFetching(*first.Setup, stdout)
+	f, err := newFetching(*first.Setup, stdout, o)
 	if err != nil {
 		return err
 	}
 	ctx, hangUp := context.WithCancelCause(context.Background())
 	defer hangUp(nil)
-	drain := make(chan struct{})
+	drain := make(chan time.Duration, 1)
 	// This goroutine ends when stdin does. When the worker was told to drain,
 	// that is with the process.
 	go func() { hangUp(f.serve(ctx, commands, drain)) }()
 
+	within := time.Duration(0)
 	select {
-	case <-drain:
+	case within = <-drain:
 	case <-ctx.Done():
 	}
-	return f.close(ctx)
+	return f.close(ctx, within)
 }
 
 // A fetching is a pool of workers that fetch pages, each under its slots.
 type fetching struct {
-	pool    *pool.Pool
-	claims  *claims // nil: no slots are claimed
-	fetcher *page.Fetcher
-	out     *pipe.Writer[pipe.Result]
-	waits   sync.WaitGroup // a goroutine for each URL that is not done: a window of them at most
+	setup    pipe.Setup
+	pool     *pool.Pool
+	claims   *claims // nil: no slots are claimed
+	fetcher  *page.Fetcher
+	patience *patience
+	out      *pipe.Writer[pipe.Result]
+	draining atomic.Bool    // no request is begun any more
+	waits    sync.WaitGroup // a goroutine for each URL that is not done: a window of them at most
 }
 
-func newFetching(s pipe.Setup, stdout io.Writer) (*fetching, error) {
+func newFetching(s pipe.Setup, stdout io.Writer, o outside) (*fetching, error) {
 	f := &fetching{
-		fetcher: page.NewFetcher(s.UserAgent, s.Workers),
-		out:     pipe.NewWriter[pipe.Result](stdout),
+		setup:    s,
+		fetcher:  page.NewFetcher(page.Config{Agent: s.UserAgent, Conns: s.Workers, Whole: s.Whole, Dial: o.dial}),
+		patience: newPatience(s.MaxWait),
+		out:      pipe.NewWriter[pipe.Result](stdout),
 	}
 	// The parent never sends more than a window, so that a submit never blocks.
 	options := []pool.Option{pool.WithQueue(s.Window), pool.WithQueueTotal(s.Window)}
 	var err error
 	if s.Server != "" {
-		if f.claims, err = newClaims(s); err != nil {
+		if f.claims, err = newClaims(s, o.source); err != nil {
 			return nil, err
 		}
-		options = append(options, f.claims.options()...)
+		options = append(options, pool.WithSlots(f.claims.slots))
 	}
 	f.pool, err = pool.New(s.Workers, options...)
 	return f, err
 }
 
-// serve submits the URLs that the parent sends. It closes drain when it is told
-// to, and returns why there is nothing more to read.
-func (f *fetching) serve(ctx context.Context, commands *pipe.Reader[pipe.Command], drain chan<- struct{}) error {
+// serve submits the URLs that the parent sends. It passes on when to drain, and
+// returns why there is nothing more to read.
+func (f *fetching) serve(ctx context.Context, commands *pipe.Reader[pipe.Command], drain chan<- time.Duration) error {
 	for {
 		c, err := commands.Read()
 		switch {
@@ -108,48 +125,32 @@ func (f *fetching) serve(ctx context.Context, commands *pipe.Reader[pipe.Command
 		case err != nil:
 			return err
 		case c.Drain:
-			close(drain)
+			f.draining.Store(true)
+			drain <- c.Within
+		case c.Pause != nil:
+			f.patience.told(*c.Pause)
 		default:
 			f.submit(ctx, c)
 		}
 	}
 }
 
-// submit fetches a URL as a job whose key is the page's host, under which its
+// submit fetches a URL as a job whose key is the URL's host, under which its
 // slots are claimed, and reports what became of it.
 func (f *fetching) submit(ctx context.Context, c pipe.Command) {
-	var got page.Page
-	task := f.pool.SubmitContext(ctx, func(ctx context.Context) (err error) {
-		got, err = f.fetcher.Fetch(ctx, c.URL)
-		if err != nil && ctx.Err() == nil {
-			return siteError{err}
-		}
-		return err
-	}, pool.Key(c.Host))
+	v := &visit{fetching: f, Command: c}
+	task := f.pool.SubmitContext(ctx, v.attempt, pool.Key(c.Host), pool.After(c.Wait))
 	f.waits.Go(func() {
 		err := task.Wait(context.Background())
 		// An error here means that there is no parent, which serve finds out.
-		_ = f.out.Write(result(c.URL, got, err))
+		_ = f.out.Write(v.result(err))
 	})
 }
 
-// A siteError is the site's fault. Any other error of a job says nothing about
-// its URL: the slot was lost or could not be claimed, or the pool was shut down.
-type siteError struct{ error }
-
-func result(url string, got page.Page, err error) pipe.Result {
-	r := pipe.Result{URL: url, Status: got.Status, Bytes: got.Bytes, Links: got.Links}
-	if err != nil {
-		var site siteError
-		r = pipe.Result{URL: url, Err: err.Error(), Again: !errors.As(err, &site)}
-	}
-	return r
-}
-
-// close finishes what was submitted, or cancels it once ctx has ended, and
-// gives the slots back.
-func (f *fetching) close(ctx context.Context) error {
-	finish, cancel := context.WithTimeoutCause(ctx, drainTime, errors.New("told to drain, but out of time"))
+// close finishes the requests that are under way within a time, or cancels it once ctx has
+// ended, and gives the slots back.
+func (f *fetching) close(ctx context.Context, within time.Duration) error {
+	finish, cancel := context.WithTimeoutCause(ctx, within, errors.New("told to drain, but out of time"))
 	defer cancel()
 	defer exitIfStuck(ctx)()
 
@@ -160,9 +161,17 @@ func (f *fetching) close(ctx context.Context) error {
 	f.waits.Wait()
 	f.fetcher.Close()
 	if f.claims != nil {
-		err = errors.Join(err, f.claims.close(ctx))
+		err = errors.Join(err, f.giveBack(ctx))
 	}
 	return err
+}
+
+// giveBack ends the claims. A start that is not old enough yet goes back early
+// after Linger: the last one of a crawl may be followed sooner by another's.
+func (f *fetching) giveBack(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, max(f.setup.Linger, giveBackTime))
+	defer cancel()
+	return f.claims.close(ctx)
 }
 
 // exitIfStuck ends the process when it is still not stopped some time after the

@@ -35,16 +35,25 @@ func startTalk(t *testing.T, serve http.HandlerFunc) *talk {
 		hangUp: func() { commands.Close() }, ended: make(chan error, 1), address: s.URL,
 	}
 	t.Cleanup(k.hangUp)
-	go func() { k.ended <- work(stdin, stdout) }()
-	require.NoError(t, k.say.Write(pipe.Command{Setup: &pipe.Setup{Worker: 1, Workers: 2, Window: 4}}))
+	go func() { k.ended <- work(stdin, stdout, outside{}) }()
+	require.NoError(t, k.say.Write(pipe.Command{Setup: &pipe.Setup{Worker: 1, Workers: 2, Window: 4, MaxWait: time.Millisecond}}))
 	return k
 }
 
 func (k *talk) fetch(path string) pipe.Result {
 	require.NoError(k.t, k.say.Write(pipe.Command{URL: k.address + path, Host: "h"}))
-	r, err := k.hear.Read()
-	require.NoError(k.t, err)
-	return r
+	return k.result()
+}
+
+// result returns the next result that is about a URL.
+func (k *talk) result() pipe.Result {
+	for {
+		r, err := k.hear.Read()
+		require.NoError(k.t, err)
+		if r.Pause == nil {
+			return r
+		}
+	}
 }
 
 func TestWorkerReportsEachURL(t *testing.T) {
@@ -59,13 +68,13 @@ func TestWorkerReportsEachURL(t *testing.T) {
 			w.Write([]byte(`<a href="x">`))
 		}
 	})
-	require.Equal(t, pipe.Result{URL: k.address + "/", Status: 200, Bytes: 12, Links: []string{k.address + "/x"}}, k.fetch("/"))
+	require.Equal(t, pipe.Result{URL: k.address + "/", Status: 200, Bytes: 12, HTML: true, Links: []string{k.address + "/x"}}, k.fetch("/"))
 	require.Equal(t, 404, k.fetch("/missing").Status)
 	r := k.fetch("/broken")
 	require.NotEmpty(t, r.Err)
 	require.False(t, r.Again, "the site's fault")
 
-	require.NoError(t, k.say.Write(pipe.Command{Drain: true}))
+	require.NoError(t, k.say.Write(pipe.Command{Drain: true, Within: time.Minute}))
 	require.NoError(t, <-k.ended)
 }
 
@@ -76,12 +85,10 @@ func TestDrainingWorkerFinishesWhatItHas(t *testing.T) {
 		require.NoError(t, k.say.Write(pipe.Command{URL: k.address + path}))
 		<-arrived
 	}
-	require.NoError(t, k.say.Write(pipe.Command{Drain: true}))
+	require.NoError(t, k.say.Write(pipe.Command{Drain: true, Within: time.Minute}))
 	close(answer)
 	for range 2 {
-		r, err := k.hear.Read()
-		require.NoError(t, err)
-		require.Equal(t, 200, r.Status)
+		require.Equal(t, 200, k.result().Status)
 	}
 	require.NoError(t, <-k.ended)
 }
@@ -93,8 +100,7 @@ func TestWorkerWithoutAParentStopsAtOnce(t *testing.T) {
 	require.NoError(t, k.say.Write(pipe.Command{URL: k.address + "/"}))
 	<-arrived
 	k.hangUp()
-	r, err := k.hear.Read()
-	require.NoError(t, err)
+	r := k.result()
 	require.True(t, r.Again, "the page is not at fault: %s", r.Err)
 	select {
 	case err := <-k.ended:
@@ -105,6 +111,6 @@ func TestWorkerWithoutAParentStopsAtOnce(t *testing.T) {
 }
 
 func TestWorkerStartedByHandExplainsItself(t *testing.T) {
-	require.ErrorContains(t, work(bytes.NewReader(nil), io.Discard), "start it without arguments")
-	require.ErrorContains(t, work(bytes.NewReader([]byte("hello\n")), io.Discard), "start it without arguments")
+	require.ErrorContains(t, work(bytes.NewReader(nil), io.Discard, outside{}), "start it without arguments")
+	require.ErrorContains(t, work(bytes.NewReader([]byte("hello\n")), io.Discard, outside{}), "start it without arguments")
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"time"
 
 	"github.com/berth-go/berth/examples/crawler/internal/pipe"
 )
@@ -18,17 +19,31 @@ type Event struct {
 	Err    error       // with Gone: why, unless it ended in order
 }
 
+// A Process is what a worker runs in.
+type Process interface {
+	Stdin() io.WriteCloser
+	Stdout() io.Reader
+	Wait() error // until it has ended; called when Stdout has, or after Kill
+	Kill() error
+	PID() int
+}
+
 // A Worker is a process that was started.
 type Worker struct {
 	Number int // from 1
 
-	cmd      *exec.Cmd
+	process  Process
 	commands chan pipe.Command // from Send and Drain to the writing goroutine
+	pauses   chan pipe.Command // the same from Pause
 	hangUp   chan struct{}     // closed by Close: the writing goroutine closes the process's input
 	gone     chan struct{}     // closed by the reading goroutine when the process has ended
 	written  chan struct{}     // closed by the writing goroutine at its end
 	closed   bool              // by Close; used by the owner only
 }
+
+// maxPauses is how many pauses a worker has not read yet, at most. It learns by
+// itself what it is not told.
+const maxPauses = 64
 
 // Start starts cmd as worker number and gives it its setup. What it does comes
 // over events, which the owner must receive until the event with Gone.
@@ -46,21 +61,40 @@ func Start(cmd *exec.Cmd, setup pipe.Setup, events chan<- Event) (*Worker, error
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start worker %d: %w", setup.Worker, err)
 	}
+	return Attach(&command{cmd, stdin, stdout}, setup, events), nil
+}
+
+// Attach is Start with a process that runs already.
+func Attach(process Process, setup pipe.Setup, events chan<- Event) *Worker {
 	w := &Worker{
-		Number: setup.Worker,
-		cmd:    cmd,
+		Number:  setup.Worker,
+		process: process,
 		// Room for the setup, all URLs that it has at a time, and the drain:
 		// sending never blocks.
 		commands: make(chan pipe.Command, setup.Window+2),
+		pauses:   make(chan pipe.Command, maxPauses),
 		hangUp:   make(chan struct{}),
 		gone:     make(chan struct{}),
 		written:  make(chan struct{}),
 	}
 	w.commands <- pipe.Command{Setup: &setup}
-	go w.write(stdin)
-	go w.read(stdout, events)
-	return w, nil
+	go w.write(process.Stdin())
+	go w.read(process.Stdout(), events)
+	return w
 }
+
+// A command is a process of the operating system.
+type command struct {
+	cmd    *exec.Cmd
+	stdin  io.WriteCloser
+	stdout io.Reader
+}
+
+func (c *command) Stdin() io.WriteCloser { return c.stdin }
+func (c *command) Stdout() io.Reader     { return c.stdout }
+func (c *command) Wait() error           { return c.cmd.Wait() }
+func (c *command) Kill() error           { return c.cmd.Process.Kill() }
+func (c *command) PID() int              { return c.cmd.Process.Pid }
 
 // write passes commands on until the process is gone or its input is to be
 // closed.
@@ -68,13 +102,15 @@ func (w *Worker) write(stdin io.WriteCloser) {
 	defer close(w.written)
 	defer stdin.Close()
 	lines := pipe.NewWriter[pipe.Command](stdin)
-	for {
+	// The setup is in commands, and must come before any pause.
+	err := lines.Write(<-w.commands)
+	// An error means that the process is dying, which read reports.
+	for err == nil {
 		select {
 		case c := <-w.commands:
-			// An error means that the process is dying, which read reports.
-			if lines.Write(c) != nil {
-				return
-			}
+			err = lines.Write(c)
+		case c := <-w.pauses:
+			err = lines.Write(c)
 		case <-w.hangUp:
 			return
 		case <-w.gone:
@@ -95,13 +131,13 @@ func (w *Worker) read(stdout io.Reader, events chan<- Event) {
 		if err != nil {
 			// It does not speak the protocol: nothing that it says can be used.
 			broken = err
-			w.cmd.Process.Kill()
+			w.process.Kill()
 			io.Copy(io.Discard, stdout)
 			break
 		}
 		events <- Event{Worker: w, Result: r}
 	}
-	err := w.cmd.Wait()
+	err := w.process.Wait()
 	if broken != nil {
 		err = broken
 	}
@@ -112,10 +148,19 @@ func (w *Worker) read(stdout io.Reader, events chan<- Event) {
 
 // Send gives the worker a URL. It does not block while the worker has no more
 // than its window of them, and does nothing once the process is gone.
-func (w *Worker) Send(url, host string) { w.send(pipe.Command{URL: url, Host: host}) }
+func (w *Worker) Send(c pipe.Command) { w.send(c) }
 
-// Drain tells the worker to finish what it has and to end.
-func (w *Worker) Drain() { w.send(pipe.Command{Drain: true}) }
+// Drain tells the worker to finish what it has, within a time, and to end.
+func (w *Worker) Drain(within time.Duration) { w.send(pipe.Command{Drain: true, Within: within}) }
+
+// Pause tells the worker what a host told another one. It never blocks: a worker
+// that is too busy to listen is not told.
+func (w *Worker) Pause(p pipe.Pause) {
+	select {
+	case w.pauses <- pipe.Command{Pause: &p}:
+	default:
+	}
+}
 
 func (w *Worker) send(c pipe.Command) {
 	select {
@@ -135,7 +180,7 @@ func (w *Worker) Close() {
 
 // Kill ends the process as the kernel does it when memory runs out: SIGKILL, no
 // last words.
-func (w *Worker) Kill() error { return w.cmd.Process.Kill() }
+func (w *Worker) Kill() error { return w.process.Kill() }
 
 // PID is the id of the process.
-func (w *Worker) PID() int { return w.cmd.Process.Pid }
+func (w *Worker) PID() int { return w.process.PID() }

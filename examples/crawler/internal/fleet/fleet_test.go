@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -34,6 +35,8 @@ func work(kind string) {
 			os.Exit(3)
 		case c.Setup != nil:
 			out.Write(pipe.Result{URL: fmt.Sprint("worker ", c.Setup.Worker)})
+		case c.Pause != nil:
+			out.Write(pipe.Result{URL: "paused", Pause: c.Pause})
 		case c.Drain:
 			return
 		case kind == "babbles":
@@ -59,9 +62,9 @@ func start(t *testing.T, kind string) (*Worker, chan Event) {
 func TestDrainedWorkerAnswersAllThatItHasAndEndsInOrder(t *testing.T) {
 	w, events := start(t, "works")
 	for i := range 10 {
-		w.Send(fmt.Sprint(i), "h")
+		w.Send(pipe.Command{URL: fmt.Sprint(i), Host: "h"})
 	}
-	w.Drain()
+	w.Drain(time.Minute)
 	for i := range 10 {
 		e := <-events
 		require.Equal(t, fmt.Sprint(i), e.Result.URL)
@@ -70,20 +73,31 @@ func TestDrainedWorkerAnswersAllThatItHasAndEndsInOrder(t *testing.T) {
 	e := <-events
 	require.True(t, e.Gone)
 	require.NoError(t, e.Err)
-	w.Send("late", "h") // to a dead process: nothing happens
+	w.Send(pipe.Command{URL: "late", Host: "h"}) // to a dead process: nothing happens
 	w.Close()
+}
+
+func TestWorkerIsToldOfAPauseUnlessItDoesNotListen(t *testing.T) {
+	w, events := start(t, "works")
+	w.Pause(pipe.Pause{Host: "h", For: time.Second})
+	require.Equal(t, &pipe.Pause{Host: "h", For: time.Second}, (<-events).Result.Pause)
+	require.NoError(t, w.Kill())
+	require.True(t, (<-events).Gone)
+	for range 2 * maxPauses {
+		w.Pause(pipe.Pause{Host: "h"})
+	}
 }
 
 func TestKilledWorkerIsReportedGone(t *testing.T) {
 	w, events := start(t, "works")
-	w.Send("1", "h")
+	w.Send(pipe.Command{URL: "1", Host: "h"})
 	require.Equal(t, "1", (<-events).Result.URL)
 	require.NoError(t, w.Kill())
 	e := <-events
 	require.True(t, e.Gone)
 	require.ErrorContains(t, e.Err, "killed")
 	for range 100 { // more than there is room for
-		w.Send("2", "h")
+		w.Send(pipe.Command{URL: "2", Host: "h"})
 	}
 }
 
@@ -98,7 +112,7 @@ func TestWorkerWhosePipeClosesEndsByItself(t *testing.T) {
 
 func TestWorkerThatDoesNotSpeakTheProtocolIsKilled(t *testing.T) {
 	w, events := start(t, "babbles")
-	w.Send("1", "h")
+	w.Send(pipe.Command{URL: "1", Host: "h"})
 	e := <-events
 	require.True(t, e.Gone)
 	require.ErrorContains(t, e.Err, "no pipe.Result")

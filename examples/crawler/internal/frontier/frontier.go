@@ -4,10 +4,13 @@
 // It is pure: no clock, goroutine or I/O, and one goroutine uses it.
 //
 // Invariant: every URL that was added is in exactly one state, and a URL that
-// was handed out leaves Out only as Fetched or Failed, or back to Waiting.
+// was handed out leaves Out only as Fetched, Failed or Left, or back to Waiting.
 package frontier
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // A State is where a URL stands.
 type State int
@@ -18,6 +21,7 @@ const (
 	Out                  // a worker has it
 	Fetched              // the site answered, whatever the status
 	Failed               // no answer could be had
+	Left                 // not asked for any more: its host was given up
 )
 
 func (s State) String() string {
@@ -32,6 +36,8 @@ func (s State) String() string {
 		return "fetched"
 	case Failed:
 		return "failed"
+	case Left:
+		return "left"
 	}
 	panic("bug: no such state of a URL")
 }
@@ -65,7 +71,7 @@ type Frontier struct {
 type page struct {
 	state  State
 	worker int  // that has it, while Out
-	given  bool // was handed out at least once
+	given  bool // is handed out, or was at least once
 	back   bool // was given back at least once
 }
 
@@ -73,6 +79,8 @@ type host struct {
 	name    string
 	waiting []string
 	out     int
+	slow    bool // by Slow: one URL at a time
+	over    bool // by GiveUp: its URLs are left
 }
 
 // Counts sums a frontier up.
@@ -82,6 +90,7 @@ type Counts struct {
 	Out       int
 	Fetched   int
 	Failed    int
+	Left      int
 	GivenBack int // times that a URL came back unfinished
 	Again     int // URLs fetched or failed after they had been given back
 	// Full counts the pages that were fetched while what was out could have
@@ -100,10 +109,15 @@ func (f *Frontier) Add(url string) bool {
 	if f.urls[url] != nil {
 		return false
 	}
-	f.urls[url] = &page{state: Waiting}
 	f.counts.Known++
-	f.counts.Waiting++
 	h := f.host(url)
+	if h.over {
+		f.urls[url] = &page{state: Left}
+		f.counts.Left++
+		return true
+	}
+	f.urls[url] = &page{state: Waiting}
+	f.counts.Waiting++
 	if len(h.waiting) == 0 {
 		f.line = append(f.line, h)
 	}
@@ -138,7 +152,7 @@ func (f *Frontier) next() (url string, ok bool) {
 		return url, true
 	}
 	h := f.pick()
-	if h == nil || h.out >= ahead*f.cfg.PerHost {
+	if h == nil {
 		return "", false
 	}
 	url, h.waiting = h.waiting[0], h.waiting[1:]
@@ -149,14 +163,57 @@ func (f *Frontier) next() (url string, ok bool) {
 }
 
 // pick returns the host at the front of the line that has the least out, or
-// nil if no host is in line.
+// nil if none there may have more.
 func (f *Frontier) pick() (best *host) {
 	for _, h := range f.line[:min(f.cfg.Hosts, len(f.line))] {
-		if best == nil || h.out < best.out {
+		if h.out < f.most(h) && (best == nil || h.out < best.out) {
 			best = h
 		}
 	}
 	return best
+}
+
+// most is how many URLs of a host are out at most.
+func (f *Frontier) most(h *host) int {
+	if h.slow {
+		return 1
+	}
+	return ahead * f.cfg.PerHost
+}
+
+// Slow makes the URLs of a host go out one at a time.
+func (f *Frontier) Slow(name string) { f.named(name).slow = true }
+
+// GiveUp leaves the URLs of a host that wait, and those that will be added or
+// given back. It reports whether the host was not given up before.
+func (f *Frontier) GiveUp(name string) bool {
+	h := f.named(name)
+	if h.over {
+		return false
+	}
+	h.over = true
+	if len(h.waiting) > 0 {
+		f.leaveLine(h)
+	}
+	f.leave(h.waiting)
+	h.waiting = nil
+	f.back = slices.DeleteFunc(f.back, func(url string) bool {
+		if f.host(url) != h {
+			return false
+		}
+		f.leave([]string{url})
+		return true
+	})
+	return true
+}
+
+// leave enters that URLs which wait are left.
+func (f *Frontier) leave(urls []string) {
+	for _, url := range urls {
+		f.urls[url].state = Left
+	}
+	f.counts.Waiting -= len(urls)
+	f.counts.Left += len(urls)
 }
 
 // Fetched records that the site answered url.
@@ -197,14 +254,25 @@ func (f *Frontier) end(url string, s State) error {
 	return nil
 }
 
-// Return gives url back unfinished, to be handed out again before others.
-func (f *Frontier) Return(url string) error {
+// Return gives url back unfinished, to be handed out again before others, unless
+// its host was given up. If nobody asked the site for it, it is as if it had not
+// been handed out.
+func (f *Frontier) Return(url string, asked bool) error {
 	p, err := f.takeBack(url)
 	if err != nil {
 		return err
 	}
-	p.state, p.back = Waiting, true
-	f.counts.GivenBack++
+	if asked {
+		p.back = true
+		f.counts.GivenBack++
+	}
+	p.given = p.back
+	if f.host(url).over {
+		p.state = Left
+		f.counts.Left++
+		return nil
+	}
+	p.state = Waiting
 	f.counts.Waiting++
 	f.back = append(f.back, url)
 	return nil
@@ -215,7 +283,7 @@ func (f *Frontier) ReturnAll(worker int) int {
 	n := 0
 	for url, p := range f.urls {
 		if p.state == Out && p.worker == worker {
-			if err := f.Return(url); err != nil {
+			if err := f.Return(url, true); err != nil {
 				panic("bug: " + err.Error())
 			}
 			n++
@@ -253,8 +321,9 @@ func (f *Frontier) leaveLine(h *host) {
 	panic("bug: a host with waiting URLs is not in line")
 }
 
-func (f *Frontier) host(url string) *host {
-	name := f.cfg.Host(url)
+func (f *Frontier) host(url string) *host { return f.named(f.cfg.Host(url)) }
+
+func (f *Frontier) named(name string) *host {
 	h := f.hosts[name]
 	if h == nil {
 		h = &host{name: name}
@@ -271,6 +340,12 @@ func (f *Frontier) State(url string) State {
 	return Unknown
 }
 
+// Pending reports whether url waits or is out.
+func (f *Frontier) Pending(url string) bool {
+	s := f.State(url)
+	return s == Waiting || s == Out
+}
+
 // OutAt returns how many URLs worker has.
 func (f *Frontier) OutAt(worker int) int { return f.out[worker] }
 
@@ -281,7 +356,7 @@ func (f *Frontier) Finished() bool {
 }
 
 // Lost returns how many URLs were handed out and then came to nothing: neither
-// fetched nor failed.
+// fetched nor failed, nor left with their host.
 func (f *Frontier) Lost() (n int) {
 	for _, p := range f.urls {
 		if p.given && (p.state == Waiting || p.state == Out) {

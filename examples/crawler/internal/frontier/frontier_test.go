@@ -107,6 +107,82 @@ func TestGivenBackURLsAreFetchedEvenIfFewPagesAreWanted(t *testing.T) {
 	require.Equal(t, 3, f.Counts().Again)
 }
 
+func TestURLThatNobodyAskedForIsNotLost(t *testing.T) {
+	f := New(config(10))
+	f.Add("a/1")
+	url, _, _ := f.Take(1)
+	require.Equal(t, 1, f.Lost(), "if it all ended now")
+	require.NoError(t, f.Return(url, false))
+	require.Zero(t, f.Lost())
+	require.Zero(t, f.Counts().GivenBack)
+	url, _, ok := f.Take(1)
+	require.True(t, ok)
+	require.NoError(t, f.Return(url, true))
+	_, _, _ = f.Take(1)
+	require.NoError(t, f.Return(url, false))
+	require.Equal(t, 1, f.Lost(), "somebody did before")
+}
+
+func TestHostThatIsGivenUpLeavesItsURLs(t *testing.T) {
+	f := New(config(100))
+	for i := range 4 {
+		f.Add(fmt.Sprint("a/", i))
+		f.Add(fmt.Sprint("b/", i))
+	}
+	hosts := map[string]int{}
+	var out []string
+	for range 4 {
+		url, host, _ := f.Take(1)
+		hosts[host]++
+		out = append(out, url)
+	}
+	require.Equal(t, map[string]int{"a": 2, "b": 2}, hosts)
+	require.NoError(t, f.Return(out[0], true))
+	require.NoError(t, f.Return(out[1], true))
+	require.True(t, f.GiveUp("a"))
+	require.False(t, f.GiveUp("a"), "once")
+	require.Equal(t, 3, f.Counts().Left, "two that waited, and one that was given back")
+	require.True(t, f.Add("a/late"))
+	require.Equal(t, Left, f.State("a/late"))
+	for _, url := range out[2:] {
+		require.NoError(t, f.Return(url, true))
+	}
+	require.Equal(t, 5, f.Counts().Left)
+	for range 4 {
+		url, host, ok := f.Take(1)
+		require.True(t, ok)
+		require.Equal(t, "b", host)
+		require.NoError(t, f.Fetched(url))
+	}
+	require.True(t, f.Finished())
+	require.Zero(t, f.Lost())
+	c := f.Counts()
+	require.Equal(t, c.Known, c.Fetched+c.Left)
+}
+
+func TestSlowHostHasOneURLOutAndHoldsUpNobody(t *testing.T) {
+	cfg := config(100)
+	f := New(cfg)
+	f.Slow("slow")
+	for i := range 10 {
+		f.Add(fmt.Sprint("slow/", i))
+		f.Add(fmt.Sprint("quick/", i))
+	}
+	var slow []string
+	n := 0
+	for url, host, ok := f.Take(1); ok; url, host, ok = f.Take(1) {
+		if n++; host == "slow" {
+			slow = append(slow, url)
+		}
+	}
+	require.Len(t, slow, 1)
+	require.Equal(t, 11, n)
+	require.NoError(t, f.Fetched(slow[0]))
+	_, host, ok := f.Take(1)
+	require.True(t, ok)
+	require.Equal(t, "slow", host)
+}
+
 func TestSlowHostDoesNotTakeAllWorkers(t *testing.T) {
 	f := New(config(1000))
 	for i := range 100 {
@@ -134,7 +210,7 @@ func TestResultThatNobodyOwesIsAnError(t *testing.T) {
 	require.ErrorContains(t, f.Failed("a/1"), "waiting")
 	f.Take(1)
 	require.NoError(t, f.Fetched("a/1"))
-	require.ErrorContains(t, f.Return("a/1"), "fetched")
+	require.ErrorContains(t, f.Return("a/1", true), "fetched")
 	require.Equal(t, 1, f.Counts().Fetched)
 }
 
@@ -231,7 +307,7 @@ func end(t *testing.T, r *rand.Rand, f *Frontier, model map[string]State) {
 		require.NoError(t, f.Failed(url))
 		model[url] = Failed
 	case 2:
-		require.NoError(t, f.Return(url))
+		require.NoError(t, f.Return(url, r.IntN(2) == 0))
 		model[url] = Waiting
 	}
 }

@@ -3,8 +3,10 @@
 //
 //	parent → worker   {"setup":{…}}                     once, first
 //	parent → worker   {"url":"http://…","host":"src/net"}
+//	parent → worker   {"pause":{"host":"…","for":2000000000}}
 //	parent → worker   {"drain":true}                    finish what you have, and end
 //	worker → parent   {"url":"http://…","status":200,"bytes":812,"links":[…]}
+//	worker → parent   {"pause":{"host":"…","for":2000000000}}
 //
 // The end of the parent's side, however it comes about, tells the worker to
 // stop at once: a parent that was killed leaves no workers behind.
@@ -19,13 +21,35 @@ import (
 	"time"
 )
 
-// A Command is a line from the parent. Exactly one of Setup, URL and Drain is
-// set.
+// A Command is a line from the parent. Exactly one of Setup, URL, Pause and
+// Drain is set.
 type Command struct {
 	Setup *Setup `json:"setup,omitempty"`
-	URL   string `json:"url,omitempty"`
-	Host  string `json:"host,omitempty"` // that URL belongs to: the slot key
-	Drain bool   `json:"drain,omitempty"`
+
+	URL    string `json:"url,omitempty"`
+	Host   string `json:"host,omitempty"`   // that URL belongs to: the slot key
+	Robots bool   `json:"robots,omitempty"` // URL is a robots.txt, whose text is wanted
+	// Pace is the time between the starts of two requests on Host, over all
+	// crawlers with the same server; 0: no limit. Wait is the time that must
+	// have passed before this one starts.
+	Pace time.Duration `json:"pace,omitempty"`
+	Wait time.Duration `json:"wait,omitempty"`
+
+	Pause *Pause `json:"pause,omitempty"`
+
+	Drain bool `json:"drain,omitempty"`
+	// Within is how long the worker may take to finish. What it has not fetched
+	// by then it gives back.
+	Within time.Duration `json:"within,omitempty"`
+}
+
+// A Pause says that a host asked to come back later. A worker that was told so
+// says it to the parent, and the parent to the others.
+type Pause struct {
+	Host string        `json:"host"`
+	For  time.Duration `json:"for,omitempty"`
+	// Over says why nothing more is to be asked of the host at all.
+	Over string `json:"over,omitempty"`
 }
 
 // Setup tells a worker what it is.
@@ -37,23 +61,33 @@ type Setup struct {
 	Lease   time.Duration `json:"lease"`    // of each slot
 	Slots   int           `json:"slots"`    // in all
 	PerHost int           `json:"per_host"` // on a host
-	// Pace and HostPace are the times between the starts of two requests, in
-	// all and on a host; 0: no limit.
-	Pace      time.Duration `json:"pace,omitempty"`
-	HostPace  time.Duration `json:"host_pace,omitempty"`
+	// Pace is the time between the starts of two requests in all; 0: no limit.
+	Pace time.Duration `json:"pace,omitempty"`
+	// Linger is how long the worker waits at its end for starts to be as far
+	// apart as they should, for the sake of others with the same server.
+	Linger    time.Duration `json:"linger,omitempty"`
+	MaxWait   time.Duration `json:"max_wait"` // how long a host may put the crawl off
 	UserAgent string        `json:"user_agent"`
+	Whole     bool          `json:"whole,omitempty"` // read pages that are no HTML, too
 }
 
-// A Result is a line from a worker: what became of one URL.
+// A Result is a line from a worker: what became of one URL, or a Pause.
 type Result struct {
-	URL    string   `json:"url"`
-	Status int      `json:"status,omitempty"` // of the answer; 0: there was none
-	Bytes  int64    `json:"bytes,omitempty"`  // of the answer's body
-	Links  []string `json:"links,omitempty"`  // absolute URLs that the page links to, each once
+	URL     string   `json:"url,omitempty"`
+	Status  int      `json:"status,omitempty"`   // of the answer; 0: there was none, or it is a robots.txt
+	Bytes   int64    `json:"bytes,omitempty"`    // of the answer's body
+	HTML    bool     `json:"html,omitempty"`     // it is a page whose links were looked for
+	Links   []string `json:"links,omitempty"`    // absolute URLs that the page links to, each once
+	Target  string   `json:"target,omitempty"`   // where a redirect leads
+	NoIndex bool     `json:"no_index,omitempty"` // the site does not want the page to be kept
+	Text    []byte   `json:"text,omitempty"`     // of a robots.txt
 	// Err says why there was no answer. With Again set the URL is not at
 	// fault (the slot was lost, say) and should be fetched again.
 	Err   string `json:"err,omitempty"`
 	Again bool   `json:"again,omitempty"`
+	Asked bool   `json:"asked,omitempty"` // with Again: the site has had a request for it
+
+	Pause *Pause `json:"pause,omitempty"`
 }
 
 // A Writer writes lines. It is safe for concurrent use.

@@ -18,7 +18,8 @@ func TestEachLineArrivesAsItWasWritten(t *testing.T) {
 	var b bytes.Buffer
 	sent := []Command{
 		{Setup: &Setup{Worker: 1, Workers: 2, Window: 4, Server: "127.0.0.1:1", Lease: time.Second, Slots: 3, PerHost: 4}},
-		{URL: "http://x/?a=1&b=<\n>", Host: "x"},
+		{URL: "http://x/?a=1&b=<\n>", Host: "x", Robots: true, Pace: time.Second, Wait: time.Minute},
+		{Pause: &Pause{Host: "x", For: time.Second, Over: "enough"}},
 		{Drain: true},
 	}
 	w := NewWriter[Command](&b)
