@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -271,4 +272,50 @@ func TestForbiddenStartIsRefused(t *testing.T) {
 	require.Equal(t, exitFailed, status)
 	require.Contains(t, r.Err, "robots.txt")
 	require.Equal(t, []string{"/robots.txt"}, asked())
+}
+
+// Retry-After over real sockets and processes: before a process was told, it may
+// have as many requests under way as a host may have at once, and no more.
+func TestRealSiteThatAsksToComeBackLaterIsLeftAlone(t *testing.T) {
+	t.Parallel() // it mostly waits
+	const pages, perHost, procs = 40, 4, 3
+	var mu sync.Mutex
+	var until time.Time
+	refused, served := 0, 0
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		if served++; served == 10 {
+			until = time.Now().Add(time.Second)
+		}
+		if time.Now().Before(until) {
+			refused++
+			w.Header().Set("Retry-After", "1")
+			w.WriteHeader(http.StatusTooManyRequests)
+			return
+		}
+		w.Header().Set("Content-Type", "text/html")
+		if r.URL.Path == "/" {
+			for i := range pages - 1 {
+				fmt.Fprintf(w, "<a href=/%d>", i)
+			}
+		}
+	}))
+	defer s.Close()
+	r, status := built.Run(t, "-url", s.URL)
+	require.Equal(t, exitOK, status)
+	require.Equal(t, pages, number(t, r.Out, pagesFetched))
+	require.Positive(t, refused)
+	require.LessOrEqual(t, refused, procs*perHost)
+}
+
+func TestSiteThatAnswersNothingAtAllIsAnErrorThatSaysSo(t *testing.T) {
+	t.Parallel() // it mostly waits
+	address := unused(t)
+	r, status := built.Run(t, "-url", "http://"+address)
+	require.Equal(t, exitFailed, status)
+	require.Contains(t, r.Err, "crawler: http://"+address+"/ was not read: ")
+	require.Contains(t, r.Err, "connection refused")
+	require.Equal(t, 1, strings.Count(r.Err, "\n"))
+	require.NotContains(t, r.Out, "ok:")
 }

@@ -16,7 +16,51 @@
 //
 // The program exits with status 0 if the limits were reached and never passed
 // and no page was lost, 1 if not or if it could not run, 2 if its flags make no
-// sense, and 130 if it was interrupted.
+// sense, and 130 if it was interrupted, which ends it within a second.
+//
+// # Real sites
+//
+//	go run ./examples/crawler -url https://example.com/ -contact you@example.com
+//
+// crawls a real site, or several with more than one -url: pages of the same
+// scheme, host and port. What its owner may rely on:
+//
+//   - robots.txt comes first and is obeyed as RFC 9309 says, in every spelling of
+//     a path, for links and for each redirect. An answer of the 400s means that
+//     there are no rules. One of the 500s, 429 or none at all forbids everything:
+//     it is asked for again, five times at most where the site answers and three
+//     where it does not, and then the host is given up. Five redirects of it are
+//     followed, ten of a page.
+//   - Crawl-delay is kept between an answer and the next request. So is Retry-After,
+//     with 429 and any status of the 500s, and a time that doubles where none is
+//     named: no worker process asks the host for anything before it has passed, and
+//     then one request of each goes first. Other hosts go on.
+//   - No page is asked for twice, unless the site asked to come back later, or
+//     there was no answer (three times at most).
+//   - Never more than -per-host requests are there at once, -slots in all.
+//   - Links marked nofollow are not followed, nor are those of pages that say so
+//     in their head or in X-Robots-Tag.
+//   - Only HTML is read, at most 8 MiB of a page and for 10 s. Of anything else
+//     only the headers are read.
+//   - The User-Agent names the program, and whoever -contact says runs it.
+//
+// A host that asks for more patience than -max-wait (a minute, if it is not given)
+// is given up: by Retry-After, by not answering for so long, or by a Crawl-delay,
+// in which case its start page is read and nothing else. So is one where eight
+// pages in a row could not be had. What that leaves is counted, as is what -for
+// leaves when it ends the crawl.
+//
+// "ok" and status 0 mean that each page given with -url was read, and that each
+// other one that was asked for had an answer. An answer may be an error, such as
+// 404; a page that breaks off, or does not end, or is still unavailable at the
+// last try is none, and neither is one that was left with its host or when -for
+// had passed.
+//
+// What one crawler is asked to wait for, another one with the same server does not
+// know: Retry-After holds for the processes of one crawl. The times of -rate,
+// -host-rate and Crawl-delay hold for all crawlers with one server, except that
+// the last start of a crawl counts for ten more seconds at most, and not at all
+// when it is interrupted.
 //
 // # How it is made
 //
