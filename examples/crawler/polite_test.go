@@ -64,23 +64,16 @@ func mostAtOnce(web *trouble.Web, hosts ...string) (most int) {
 	return most
 }
 
-// links returns n links to pages of a site, which it adds.
-func links(site trouble.Site, n int, answer func(i int) (path string)) (targets []string) {
-	for i := range n {
-		targets = append(targets, answer(i))
-	}
-	return targets
-}
-
 // paged returns a site with a top page and n pages that it links to, each of
 // which takes a while.
 func paged(robots string, n int) trouble.Site {
 	site := trouble.Site{"/robots.txt": trouble.Text(robots)}
-	targets := links(site, n, func(i int) string {
+	var targets []string
+	for i := range n {
 		p := fmt.Sprintf("/%d", i)
 		site[p] = trouble.Slow(50*time.Millisecond, trouble.Page("/"))
-		return p
-	})
+		targets = append(targets, p)
+	}
 	site["/"] = trouble.Page(targets...)
 	return site
 }

@@ -53,9 +53,12 @@ func (c *crawl) book(w *worker, r pipe.Result) error {
 	} else {
 		err = c.bookAnswer(w, r)
 	}
+	if err != nil {
+		return err
+	}
 	c.advance(r)
 	c.quitTooSlow(r)
-	return err
+	return nil
 }
 
 // unfinished counts a URL that came back. If all do, the crawl must end.

@@ -678,4 +678,48 @@ var rules = []broken{
 		new:  "if r.seen.Peak > r.slots+1 {",
 		test: "examples/crawler.TestVerdict",
 	},
+
+	// The crawler: what the owners of real sites may rely on.
+	{
+		rule: "a path that robots.txt forbids is forbidden in every spelling",
+		file: "examples/crawler/internal/robots/match.go",
+		old:  "return r.allows(canonical(path)) && r.allows(canonical(lenient(path)))",
+		new:  "return r.allows(path)",
+		test: "examples/crawler/internal/robots.TestPathIsForbiddenInEverySpelling",
+	},
+	{
+		rule: "a robots.txt that cannot be had now forbids all",
+		file: "examples/crawler/internal/page/fetch.go",
+		old:  "case res.StatusCode >= 400 && res.StatusCode < 500:",
+		new:  "case res.StatusCode >= 400:",
+		test: "examples/crawler/internal/page.TestAnswersForRobotsTxt",
+	},
+	{
+		rule: "a page that does not end is no page",
+		file: "examples/crawler/internal/page/fetch.go",
+		old:  "if _, err := io.Copy(io.Discard, body); err != nil {",
+		new:  "if _, err := io.Copy(io.Discard, body); false {",
+		test: "examples/crawler/internal/page.TestBodyThatDoesNotEndIsNoPage",
+	},
+	{
+		rule: "a host that asked to come back later is left alone until then",
+		file: "examples/crawler/patience.go",
+		old:  "case now.Before(h.until):",
+		new:  "case false:",
+		test: "examples/crawler.TestHostIsLeftAloneForAsLongAsItAsksAndLongerEachTime",
+	},
+	{
+		rule: "the other worker processes are told so",
+		file: "examples/crawler/results.go",
+		old:  "\tc.tell(w, p)\n}",
+		new:  "}",
+		test: "examples/crawler.TestRetryAfterIsKeptForTheHostAndOthersGoOn",
+	},
+	{
+		rule: "a start page that was not read is not ok",
+		file: "examples/crawler/start.go",
+		old:  "case r.Status >= 300:",
+		new:  "case false:",
+		test: "examples/crawler.TestStartPageCountsAsReadOnlyIfItWas",
+	},
 }
