@@ -193,18 +193,11 @@ func TestRetryAfterIsKeptForTheHostAndOthersGoOn(t *testing.T) {
 func TestOneRequestGoesFirstWhenAPauseHasEnded(t *testing.T) {
 	t.Parallel()
 	site := paged("", 30)
-	// From the third page on everything is put off, for half a minute.
-	began := time.Time{}
+	outage := trouble.Outage{For: 30 * time.Second}
 	for p, answer := range site {
-		if p == "/" || p == "/robots.txt" {
-			continue
+		if p != "/" && p != "/robots.txt" {
+			site[p] = outage.Answer(trouble.Slow(10*time.Millisecond, trouble.Busy(429, "10")), answer)
 		}
-		site[p] = trouble.If(func(now time.Time) bool {
-			if began.IsZero() {
-				began = now
-			}
-			return now.Sub(began) < 30*time.Second
-		}, trouble.Slow(10*time.Millisecond, trouble.Busy(429, "10")), answer)
 	}
 	done := crawlWeb(t, map[string]trouble.Site{"h": site}, 0, "-url", "http://h/", "-procs", "1")
 	require.Equal(t, exitOK, done.status(), done)
@@ -264,7 +257,7 @@ func TestPageWithoutAWholeAnswerIsNoPageAndNotOK(t *testing.T) {
 	}{
 		"endless": {trouble.Endless(time.Second), 1},
 		"fast":    {trouble.Endless(0), 1},
-		"bomb":    {trouble.Bomb(1 << 30), 1},
+		"bomb":    {trouble.Bomb(4 * page.MaxBody), 1},
 		"broken":  {trouble.Broken, maxUnanswered},
 		"short":   {trouble.Short, maxUnanswered},
 		"silent":  {trouble.Silent, maxUnanswered},

@@ -47,15 +47,15 @@ type launcher func(setup pipe.Setup, stderr io.Writer, events chan<- fleet.Event
 
 // run crawls as s says, shows it on out, and returns the exit status.
 func run(s settings, out *os.File) (status int, err error) {
-	interrupts := make(chan os.Signal, 2)
-	signal.Notify(interrupts, os.Interrupt, syscall.SIGTERM)
-	defer signal.Stop(interrupts)
-
 	w, err := open(s)
 	if err != nil {
 		return exitFailed, err
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
+	// Before this, Ctrl-C ends the process at once: nothing has begun.
+	interrupts := make(chan os.Signal, 2)
+	signal.Notify(interrupts, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(interrupts)
 	fmt.Fprint(out, w.describe(s))
 
 	display := progress.New(out)

@@ -135,16 +135,31 @@ func Bomb(size int) http.HandlerFunc {
 	}
 }
 
-// If answers in one way while a condition on the time holds, and then in another.
-func If(condition func(now time.Time) bool, first, then http.HandlerFunc) http.HandlerFunc {
-	var mu sync.Mutex // guards what condition remembers
+// An Outage begins with the first request for one of its pages and goes on for a
+// time.
+type Outage struct {
+	For time.Duration
+
+	mu    sync.Mutex // guards began
+	began time.Time
+}
+
+// Answer answers in one way while the outage goes on, and then in another.
+func (o *Outage) Answer(during, then http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		mu.Lock()
-		answer := then
-		if condition(time.Now()) {
-			answer = first
+		if o.goesOn() {
+			during(w, r)
+			return
 		}
-		mu.Unlock()
-		answer(w, r)
+		then(w, r)
 	}
+}
+
+func (o *Outage) goesOn() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.began.IsZero() {
+		o.began = time.Now()
+	}
+	return time.Since(o.began) < o.For
 }
