@@ -83,11 +83,12 @@ func paged(robots string, n int) trouble.Site {
 func TestSiteOwnerHasNothingToComplainOf(t *testing.T) {
 	t.Parallel()
 	site := trouble.Site{
-		"/robots.txt": trouble.Text("\uFEFFnonsense\r\nUser-agent: *\r\nDisallow: /private\r\nDisallow: /*.secret$\r\nAllow: /private/but/this\r\nCrawl-delay: fast\r\n"),
+		"/robots.txt": trouble.Text("\uFEFFnonsense\r\nUser-agent: *\r\nDisallow: /private\r\nDisallow: /*.secret$\r\nAllow: /private/but/this\r\nCrawl-delay: fast\r\n" +
+			strings.Repeat("# a long story\r\n", 30_000) + "Disallow: /last\r\n"),
 		"/": trouble.HTML(`
 			<a href="/private/1"> <a href="/%70rivate/2"> <a href="/x/../private/3"> <a href="/x/%2e%2e/private/4"> <a href="//h/private/5">
 			<a href="HTTP://H:80/%70rivate"> <a href="/private%2F6"> <a href="//private/7"> <a href="\private\8"> <a href="/./%2e/private">
-			<a href="/a.secret"> <a href="/a%2Esecret"> <a href="/private/but/this">
+			<a href="/a.secret"> <a href="/a%2Esecret"> <a href="/last"> <a href="/private/but/this">
 			<a href="/a"> <a href="/%61"> <a href="/x/../a#f"> <a href="http://h:80/a?"> <a href="//H/a">
 			<a href="/to/private"> <a href="/to/loop"> <a href="/to/elsewhere"> <a href="/to/chain/0"> <a href="/meta"> <a href="/header">
 			<a href="/unwelcome" rel="nofollow"> <a href="/base"> <a href="/file"> <a href="/missing"> <a href="/error">
@@ -167,7 +168,7 @@ func TestRetryAfterIsKeptForTheHostAndOthersGoOn(t *testing.T) {
 		for _, p := range []string{"/3", "/4", "/20"} {
 			busy[p] = trouble.First(1, trouble.Slow(20*time.Millisecond, trouble.Busy(status, "20")), busy[p])
 		}
-		done := crawlWeb(t, map[string]trouble.Site{"busy": busy, "other": paged("", 50)}, 0, "-url", "http://busy/", "-url", "http://other/")
+		done := crawlWeb(t, map[string]trouble.Site{"busy": busy, "other": paged("", 50)}, 0, "-url", "http://busy/", "-url", "http://other/", "-max-wait", "5m")
 		require.Equal(t, exitOK, done.status(), done)
 		require.Equal(t, 82, done.counts.Fetched)
 		refused := map[string]time.Time{} // when, by path
