@@ -207,8 +207,10 @@ func (c *crawl) handOutTo(w *worker) bool {
 	}
 	command := pipe.Command{URL: address, Host: host, Pace: pace(c.hostRate)}
 	if o, _ := c.sites.find(address); o.pace > 0 {
-		// One at a time, as Slow has it: so much after the answer before it.
-		command.Pace, command.Wait = max(command.Pace, o.pace), o.pace
+		command.Pace = max(command.Pace, o.pace)
+		if o.pace <= c.maxWait { // else this is the only page: see quitTooSlow
+			command.Wait = o.pace // after the answer before it, since it is one at a time
+		}
 	}
 	w.Send(command)
 	return true

@@ -395,10 +395,23 @@ func TestHostThatIsTooSlowIsLeftAfterItsStartPage(t *testing.T) {
 	t.Parallel()
 	done := crawlWeb(t, map[string]trouble.Site{"slow": paged("User-agent: *\nCrawl-delay: 600\n", 5)}, 0, "-url", "http://slow/", "-max-wait", "9m")
 	require.Equal(t, once("/"), counted(done.web, "slow"))
+	require.Less(t, done.took, time.Second, "it waits for nothing")
 	require.Equal(t, exitFailed, done.status())
 	require.Equal(t, 5, done.counts.Left)
 	require.Contains(t, done.String(), "asks for 10m0s between two requests, longer than -max-wait 9m0s allows")
 	require.Contains(t, done.String(), "FAILED: 5 pages were left")
+}
+
+func TestHostThatIsTooSlowIsNotWaitedForWhenItsStartPageIsPutOff(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]http.HandlerFunc{"busy": trouble.Busy(503, "1"), "broken": trouble.Broken} {
+		site := paged("User-agent: *\nCrawl-delay: 600\n", 5)
+		site["/"] = answer
+		done := crawlWeb(t, map[string]trouble.Site{"slow": site}, 0, "-url", "http://slow/")
+		require.Equal(t, once("/"), counted(done.web, "slow"), name)
+		require.Less(t, done.took, time.Second, name)
+		require.ErrorContains(t, done.nothing(), "-max-wait", name)
+	}
 }
 
 func TestCrawlEndsWhenItsTimeIsUpAndCountsWhatIsLeft(t *testing.T) {

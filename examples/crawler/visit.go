@@ -101,9 +101,10 @@ func (v *visit) fetch(ctx context.Context) (err error) {
 // not answer. Either way its host is left alone for a while.
 func (v *visit) refused(err error) error {
 	var later *page.LaterError
-	after, tries, most := v.Wait, &v.unanswered, maxUnanswered
+	// Another start on the host will not be allowed before Pace has passed, either.
+	after, tries, most := max(v.Wait, v.Pace), &v.unanswered, maxUnanswered
 	if errors.As(err, &later) {
-		after, tries, most = max(v.Wait, later.After), &v.putOff, maxPutOff
+		after, tries, most = max(after, later.After), &v.putOff, maxPutOff
 	}
 	*tries++
 	pause := v.patience.refused(v.Host, after, err)

@@ -86,7 +86,10 @@ type Fetcher struct {
 
 // NewFetcher returns a Fetcher. Close ends the connections that it keeps.
 func NewFetcher(cfg Config) *Fetcher {
+	var protocols http.Protocols
+	protocols.SetHTTP1(true) // where an empty body is none on the wire either: see once
 	transport := &http.Transport{
+		Protocols:    &protocols,
 		MaxIdleConns: cfg.Conns, MaxIdleConnsPerHost: cfg.Conns, IdleConnTimeout: 30 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
 		DialContext:            cfg.Dial,
@@ -121,7 +124,7 @@ func get[T any](ctx context.Context, f *Fetcher, address string, read func(*http
 	var nothing T
 	ctx, cancel := context.WithTimeoutCause(ctx, MaxTime, errTooSlow)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, once())
 	if err != nil {
 		return nothing, err
 	}
@@ -147,6 +150,11 @@ func get[T any](ctx context.Context, f *Fetcher, address string, read func(*http
 	}
 	return got, nil
 }
+
+// once returns an empty body, which is not sent. With it a request is made once:
+// one without a body the transport repeats at once, and without being asked, when
+// the site closes a kept connection instead of answering.
+func once() io.Reader { return io.NopCloser(strings.NewReader("")) }
 
 // unwrapped returns err without the method and the address, which are said
 // already.

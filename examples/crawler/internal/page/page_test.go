@@ -245,6 +245,28 @@ func TestSiteThatSaysNothingIsNoAnswer(t *testing.T) {
 	})
 }
 
+func TestRequestIsMadeOnceAlsoWhenAKeptConnectionBreaks(t *testing.T) {
+	inWeb(t, trouble.Site{"/": trouble.Page(), "/broken": trouble.Broken}, func(t *testing.T, web *trouble.Web, f *Fetcher) {
+		for range 3 {
+			_, err := f.Fetch(t.Context(), "http://h/")
+			require.NoError(t, err)
+			_, err = f.Fetch(t.Context(), "http://h/broken")
+			require.Error(t, err)
+		}
+		require.Len(t, web.Log("h"), 6)
+	})
+}
+
+func TestRequestHasNoBody(t *testing.T) {
+	_, err := fetched(t, func(_ http.ResponseWriter, r *http.Request) {
+		require.Equal(t, http.MethodGet, r.Method)
+		require.Zero(t, r.ContentLength)
+		require.Empty(t, r.TransferEncoding)
+		require.Empty(t, r.Header["Content-Length"])
+	})
+	require.NoError(t, err)
+}
+
 func TestFetchEndsWithItsContext(t *testing.T) {
 	inWeb(t, trouble.Site{"/": trouble.Silent}, func(t *testing.T, _ *trouble.Web, f *Fetcher) {
 		ctx, cancel := context.WithCancel(t.Context())
