@@ -28,6 +28,8 @@ type crawled struct {
 	err  error
 	web  *trouble.Web
 	took time.Duration
+	// kills is how many workers did not end by themselves, or were killed by -kill.
+	kills int32
 }
 
 // crawlWeb crawls sites, from the top of each of the hosts named, with the flags
@@ -50,7 +52,7 @@ func crawlWeb(t *testing.T, sites map[string]trouble.Site, interruptAt time.Dura
 		o := outside{dial: web.Dial, source: func(s pipe.Setup, l dflockd.Limits) (slot.Source, error) {
 			return dflockd.NewSource(l, dflockd.WithServers(s.Server), dflockd.WithLease(s.Lease), dflockd.WithDialer(toServer))
 		}}
-		w := &world{starts: s.urls, server: "memory:1", launch: inProcess(o)}
+		w := &world{starts: s.urls, server: "memory:1", launch: inProcess(o, &done.kills)}
 		interrupts := make(chan os.Signal, 1)
 		if interruptAt > 0 {
 			time.AfterFunc(interruptAt, func() { interrupts <- os.Interrupt })
@@ -63,12 +65,13 @@ func crawlWeb(t *testing.T, sites map[string]trouble.Site, interruptAt time.Dura
 	return done
 }
 
-// inProcess starts workers as goroutines of this process.
-func inProcess(o outside) launcher {
+// inProcess starts workers as goroutines of this process, and counts those that
+// are killed.
+func inProcess(o outside, kills *int32) launcher {
 	return func(setup pipe.Setup, _ io.Writer, events chan<- fleet.Event) (*fleet.Worker, error) {
 		stdin, commands := io.Pipe()
 		results, stdout := io.Pipe()
-		p := &thread{commands: commands, results: results, ended: make(chan error, 1)}
+		p := &thread{commands: commands, results: results, stdout: stdout, ended: make(chan error, 1), kills: kills}
 		go func() {
 			err := work(stdin, stdout, o)
 			stdout.Close()
@@ -82,7 +85,9 @@ func inProcess(o outside) launcher {
 type thread struct {
 	commands *io.PipeWriter
 	results  *io.PipeReader
+	stdout   *io.PipeWriter // the other end of results
 	ended    chan error
+	kills    *int32 // written by the crawl's goroutine
 }
 
 var errKilled = errors.New("killed")
@@ -94,6 +99,7 @@ func (p *thread) PID() int              { return 0 }
 
 // Kill does to a thread what the loss of its pipes does: it stops by itself.
 func (p *thread) Kill() error {
-	p.results.CloseWithError(io.EOF)
+	*p.kills++
+	p.stdout.Close()
 	return p.commands.CloseWithError(errKilled)
 }

@@ -438,6 +438,7 @@ func TestInterruptedCrawlEndsWithinASecond(t *testing.T) {
 			done := crawlWeb(t, map[string]trouble.Site{"h": site}, 3*time.Second, append(flags, "-url", "http://h/")...)
 			require.NoError(t, done.err, name)
 			require.Less(t, done.took, 4*time.Second, "%s %v", name, flags)
+			require.Zero(t, done.kills, "%s %v: each gave its slots back", name, flags)
 			require.Equal(t, exitInterrupted, done.status(), name)
 			require.Contains(t, done.String(), "interrupted before all was done", name)
 			require.NotContains(t, done.String(), "ok:", name)
@@ -450,6 +451,7 @@ func TestWorkThatADeadWorkerHadIsDoneByOthers(t *testing.T) {
 	done := crawlWeb(t, map[string]trouble.Site{"h": paged("", 60)}, 0, "-url", "http://h/", "-kill", "-pages", "60")
 	require.NoError(t, done.err)
 	require.Equal(t, exitOK, done.status(), done)
+	require.EqualValues(t, 1, done.kills)
 	require.Equal(t, 60, done.counts.Fetched)
 	require.LessOrEqual(t, mostAtOnce(done.web, "h"), 4)
 }
