@@ -213,17 +213,19 @@ func TestOneRequestGoesFirstWhenAPauseHasEnded(t *testing.T) {
 
 func TestHostThatNeverAnswersIsGivenUp(t *testing.T) {
 	t.Parallel()
+	// Before each of three processes was told, it may have as many requests under
+	// way as a host may have at once; and one when a pause has ended.
+	const atFirst, again = 3 * 4, 3 * (maxRefusals - 1)
 	for name, c := range map[string]struct {
 		answer   func() (site trouble.Site)
 		requests int // at most, after robots.txt and the top page
 		why      string
 	}{
-		// Each process tries with one request when a pause has ended.
-		"always too many": {func() trouble.Site { return all(paged("", 30), trouble.Busy(429, "5")) }, 4 + 3*(maxRefusals-1), "time in a row"},
-		"for an hour":     {func() trouble.Site { return all(paged("", 30), trouble.Busy(503, "3600")) }, 4, "-max-wait"},
-		"never when":      {func() trouble.Site { return all(paged("", 30), trouble.Busy(503, "")) }, 4 + 3*(maxRefusals-1), "time in a row"},
-		"breaks":          {func() trouble.Site { return all(paged("", 30), trouble.Broken) }, 4 + 3*(maxRefusals-1), "time in a row"},
-		"silent":          {func() trouble.Site { return all(paged("", 30), trouble.Silent) }, 4 + 3*(maxRefusals-1), "-max-wait"},
+		"always too many": {func() trouble.Site { return all(paged("", 30), trouble.Busy(429, "5")) }, atFirst + again, "time in a row"},
+		"for an hour":     {func() trouble.Site { return all(paged("", 30), trouble.Busy(503, "3600")) }, atFirst, "-max-wait"},
+		"never when":      {func() trouble.Site { return all(paged("", 30), trouble.Busy(503, "")) }, atFirst + again, "time in a row"},
+		"breaks":          {func() trouble.Site { return all(paged("", 30), trouble.Broken) }, atFirst + again, "time in a row"},
+		"silent":          {func() trouble.Site { return all(paged("", 30), trouble.Silent) }, atFirst + again, "-max-wait"},
 		"endless":         {func() trouble.Site { return all(paged("", 30), trouble.Endless(time.Second)) }, maxFailing + 3, "pages in a row"},
 	} {
 		done := crawlWeb(t, map[string]trouble.Site{"bad": c.answer(), "good": paged("", 30)}, 0, "-url", "http://bad/", "-url", "http://good/")
