@@ -39,6 +39,6 @@ bench-short: ## run each benchmark once; is the table still the same?
 
 .PHONY: soak
 soak: ## the long runs: 9,000 connections, 100 simulated days of faults, 10,000 histories, 500 kills
-	DFLOCKD_SOAK=60s go test -run '^TestSoak$$' -v -timeout 10m ./dflockd/server
-	go test -run 'TestTableDoesWhatTheModelDoes' -timeout 2h ./dflockd/internal/locktable -args -locktable.steps=1000000000
+	BERTH_SOAK=60s go test -run '^TestSoak$$' -v -timeout 10m ./dflockd/server
+	BERTH_TABLE_STEPS=1000000000 go test -run '^TestTableDoesWhatTheModelDoes$$' -v -timeout 2h ./dflockd/internal/locktable
 	BERTH_SOAK_DAYS=100 BERTH_HISTORIES=10000 BERTH_KILLS=500 go test -v -timeout 12h ./internal/stacktest

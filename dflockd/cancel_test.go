@@ -15,6 +15,7 @@ import (
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
 	"github.com/berth-go/berth/dflockd/server"
+	"github.com/berth-go/berth/internal/stacktest/faultnet"
 	"github.com/berth-go/berth/slot"
 )
 
@@ -46,8 +47,7 @@ func TestNoSlotIsLostInCancelsAtTheGrantOfAnOriginalServer(t *testing.T) {
 func cancelAtTheGrant(t *testing.T, src *Source, claims int) {
 	t.Helper()
 	const workers = 8
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := faultnet.Seed(t)
 	var cancelled, granted atomic.Int64
 	var wg sync.WaitGroup
 	for w := range workers {

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/berth-go/berth/internal/stacktest/faultnet"
 )
 
 func TestOpenGateLetsEverybodyDial(t *testing.T) {
@@ -104,8 +106,7 @@ func TestAfterAnOutageDialsAreSpread(t *testing.T) {
 }
 
 func TestGateNeverProbesTwiceAtOnce(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := faultnet.Seed(t)
 	r := rand.New(rand.NewPCG(seed, 1))
 	var g gate
 	now, probes := time.Now(), 0

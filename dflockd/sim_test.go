@@ -6,9 +6,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net"
-	"os"
 	"regexp"
-	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -17,20 +15,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-go/berth/dflockd/server"
+	"github.com/berth-go/berth/internal/stacktest/faultnet"
 	"github.com/berth-go/berth/slot"
 )
-
-// simSeed returns the seed of a simulation: DFLOCKD_SEED replays one.
-func simSeed(t *testing.T) uint64 {
-	seed := rand.Uint64()
-	if s := os.Getenv("DFLOCKD_SEED"); s != "" {
-		var err error
-		seed, err = strconv.ParseUint(s, 10, 64)
-		require.NoError(t, err)
-	}
-	t.Logf("DFLOCKD_SEED=%d replays this", seed)
-	return seed
-}
 
 // restarts is a server that can be replaced by a new one that knows nothing.
 type restarts struct {
@@ -112,7 +99,7 @@ func (h *holders) work(ctx context.Context, t *testing.T, src *Source, r *rand.R
 // a strict server that is restarted too. The limit is never passed, and work
 // goes on after each fault.
 func TestStrictLimitHoldsUnderFaults(t *testing.T) {
-	seed := simSeed(t)
+	seed := faultnet.Seed(t)
 	synctest.Test(t, func(t *testing.T) {
 		const limit, workers, lease = 3, 6, 5 * time.Second
 		r := rand.New(rand.NewPCG(seed, 0))
@@ -187,7 +174,7 @@ func TestStrictLimitHoldsUnderFaults(t *testing.T) {
 // TestFiftyRestartsUnderLoad restarts a server that releases on disconnect: the
 // contexts end with the connections, and no claim is left without an answer.
 func TestFiftyRestartsUnderLoad(t *testing.T) {
-	seed := simSeed(t)
+	seed := faultnet.Seed(t)
 	synctest.Test(t, func(t *testing.T) {
 		const limit, workers = 3, 12
 		srv := &restarts{}

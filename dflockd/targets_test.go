@@ -142,9 +142,9 @@ func writePEM(t *testing.T, c tls.Certificate) (cert, key string) {
 
 // original returns the original server's program, or says that it is not here.
 func originalServer(t *testing.T) string {
-	path := os.Getenv("DFLOCKD_REFERENCE")
+	path := os.Getenv("BERTH_ORIGINAL_SERVER")
 	if path == "" {
-		t.Skip("not run against the original dflockd: DFLOCKD_REFERENCE does not name its program")
+		t.Skip("not run against the original dflockd: BERTH_ORIGINAL_SERVER does not name its program")
 	}
 	return path
 }

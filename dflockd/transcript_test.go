@@ -167,12 +167,12 @@ func (c *recorded) Read(b []byte) (int, error) {
 }
 
 // TestRecordTranscripts runs the scenarios against the original server and
-// writes what was said to testdata. It is run by hand, with DFLOCKD_RECORD set
+// writes what was said to testdata. It is run by hand, with BERTH_RECORD set
 // to the release of the server.
 func TestRecordTranscripts(t *testing.T) {
-	release := os.Getenv("DFLOCKD_RECORD")
+	release := os.Getenv("BERTH_RECORD")
 	if release == "" {
-		t.Skip("DFLOCKD_RECORD is not set: the transcripts stay as they are")
+		t.Skip("BERTH_RECORD is not set: the transcripts stay as they are")
 	}
 	path := originalServer(t)
 	for name, sc := range scenarios {

@@ -5,29 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"runtime"
-	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-)
 
-// seed returns the seed of a random test, printed so that BERTH_SEED can run it
-// again.
-func seed(t *testing.T) uint64 {
-	t.Helper()
-	s := uint64(time.Now().UnixNano())
-	if given := os.Getenv("BERTH_SEED"); given != "" {
-		var err error
-		s, err = strconv.ParseUint(given, 10, 64)
-		require.NoError(t, err, "BERTH_SEED")
-	}
-	t.Logf("BERTH_SEED=%d", s)
-	return s
-}
+	"github.com/berth-go/berth/internal/stacktest/faultnet"
+)
 
 // outcome is what a job of the accounting test is to do on its first attempt.
 type outcome int
@@ -65,7 +51,7 @@ func accountFor(t *testing.T, jobs int, src *fakeSource) {
 		opts = append(opts, WithSlots(src))
 	}
 	p := newPool(t, 8, opts...)
-	s := seed(t)
+	s := faultnet.Seed(t)
 	book := &ledger{starts: make([]atomic.Int32, jobs)}
 	tasks := make([]*Task, jobs)
 	bareRefused := make([]bool, jobs)

@@ -6,12 +6,14 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/berth-go/berth/internal/stacktest/faultnet"
 )
 
 // What a lane gives out, one by one or many at a time, is what was put in and
 // not cancelled, in its order.
 func TestALaneGivesItsLivingJobsInTheirOrder(t *testing.T) {
-	rnd := rand.New(rand.NewPCG(seed(t), 0))
+	rnd := rand.New(rand.NewPCG(faultnet.Seed(t), 0))
 	var l lane
 	var want []*Task
 	buried := 0

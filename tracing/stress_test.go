@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
+	"github.com/berth-go/berth/internal/stacktest/faultnet"
 	"github.com/berth-go/berth/middleware"
 	"github.com/berth-go/berth/pool"
 	"github.com/berth-go/berth/slot"
@@ -24,8 +25,7 @@ import (
 // come back to nothing, and the metrics tell the same as the spans.
 func TestManyJobsOfAllKindsAddUp(t *testing.T) {
 	const jobs = 1000
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := faultnet.Seed(t)
 	synctest.Test(t, func(t *testing.T) {
 		r := record(t)
 		inner := slottest.NewBreakable(slot.NewLocalKeyed(2))

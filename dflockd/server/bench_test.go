@@ -13,7 +13,7 @@ import (
 )
 
 // The benchmarks over TCP talk to a server in a process of its own and report
-// the processor time that it used, "server-µs/op". With DFLOCKD_REFERENCE set
+// the processor time that it used, "server-µs/op". With BERTH_ORIGINAL_SERVER set
 // they do the same to the original, in the same run.
 
 // each runs bench, which calls p.begin after its preparations, against every

@@ -19,10 +19,10 @@ import (
 
 // childEnv makes the test binary a server of its own, for what must not share
 // a process with its clients.
-const childEnv = "DFLOCKD_TEST_CHILD"
+const childEnv = "BERTH_TEST_CHILD"
 
 // childFiles says, if set, how many files the child may have open. Then it logs.
-const childFiles = "DFLOCKD_TEST_CHILD_FILES"
+const childFiles = "BERTH_TEST_CHILD_FILES"
 
 // serveAsChild serves on a free loopback port until its input ends.
 func serveAsChild() int {
@@ -76,10 +76,10 @@ func startChild(t testing.TB, log io.Writer, env ...string) *process {
 }
 
 // targets are the servers that a benchmark compares: ours, and the original if
-// DFLOCKD_REFERENCE names it.
+// BERTH_ORIGINAL_SERVER names it.
 func targets(b *testing.B) []func(testing.TB) *process {
 	all := []func(testing.TB) *process{startOurs}
-	if program := os.Getenv("DFLOCKD_REFERENCE"); program != "" {
+	if program := os.Getenv("BERTH_ORIGINAL_SERVER"); program != "" {
 		all = append(all, func(t testing.TB) *process {
 			address, pid := startOriginal(t, program, []string{"--max-locks", "1000000", "--read-timeout", "3600"})
 			return &process{name: "original", address: address, pid: pid}

@@ -11,19 +11,20 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/berth-go/berth/internal/stacktest/faultnet"
 )
 
 // TestSoak lets 9,000 connections compete for 500 keys of a server in another
-// process, for as long as DFLOCKD_SOAK says ("60s"). No key may ever have more
+// process, for as long as BERTH_SOAK says ("60s"). No key may ever have more
 // holders than its limit, and nothing may be left when all have gone.
 func TestSoak(t *testing.T) {
-	if os.Getenv("DFLOCKD_SOAK") == "" {
-		t.Skip("DFLOCKD_SOAK is not set")
+	if os.Getenv("BERTH_SOAK") == "" {
+		t.Skip("BERTH_SOAK is not set")
 	}
-	duration, err := time.ParseDuration(os.Getenv("DFLOCKD_SOAK"))
+	duration, err := time.ParseDuration(os.Getenv("BERTH_SOAK"))
 	require.NoError(t, err)
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := faultnet.Seed(t)
 	const keys, limit = 500, 3
 	connections := min(9000, openFiles()-500)
 	t.Logf("%d connections", connections)

@@ -331,11 +331,11 @@ func TestTranscriptsCoverTheProtocol(t *testing.T) {
 }
 
 // TestTranscriptsAgreeWithTheOriginal plays them to the original server, in
-// real time, if DFLOCKD_REFERENCE names its program.
+// real time, if BERTH_ORIGINAL_SERVER names its program.
 func TestTranscriptsAgreeWithTheOriginal(t *testing.T) {
-	program := os.Getenv("DFLOCKD_REFERENCE")
+	program := os.Getenv("BERTH_ORIGINAL_SERVER")
 	if program == "" {
-		t.Skip("DFLOCKD_REFERENCE names no dflockd 1.10")
+		t.Skip("BERTH_ORIGINAL_SERVER names no dflockd 1.10")
 	}
 	for _, tr := range transcripts(t) {
 		t.Run(tr.name, func(t *testing.T) {

@@ -7,8 +7,8 @@
 // With -readme FILE the table of targets is copied into that file, with -copy
 // nothing is measured before.
 //
-// The original dflockd server is measured where DFLOCKD_REFERENCE names its
-// binary, the official Go client where DFLOCKD_CLIENT_SOURCE names the folder of
+// The original dflockd server is measured where BERTH_ORIGINAL_SERVER names its
+// binary, the official Go client where BERTH_ORIGINAL_CLIENT names the folder of
 // its release's source, Redis and etcd where redis-server and etcd are on the
 // path. What is not there is left out, and the results say so; a plain client
 // stands in for the official one.

@@ -15,11 +15,11 @@ import (
 
 // OriginalVariable names the environment variable that holds the path of the
 // original server's binary.
-const OriginalVariable = "DFLOCKD_REFERENCE"
+const OriginalVariable = "BERTH_ORIGINAL_SERVER"
 
 // ClientVariable names the environment variable that holds the folder of the
 // source of a dflockd release with its official Go client.
-const ClientVariable = "DFLOCKD_CLIENT_SOURCE"
+const ClientVariable = "BERTH_ORIGINAL_CLIENT"
 
 // An Env is where the benchmarks run: the programs that are there, and how
 // large the scenarios may be.

@@ -2,7 +2,6 @@ package locktable
 
 import (
 	"cmp"
-	"flag"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -15,11 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
-)
-
-var (
-	seedFlag  = flag.Uint64("locktable.seed", 0, "replay this seed instead of a new one")
-	stepsFlag = flag.Int("locktable.steps", defaultSteps, "steps of the comparison with the model")
+	"github.com/berth-go/berth/internal/stacktest/faultnet"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -264,14 +259,11 @@ func (p *pair) fatal(t *testing.T, err error) {
 }
 
 func TestTableDoesWhatTheModelDoes(t *testing.T) {
-	seed := *seedFlag
-	if seed == 0 {
-		seed = rand.Uint64()
-	}
-	t.Logf("replay with: go test ./dflockd/internal/locktable -run %s -locktable.seed=%d", t.Name(), seed)
+	seed := faultnet.Seed(t)
+	least := faultnet.Count(t, "BERTH_TABLE_STEPS", defaultSteps)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	steps := 0
-	for steps < *stepsFlag {
+	for steps < least {
 		cfg := Config{MaxKeys: rng.IntN(4), MaxWaiters: rng.IntN(4), KeepOnClose: rng.IntN(2) == 0}
 		if rng.IntN(4) == 0 {
 			cfg.Grace = time.Duration(rng.IntN(30))
@@ -301,7 +293,7 @@ func TestTableDoesWhatTheModelDoes(t *testing.T) {
 			p.fatal(t, err)
 		}
 	}
-	require.GreaterOrEqual(t, steps, *stepsFlag)
+	require.GreaterOrEqual(t, steps, least)
 	t.Logf("%d steps", steps)
 }
 
