@@ -1,16 +1,18 @@
 package mutation_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
+	"errors"
+	"flag"
 	"fmt"
 	"os"
-	"os/exec"
-	"path"
+	"os/signal"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -21,140 +23,121 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// A broken is a rule of the shipped code, how to break it, and the test that
-// must notice.
-type broken struct {
-	rule string // what is broken, in words
-	file string // from the module's root
-	old  string // occurs in file exactly once
-	new  string
-	test string // package folder and name, such as pool.TestX
-}
+// leastRules keeps the gate from being emptied unseen.
+const leastRules = 86
 
-// mostTime is how long a test may take with a rule broken. It must fail, not
-// hang; most fail within a second.
-const mostTime = 100 * time.Second
+// atOnce is how many rules are broken at a time. Each compiles a part of the
+// module and has the compiler use all processors.
+const atOnce = 2
 
-func TestEachBrokenRuleTurnsItsTestRed(t *testing.T) {
+// gate skips what only make gate and make ci do, and returns a context that
+// ends in time to kill what was started before the test itself is killed.
+func gate(t *testing.T) context.Context {
+	if os.Getenv("BERTH_GATE") == "" {
+		t.Skip("compiles a test binary for each rule, for minutes: make gate does it, and make ci")
+	}
 	if raceEnabled {
 		t.Skip("runs without -race, see race_on_test.go")
 	}
-	if testing.Short() {
-		t.Skip("compiles a test binary for each rule: not with -short")
+	ctx, stop := signal.NotifyContext(t.Context(), os.Interrupt, syscall.SIGTERM)
+	t.Cleanup(stop)
+	if deadline, ok := t.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadlineCause(ctx, deadline.Add(-20*time.Second), errors.New("the gate has no time left: raise its -timeout"))
+		t.Cleanup(cancel)
 	}
-	seen := map[string]bool{}
-	for _, b := range rules {
-		require.Falsef(t, seen[b.rule], "two rules are called %q", b.rule)
-		seen[b.rule] = true
-		t.Run(strings.ReplaceAll(b.rule, " ", "-"), func(t *testing.T) {
-			t.Parallel()
-			turnsRed(t, b)
+	return ctx
+}
+
+// TestEachBrokenRuleTurnsItsTestRed is the gate itself.
+func TestEachBrokenRuleTurnsItsTestRed(t *testing.T) {
+	ctx := gate(t)
+	var red atomic.Int64
+	t.Run("rules", func(t *testing.T) {
+		turns := make(chan struct{}, atOnce)
+		for _, b := range rules {
+			t.Run(strings.ReplaceAll(b.rule, " ", "-"), func(t *testing.T) {
+				t.Parallel()
+				turns <- struct{}{}
+				defer func() { <-turns }()
+				overlay, err := b.overlay(t.TempDir())
+				require.NoError(t, err)
+				folder, test := b.named()
+				rec, err := tested{folder: folder, tests: []string{test}, overlay: overlay, limit: limit}.run(ctx)
+				require.NoError(t, err)
+				require.NoErrorf(t, rec.red(test), "the rule %q is broken", b.rule)
+				red.Add(1)
+			})
+		}
+	})
+	if !t.Failed() && !filtered() {
+		require.GreaterOrEqual(t, int(red.Load()), leastRules)
+		require.EqualValues(t, len(rules), red.Load())
+	}
+	t.Logf("%d of %d rules turned their tests red", red.Load(), len(rules))
+}
+
+// filtered reports whether somebody asked for some of the rules only.
+func filtered() bool { return strings.Contains(flag.Lookup("test.run").Value.String(), "/") }
+
+// TestEachNamedTestPassesOnTheCodeAsItIs is the other half of what a red test
+// says: run in the same way, it is green as long as no rule is broken.
+func TestEachNamedTestPassesOnTheCodeAsItIs(t *testing.T) {
+	ctx := gate(t)
+	for folder, tests := range namedTests() {
+		t.Run(strings.ReplaceAll(folder, "/", "."), func(t *testing.T) {
+			rec, err := tested{folder: folder, tests: tests, limit: limit}.run(ctx)
+			require.NoError(t, err)
+			for _, test := range tests {
+				require.NoError(t, rec.green(test))
+			}
 		})
 	}
 }
 
-// turnsRed breaks one rule and runs the test that must notice.
-func turnsRed(t *testing.T, b broken) {
-	folder, test, ok := strings.Cut(b.test, ".")
-	require.Truef(t, ok, "%q is not folder.Test", b.test)
-	overlay, err := breakRule(t.TempDir(), b)
-	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), mostTime)
-	defer cancel()
-	args := []string{"test", "-vet=off", "-count=1", "-timeout=60s", "-overlay=" + overlay, "-run=^" + test + "$", "./" + folder}
-	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Dir = root
-	cmd.Env = append(os.Environ(), "BERTH_SEED=1") // what fails today fails tomorrow
-	out, err := cmd.CombinedOutput()
-	require.NoError(t, verdict(b, test, string(out), err))
+// namedTests returns the tests that the rules name, by folder.
+func namedTests() map[string][]string {
+	named := map[string][]string{}
+	for _, b := range rules {
+		folder, test := b.named()
+		if !slices.Contains(named[folder], test) {
+			named[folder] = append(named[folder], test)
+		}
+	}
+	return named
 }
 
-var root = filepath.Join("..", "..", "..")
-
-// breakRule writes the broken file and the overlay that puts it in its place,
-// and returns the overlay's name.
-func breakRule(dir string, b broken) (string, error) {
-	original, err := filepath.Abs(filepath.Join(root, filepath.FromSlash(b.file)))
-	if err != nil {
-		return "", err
+// TestEachRuleQuotesTheCode is the quick half of the gate, which every run of
+// the tests does: it says at once when code was changed that a rule quotes, or
+// a test that it names.
+func TestEachRuleQuotesTheCode(t *testing.T) {
+	require.GreaterOrEqual(t, len(rules), leastRules)
+	seen := map[string]bool{}
+	for _, b := range rules {
+		assert.Falsef(t, seen[b.rule], "two rules are called %q", b.rule)
+		seen[b.rule] = true
+		_, err := b.overlay(t.TempDir())
+		assert.NoError(t, err)
+		assert.NoError(t, b.testExists())
 	}
-	text, err := os.ReadFile(original)
-	if err != nil {
-		return "", err
-	}
-	text, err = replace(text, b)
-	if err != nil {
-		return "", err
-	}
-	copied := filepath.Join(dir, path.Base(b.file))
-	if err := os.WriteFile(copied, text, 0o600); err != nil {
-		return "", err
-	}
-	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {original: copied}})
-	if err != nil {
-		return "", err
-	}
-	name := filepath.Join(dir, "overlay.json")
-	return name, os.WriteFile(name, overlay, 0o600)
 }
 
-func replace(text []byte, b broken) ([]byte, error) {
-	if n := bytes.Count(text, []byte(b.old)); n != 1 {
-		return nil, fmt.Errorf("the rule %q: its text is %d times in %s, and must be there once; the code has changed, so change the rule in rules_test.go:\n%s",
-			b.rule, n, b.file, b.old)
+// testExists returns an error unless the folder of the named test has it.
+func (b broken) testExists() error {
+	folder, test := b.named()
+	files, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(folder), "*_test.go"))
+	if err != nil {
+		return err
 	}
-	return bytes.Replace(text, []byte(b.old), []byte(b.new), 1), nil
-}
-
-var failed = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
-
-// verdict returns nil if the test ran and failed.
-func verdict(b broken, test, out string, err error) error {
-	switch {
-	case strings.Contains(out, "[build failed]") || strings.Contains(out, "[setup failed]"):
-		return fmt.Errorf("the rule %q: the broken code does not compile:\n%s", b.rule, out)
-	case strings.Contains(out, "no tests to run"):
-		return fmt.Errorf("the rule %q: there is no test %s", b.rule, b.test)
-	case err == nil:
-		return fmt.Errorf("the rule %q is broken and %s did not notice", b.rule, b.test)
-	}
-	for _, m := range failed.FindAllStringSubmatch(out, -1) {
-		if m[1] == test {
+	declared := regexp.MustCompile(`(?m)^func ` + regexp.QuoteMeta(test) + `\(`)
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		if declared.Match(text) {
 			return nil
 		}
 	}
-	// A panic or a deadlock outside the test's own goroutine names no test,
-	// but only this one ran.
-	if strings.Contains(out, "panic:") || strings.Contains(out, "fatal error:") {
-		return nil
-	}
-	return fmt.Errorf("the rule %q: %s did not fail, but something else did: %w:\n%s", b.rule, b.test, err, out)
-}
-
-func TestGateNoticesWhatIsWrongWithARule(t *testing.T) {
-	_, err := replace([]byte("a b"), broken{rule: "r", file: "f.go", old: "c"})
-	require.ErrorContains(t, err, "its text is 0 times in f.go")
-	_, err = replace([]byte("a a"), broken{rule: "r", file: "f.go", old: "a"})
-	require.ErrorContains(t, err, "its text is 2 times in f.go")
-	text, err := replace([]byte("a b"), broken{old: "b", new: "c"})
-	require.NoError(t, err)
-	require.Equal(t, "a c", string(text))
-
-	b := broken{rule: "r", test: "p.TestX"}
-	exit := &exec.ExitError{}
-	require.ErrorContains(t, verdict(b, "TestX", "ok p 0.1s", nil), "did not notice")
-	require.ErrorContains(t, verdict(b, "TestX", "ok p [no tests to run]", nil), "there is no test p.TestX")
-	require.ErrorContains(t, verdict(b, "TestX", "FAIL p [build failed]", exit), "does not compile")
-	require.ErrorContains(t, verdict(b, "TestX", "--- FAIL: TestXY (0.1s)", exit), "something else did")
-	require.NoError(t, verdict(b, "TestX", "--- FAIL: TestX (0.1s)", exit))
-	require.NoError(t, verdict(b, "TestX", "panic: deadlock", exit))
-}
-
-// TestEachRuleQuotesTheCode is the quick half of the gate: it says at once
-// when code was changed that a rule quotes.
-func TestEachRuleQuotesTheCode(t *testing.T) {
-	for _, b := range rules {
-		_, err := breakRule(t.TempDir(), b)
-		assert.NoError(t, err)
-	}
+	return fmt.Errorf("the rule %q: there is no test %s", b.rule, b.test)
 }
