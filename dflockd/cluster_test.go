@@ -216,7 +216,7 @@ func TestFailoverThatForgotTheSlotLosesIt(t *testing.T) {
 		c.set(func() { clear(c.places) })
 		c.members["b:2"].tokens = 100
 		c.fail("a:1", "b:2")
-		<-s.Context().Done()
+		awaitEnd(t, s.Context())
 		lostBecause(t, s, errNotOurs)
 		synctest.Wait()
 		require.Equal(t, 1, c.members["b:2"].count(wire.SemRelease), "what was granted instead goes back")
@@ -229,7 +229,7 @@ func TestFailoverWithoutOrphanTimeLosesTheSlotAtOnce(t *testing.T) {
 		s := claimNow(t, c.source(), "")
 		start := time.Now()
 		c.fail("a:1", "b:2")
-		<-s.Context().Done()
+		awaitEnd(t, s.Context())
 		require.Zero(t, time.Since(start))
 		lostBecause(t, s, slot.ErrUnavailable)
 	})

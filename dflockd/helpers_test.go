@@ -34,6 +34,17 @@ func claimNow(t *testing.T, src slot.Source, key string) slot.Slot {
 	return s
 }
 
+// awaitEnd waits for the end of a context in a bubble. It gives up after ten
+// minutes there: waiting for ever would let renewals go on without end.
+func awaitEnd(t *testing.T, ctx context.Context) {
+	t.Helper()
+	select {
+	case <-ctx.Done():
+	case <-time.After(10 * time.Minute):
+		t.Fatal("the context does not end")
+	}
+}
+
 // lostBecause requires that the slot is lost for the given reason.
 func lostBecause(t *testing.T, s slot.Slot, cause error) {
 	t.Helper()

@@ -256,7 +256,10 @@ func TestALostSlotEndsTheJobsContext(t *testing.T) {
 		src := newFake(1)
 		p := newPool(t, 2, WithSlots(src))
 		heeds := p.Submit(func(ctx context.Context) error {
-			<-ctx.Done()
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Hour):
+			}
 			require.ErrorIs(t, context.Cause(ctx), slot.ErrLost)
 			return ctx.Err()
 		}, Key("a"))
@@ -272,7 +275,10 @@ func TestALostSlotEndsTheJobsContext(t *testing.T) {
 		require.NoError(t, polls.Wait(t.Context()), "a nil return is a success even then")
 		bare := make(chan error, 1)
 		require.NoError(t, p.Go(func(ctx context.Context) error {
-			<-ctx.Done()
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Hour):
+			}
 			bare <- context.Cause(ctx)
 			return nil
 		}))

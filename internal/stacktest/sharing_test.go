@@ -112,12 +112,21 @@ func TestSlotOfAVanishedMachineIsFreeAfterItsLease(t *testing.T) {
 
 func waitFor(t *testing.T, src slot.Source, key string) slot.Slot {
 	t.Helper()
-	ticket, err := src.Enqueue(t.Context(), key)
+	ctx, cancel := context.WithTimeoutCause(t.Context(), longWait, errInVain)
+	defer cancel()
+	ticket, err := src.Enqueue(ctx, key)
 	require.NoError(t, err)
-	s, err := ticket.Wait(t.Context())
+	s, err := ticket.Wait(ctx)
 	require.NoError(t, err)
 	return s
 }
+
+// longWait is how long a test waits in a bubble for what it needs. It is far
+// longer than anything takes, and short enough that a test which waits in vain
+// fails by itself: what renews leases and tries again never comes to rest.
+const longWait = time.Minute
+
+var errInVain = errors.New("the test has waited long enough")
 
 // TestCloseFreesSlotsAtOnce closes a source that holds slots and places.
 func TestCloseFreesSlotsAtOnce(t *testing.T) {

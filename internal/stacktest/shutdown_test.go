@@ -88,7 +88,7 @@ func TestEveryEndOfAJobGivesItsSlotBack(t *testing.T) {
 					defer func() { require.NoError(t, errors.Join(src.Close(t.Context()), other.Close(t.Context()))) }()
 					p, err := pool.New(2, pool.WithSlots(src))
 					require.NoError(t, err)
-					ctx, cancel := context.WithCancel(t.Context())
+					ctx, cancel := context.WithTimeoutCause(t.Context(), longWait, errInVain)
 					defer func() { _ = p.Shutdown(ctx) }()
 					defer cancel()
 					time.Sleep(w.lease) // the grace of a strict server
