@@ -3,17 +3,19 @@ package dflockd
 import (
 	"context"
 	"errors"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/berth-go/berth/internal/stacktest/faultnet"
+	"github.com/berth-go/berth/internal/stacktest/lockserver"
 	"github.com/berth-go/berth/slot"
 	"github.com/berth-go/berth/slot/slottest"
 )
@@ -43,32 +45,32 @@ func programs(t *testing.T, f func(t *testing.T, path string)) {
 		require.NoError(t, err)
 		f(t, path)
 	})
-	t.Run("original", func(t *testing.T) { f(t, originalServer(t)) })
+	t.Run("original", func(t *testing.T) { f(t, lockserver.Original(t)) })
 }
 
 func TestFrozenServerEndsTheContextBeforeTheLease(t *testing.T) {
 	programs(t, func(t *testing.T, path string) {
-		addr, cmd := startProgram(t, path)
+		addr, cmd := lockserver.Start(t, path)
 		src, err := NewSource(Fixed("k", 1), WithServers(addr), WithLease(2*time.Second))
 		require.NoError(t, err)
 		s := claimNow(t, src, "")
 		start := time.Now() // after the lease began: the bound below is on the safe side of it
-		require.NoError(t, cmd.Process.Signal(syscall.SIGSTOP))
+		stop(t, cmd.Process)
 		<-s.Context().Done()
 		require.Less(t, time.Since(start), 2*time.Second)
 		lostBecause(t, s, slot.ErrLost)
 		closing := time.Now()
 		_ = src.Close(context.Background())
 		require.Less(t, time.Since(closing), 2*time.Second)
-		require.NoError(t, cmd.Process.Signal(syscall.SIGCONT))
+		resume(t, cmd.Process)
 	})
 }
 
 func TestServerThatIsKilledAndRestartedLosesNoClaimant(t *testing.T) {
 	programs(t, func(t *testing.T, path string) {
 		const limit, workers, kills = 3, 12, 3
-		addr := freeAddress(t)
-		cmd := startProgramAt(t, path, addr)
+		addr := lockserver.FreeAddress(t)
+		cmd := lockserver.StartAt(t, path, addr)
 		src, err := NewSource(Fixed("k", limit), WithServers(addr), WithLease(2*time.Second))
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -100,7 +102,7 @@ func TestServerThatIsKilledAndRestartedLosesNoClaimant(t *testing.T) {
 			require.Eventually(t, func() bool { return claims.Load() > seen+100 }, 10*time.Second, time.Millisecond, "work goes on")
 			require.NoError(t, cmd.Process.Kill())
 			_ = cmd.Wait()
-			cmd = startProgramAt(t, path, addr)
+			cmd = lockserver.StartAt(t, path, addr)
 		}
 		seen := claims.Load()
 		require.Eventually(t, func() bool { return claims.Load() > seen+100 }, 10*time.Second, time.Millisecond, "work goes on")
@@ -122,7 +124,7 @@ func pause(ctx context.Context, d time.Duration) {
 
 func TestKilledServerEndsContextsWithTheEOF(t *testing.T) {
 	programs(t, func(t *testing.T, path string) {
-		addr, cmd := startProgram(t, path)
+		addr, cmd := lockserver.Start(t, path)
 		src, err := NewSource(Fixed("k", 100), WithServers(addr), WithLease(time.Minute))
 		require.NoError(t, err)
 		var slots []slot.Slot
@@ -139,21 +141,38 @@ func TestKilledServerEndsContextsWithTheEOF(t *testing.T) {
 	})
 }
 
+// The same promises as with our server, over real sockets. A slot is taken away
+// by the end of its lease at the server: what renews it never arrives.
 func TestSourceKeepsItsPromisesWithTheOriginalServer(t *testing.T) {
-	addr, _ := startProgram(t, originalServer(t))
+	addr, _ := lockserver.Start(t, lockserver.Original(t))
+	const limit, lease = 2, 2 * time.Second
 	slottest.Run(t, func(t *testing.T) slottest.Harness {
-		source := func() *Source {
-			src, err := NewSource(Fixed(name(t), 2), WithServers(addr), WithLease(2*time.Second))
+		proxy, err := faultnet.NewProxy(addr)
+		require.NoError(t, err)
+		t.Cleanup(proxy.Close)
+		var direct net.Dialer
+		th := &thief{}
+		source := func(opts ...Option) *Source {
+			src, err := NewSource(Keyed(name(t)+":", limit), append(opts, WithLease(lease))...)
 			require.NoError(t, err)
 			return src
 		}
-		return slottest.Harness{Source: source(), Peer: source(), FIFO: true, Prompt: true}
+		return slottest.Harness{
+			Source:  source(WithServers(proxy.Address()), WithDialer(th.dial(direct.DialContext))),
+			Peer:    source(WithServers(addr)),
+			FIFO:    true,
+			Expire:  func(string) { th.rob(t, limit) },
+			Break:   func() { proxy.Reset(faultnet.Everybody) },
+			BadKeys: []string{"a b", "a\nb", "\xff"},
+			Prompt:  true,
+			Within:  30 * time.Second,
+		}
 	})
 }
 
 func TestStatsAreRead(t *testing.T) {
 	programs(t, func(t *testing.T, path string) {
-		addr, _ := startProgram(t, path)
+		addr, _ := lockserver.Start(t, path)
 		src, err := NewSource(Fixed("crawl", 5), WithServers(addr))
 		require.NoError(t, err)
 		for range 3 {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"net"
 	"regexp"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -77,7 +78,7 @@ func (c *untagged) Read(b []byte) (int, error) {
 	return n, err
 }
 
-var renewal = regexp.MustCompile(`(?m)^sn\nslottest\n([0-9a-f]{32})`)
+var renewal = regexp.MustCompile(`(?m)^sn\n\S*slottest\n([0-9a-f]{32})`)
 
 // thief makes renewals fail and then releases the slots: the engine takes them
 // away, and the client is told before anybody else is granted one.
@@ -112,6 +113,24 @@ func (c *robbed) Write(b []byte) (int, error) {
 	}
 	c.mu.Unlock()
 	return c.Conn.Write(b)
+}
+
+// rob makes renewals fail until so many slots have not been renewed. They are
+// over when their leases are.
+func (th *thief) rob(t *testing.T, slots int) {
+	th.mu.Lock()
+	th.on, th.tokens = true, nil
+	th.mu.Unlock()
+	require.Eventually(t, func() bool {
+		th.mu.Lock()
+		defer th.mu.Unlock()
+		slices.Sort(th.tokens)
+		th.tokens = slices.Compact(th.tokens)
+		return len(th.tokens) >= slots
+	}, time.Minute, 10*time.Millisecond, "slots are renewed")
+	th.mu.Lock()
+	th.on = false
+	th.mu.Unlock()
 }
 
 // expire takes the slots away.

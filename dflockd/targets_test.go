@@ -12,10 +12,8 @@ import (
 	"math/big"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -25,6 +23,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-go/berth/dflockd/server"
+	"github.com/berth-go/berth/internal/stacktest/lockserver"
 )
 
 // certificate returns a certificate for a host or an address, and the pool
@@ -82,7 +81,7 @@ func binary(path string) *target {
 			cert, key := writePEM(t, s.tls.Certificates[0])
 			args = append(args, "--tls-cert", cert, "--tls-key", key)
 		}
-		addr, _ := startProgram(t, path, args...)
+		addr, _ := lockserver.Start(t, path, args...)
 		to.dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
 			var d net.Dialer
 			return d.DialContext(ctx, network, addr)
@@ -90,43 +89,6 @@ func binary(path string) *target {
 		return []Option{WithServers(addr)}
 	}
 	return to
-}
-
-// startProgram runs a dflockd program on a free loopback port and waits until
-// it answers there.
-func startProgram(t *testing.T, path string, args ...string) (addr string, cmd *exec.Cmd) {
-	t.Helper()
-	addr = freeAddress(t)
-	cmd = startProgramAt(t, path, addr, args...)
-	return addr, cmd
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer ln.Close()
-	return ln.Addr().String()
-}
-
-func startProgramAt(t *testing.T, path, addr string, args ...string) *exec.Cmd {
-	t.Helper()
-	_, port, _ := net.SplitHostPort(addr)
-	cmd := exec.Command(path, append([]string{"--host", "127.0.0.1", "--port", port}, args...)...)
-	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "DFLOCKD_") })
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	require.Eventually(t, func() bool {
-		c, err := net.Dial("tcp", addr)
-		if err == nil {
-			c.Close()
-		}
-		return err == nil
-	}, 5*time.Second, 5*time.Millisecond, "%s does not answer", path)
-	return cmd
 }
 
 func writePEM(t *testing.T, c tls.Certificate) (cert, key string) {
@@ -138,15 +100,6 @@ func writePEM(t *testing.T, c tls.Certificate) (cert, key string) {
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600))
 	return cert, key
-}
-
-// original returns the original server's program, or says that it is not here.
-func originalServer(t *testing.T) string {
-	path := os.Getenv("BERTH_ORIGINAL_SERVER")
-	if path == "" {
-		t.Skip("not run against the original dflockd: BERTH_ORIGINAL_SERVER does not name its program")
-	}
-	return path
 }
 
 func TestEveryRow(t *testing.T) {
@@ -162,7 +115,7 @@ func TestEveryRow(t *testing.T) {
 }
 
 func TestEveryRowAgainstTheOriginalServer(t *testing.T) {
-	path := originalServer(t)
+	path := lockserver.Original(t)
 	for name, r := range rows {
 		for kind, f := range map[string]func(*testing.T, *target){"does": r.does, "default": r.byDefault, "refused": r.refuses} {
 			if f != nil {

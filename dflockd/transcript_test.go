@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/berth-go/berth/internal/stacktest/lockserver"
 )
 
 // A scenario is a use of the client whose conversation with an original server
@@ -174,9 +176,9 @@ func TestRecordTranscripts(t *testing.T) {
 	if release == "" {
 		t.Skip("BERTH_RECORD is not set: the transcripts stay as they are")
 	}
-	path := originalServer(t)
+	path := lockserver.Original(t)
 	for name, sc := range scenarios {
-		addr, _ := startProgram(t, path, sc.flags...)
+		addr, _ := lockserver.Start(t, path, sc.flags...)
 		r := &recorder{start: time.Now()}
 		sc.run(t, WithServers(addr), WithDialer(r.dial))
 		var b strings.Builder

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/berth-go/berth/internal/stacktest/lockserver"
 )
 
 // childEnv makes the test binary a server of its own, for what must not share
@@ -76,10 +78,10 @@ func startChild(t testing.TB, log io.Writer, env ...string) *process {
 }
 
 // targets are the servers that a benchmark compares: ours, and the original if
-// BERTH_ORIGINAL_SERVER names it.
+// its program is named.
 func targets(b *testing.B) []func(testing.TB) *process {
 	all := []func(testing.TB) *process{startOurs}
-	if program := os.Getenv("BERTH_ORIGINAL_SERVER"); program != "" {
+	if program := os.Getenv(lockserver.Variable); program != "" {
 		all = append(all, func(t testing.TB) *process {
 			address, pid := startOriginal(t, program, []string{"--max-locks", "1000000", "--read-timeout", "3600"})
 			return &process{name: "original", address: address, pid: pid}

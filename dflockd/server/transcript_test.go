@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -18,6 +17,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/berth-go/berth/internal/stacktest/lockserver"
 )
 
 // A transcript is a text file in testdata/transcripts. Each line is one of
@@ -331,12 +332,9 @@ func TestTranscriptsCoverTheProtocol(t *testing.T) {
 }
 
 // TestTranscriptsAgreeWithTheOriginal plays them to the original server, in
-// real time, if BERTH_ORIGINAL_SERVER names its program.
+// real time, where its program is named.
 func TestTranscriptsAgreeWithTheOriginal(t *testing.T) {
-	program := os.Getenv("BERTH_ORIGINAL_SERVER")
-	if program == "" {
-		t.Skip("BERTH_ORIGINAL_SERVER names no dflockd 1.10")
-	}
+	program := lockserver.Original(t)
 	for _, tr := range transcripts(t) {
 		t.Run(tr.name, func(t *testing.T) {
 			if tr.onlyOurs != "" {
@@ -358,22 +356,10 @@ func TestTranscriptsAgreeWithTheOriginal(t *testing.T) {
 	}
 }
 
+// startOriginal runs the original server, and waits until it no longer counts
+// the connection that found it.
 func startOriginal(t testing.TB, program string, flags []string) (address string, pid int) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	address = ln.Addr().String()
-	require.NoError(t, ln.Close())
-	_, port, _ := net.SplitHostPort(address)
-	cmd := exec.Command(program, append([]string{"--port", port}, flags...)...)
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	require.Eventually(t, func() bool {
-		nc, err := net.Dial("tcp", address)
-		if err == nil {
-			_ = nc.Close()
-		}
-		return err == nil
-	}, 5*time.Second, 10*time.Millisecond)
-	time.Sleep(200 * time.Millisecond) // it still counts that connection
+	address, cmd := lockserver.Start(t, program, flags...)
+	time.Sleep(200 * time.Millisecond)
 	return address, cmd.Process.Pid
 }

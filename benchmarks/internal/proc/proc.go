@@ -15,7 +15,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -83,15 +82,6 @@ func (p *Process) CPU() (time.Duration, error) {
 		total += time.Duration(ns)
 	}
 	return total, nil
-}
-
-// OwnCPU returns the processor time that this process has used.
-func OwnCPU() time.Duration {
-	var used syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
-		panic("bug: getrusage of this process: " + err.Error())
-	}
-	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
 // Memory returns the resident memory of the program in bytes.

@@ -71,13 +71,13 @@ func (p *Program) Start(t testing.TB, args ...string) *Run {
 	t.Helper()
 	r := &Run{t: t, cmd: exec.Command(p.path, args...)}
 	r.cmd.Stdout, r.cmd.Stderr = &r.out, &r.err
-	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	ownGroup(r.cmd)
 	// Children that hold on to the output would keep Wait from returning.
 	r.cmd.WaitDelay = 10 * time.Second
 	if err := r.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { syscall.Kill(-r.cmd.Process.Pid, syscall.SIGKILL) })
+	t.Cleanup(func() { _ = signalGroup(r.cmd, syscall.SIGKILL) })
 	return r
 }
 
@@ -106,10 +106,10 @@ func (r *Run) Wait() int {
 func (r *Run) Printed() string { return r.out.String() }
 
 // SignalAll sends a signal to the program and its children, as a terminal does.
-func (r *Run) SignalAll(s syscall.Signal) { syscall.Kill(-r.cmd.Process.Pid, s) }
+func (r *Run) SignalAll(s syscall.Signal) { _ = signalGroup(r.cmd, s) }
 
 // Signal sends a signal to the program alone.
 func (r *Run) Signal(s syscall.Signal) { r.cmd.Process.Signal(s) }
 
 // Alive reports whether the program or a child of it is still there.
-func (r *Run) Alive() bool { return syscall.Kill(-r.cmd.Process.Pid, 0) == nil }
+func (r *Run) Alive() bool { return signalGroup(r.cmd, 0) == nil }
