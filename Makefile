@@ -1,28 +1,26 @@
 .DEFAULT_GOAL := help
-STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
-
 .PHONY: help
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 
 .PHONY: test
-test: ## all tests of all modules
+test: ## all tests of all modules, in three minutes
 	go test work
 
 .PHONY: race
 race: ## the same with the race detector
-	go test -race -timeout 30m work
+	.ci/run race
+
+.PHONY: gate
+gate: ## break each rule of the code: does its test notice?
+	.ci/run gate
 
 .PHONY: lint
-lint: ## gofmt, vet, staticcheck
-	@test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }
-	go vet work
-	go run $(STATICCHECK) ./...
-	cd examples && go run $(STATICCHECK) ./...
-	cd benchmarks && go run $(STATICCHECK) ./...
+lint: ## gofmt, vet for each system, staticcheck
+	.ci/run format vet staticcheck
 
 .PHONY: ci
-ci: ## everything that must hold before main moves
+ci: ## everything that must hold before main moves, in twenty minutes
 	.ci/run
 
 .PHONY: crawl

@@ -15,5 +15,11 @@ func openFiles() int {
 
 // limitOpenFiles lets the process have at most n files open from now on.
 func limitOpenFiles(n uint64) error {
-	return syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: n, Max: n})
+	var limit syscall.Rlimit
+	set(&limit.Cur, n)
+	set(&limit.Max, n)
+	return syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)
 }
+
+// set assigns a number whose type is not the same on all systems.
+func set[T int64 | uint64](to *T, n uint64) { *to = T(n) }

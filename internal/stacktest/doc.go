@@ -6,8 +6,9 @@
 //   - Package faultnet breaks connections: in memory, in a synctest bubble
 //     whose clock is simulated, and between real processes.
 //   - Program worker is a process that tests kill and stop.
-//   - TestEachBrokenRuleTurnsItsTestRed breaks one rule of the shipped code
-//     after the other and asks that the test named for it notices.
+//   - Package lockserver runs lock servers as programs, the original one too.
+//   - Package mutation breaks one rule of the shipped code after the other and
+//     asks that the test named for it notices.
 //
 // The tests draw what they do from a seed, which they print. Set BERTH_SEED to
 // that number to have it done again. The environment also makes them long:
