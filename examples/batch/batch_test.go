@@ -148,7 +148,7 @@ func TestFileThatCannotBeDoneIsReportedAndTheOthersAreDone(t *testing.T) {
 func TestInterruptFinishesWhatHasBegunAndTheNextRunGoesOnFromThere(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out")
 	r := built.Start(t, "-out", out, "-window", "64")
-	require.Eventually(t, func() bool { return strings.Contains(r.Printed(), " left\n") }, 30*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return strings.Contains(r.Printed(), " left\n") }, time.Minute, 20*time.Millisecond)
 	r.SignalAll(syscall.SIGINT)
 	require.Equal(t, exitInterrupted, r.Wait())
 	require.Contains(t, r.Out, "interrupted: finishing")

@@ -85,7 +85,7 @@ func TestCallsEndAsPlannedAndTheAttemptsAddUp(t *testing.T) {
 
 func TestInterruptEndsTheRun(t *testing.T) {
 	r := built.Start(t, "-rate", "1", "-v")
-	require.Eventually(t, func() bool { return strings.Contains(r.Printed(), "200 calls") }, 20*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return strings.Contains(r.Printed(), "200 calls") }, time.Minute, 10*time.Millisecond)
 	r.Signal(syscall.SIGINT)
 	require.Equal(t, exitInterrupted, r.Wait())
 	require.Contains(t, r.Out, "interrupted\n")

@@ -174,7 +174,7 @@ func TestServerWhoseLimitsAreOthersIsReportedAtOnce(t *testing.T) {
 
 // atWork waits until the run has printed that it is under way.
 func atWork(t *testing.T, r *programtest.Run) {
-	require.Eventually(t, func() bool { return strings.Contains(r.Printed(), " pages:") }, 20*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return strings.Contains(r.Printed(), " pages:") }, time.Minute, 20*time.Millisecond)
 }
 
 func TestInterruptLetsTheWorkersFinishAndReports(t *testing.T) {
@@ -213,7 +213,7 @@ func TestWorkersEndWhenTheParentDies(t *testing.T) {
 	atWork(t, r)
 	r.Signal(syscall.SIGKILL)
 	require.Equal(t, -1, r.Wait())
-	require.Eventually(t, func() bool { return !r.Alive() }, hangUpTime+5*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return !r.Alive() }, hangUpTime+time.Minute, 20*time.Millisecond)
 }
 
 // realSite serves pages that link to each other, to another site, and to what

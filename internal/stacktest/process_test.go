@@ -25,7 +25,7 @@ import (
 
 // patience is how long a test waits for something that must happen. Nothing is
 // said of how fast it does.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // programs builds the server and the worker, once, into the directory of all
 // the tests' programs.
