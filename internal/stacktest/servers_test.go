@@ -23,6 +23,7 @@ import (
 // A realServer is a server that listens on a loopback port.
 type realServer struct {
 	t       *testing.T
+	ctx     context.Context // ends when the test has waited in vain
 	address string
 }
 
@@ -33,12 +34,18 @@ func onServers(t *testing.T, f func(t *testing.T, s realServer)) {
 		srv, err := server.Start(context.Background(), server.WithAddress("127.0.0.1:0"))
 		require.NoError(t, err)
 		t.Cleanup(srv.Close)
-		f(t, realServer{t, srv.Addr().String()})
+		f(t, newRealServer(t, srv.Addr().String()))
 	})
 	t.Run("original", func(t *testing.T) {
 		address, _ := lockserver.Start(t, lockserver.Original(t))
-		f(t, realServer{t, address})
+		f(t, newRealServer(t, address))
 	})
+}
+
+func newRealServer(t *testing.T, address string) realServer {
+	ctx, cancel := context.WithTimeoutCause(t.Context(), patience, errInVain)
+	t.Cleanup(cancel)
+	return realServer{t, ctx, address}
 }
 
 // source returns a source of slots at the address, with so many of each key. It
@@ -63,28 +70,33 @@ func (s realServer) pool(src slot.Source, workers int, opts ...pool.Option) *poo
 
 // claimAll claims n slots of key "k", which have to be free by and by, and
 // returns them.
-func claimAll(t *testing.T, src slot.Source, n int) (slots []slot.Slot) {
-	t.Helper()
+func (s realServer) claimAll(src slot.Source, n int) (slots []slot.Slot) {
+	s.t.Helper()
 	for range n {
-		ticket, err := src.Enqueue(t.Context(), "k")
-		require.NoError(t, err)
-		s, err := ticket.Wait(t.Context())
-		require.NoError(t, err)
-		slots = append(slots, s)
+		slots = append(slots, s.claim(src, "k"))
 	}
 	return slots
 }
 
-// become waits for a condition, for as long as the tests may take.
-func become(t *testing.T, ok func() bool) {
-	t.Helper()
+func (s realServer) claim(src slot.Source, key string) slot.Slot {
+	s.t.Helper()
+	ticket, err := src.Enqueue(s.ctx, key)
+	require.NoError(s.t, err)
+	got, err := ticket.Wait(s.ctx)
+	require.NoError(s.t, err)
+	return got
+}
+
+// become waits for a condition.
+func (s realServer) become(ok func() bool) {
+	s.t.Helper()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for !ok() {
 		select {
 		case <-tick.C:
-		case <-t.Context().Done():
-			t.Fatal("the test is over")
+		case <-s.ctx.Done():
+			s.t.Fatal(context.Cause(s.ctx))
 		}
 	}
 }
@@ -110,7 +122,7 @@ func TestPoolsOfTwoMachinesKeepTheLimitOfAnyServer(t *testing.T) {
 				for range jobs {
 					_ = p.Submit(job, pool.Key("k"))
 				}
-				if err := p.Shutdown(context.Background()); err != nil {
+				if err := p.Shutdown(s.ctx); err != nil {
 					t.Error(err)
 				}
 				if st := p.Stats(); st.Finished != jobs || st.Failed != 0 || st.Held != 0 || st.InLine != 0 {
@@ -121,7 +133,7 @@ func TestPoolsOfTwoMachinesKeepTheLimitOfAnyServer(t *testing.T) {
 		machines.Wait()
 		require.EqualValues(t, 2*jobs, ran.Load())
 		require.LessOrEqual(t, most.Load(), int64(limit))
-		claimAll(t, s.source(s.address, limit), limit)
+		s.claimAll(s.source(s.address, limit), limit)
 	})
 }
 
@@ -135,11 +147,11 @@ func TestJobsShareAClaimOfAnyServer(t *testing.T) {
 			p.Submit(func(context.Context) error { return nil }, pool.Key("k"))
 		}
 		close(first)
-		require.NoError(t, p.Shutdown(t.Context()))
+		require.NoError(t, p.Shutdown(s.ctx))
 		st := p.Stats()
 		require.EqualValues(t, jobs, st.Finished)
 		require.EqualValues(t, jobs-1, st.Reused, "all others ran under the first one's slot")
-		claimAll(t, s.source(s.address, 1), 1)
+		s.claimAll(s.source(s.address, 1), 1)
 	})
 }
 
@@ -157,23 +169,23 @@ func TestALostSlotOfAnyServerEndsItsJobAndWorkGoesOn(t *testing.T) {
 		}, pool.Key("k"))
 		<-began
 		next := p.Submit(func(ctx context.Context) error { return ctx.Err() }, pool.Key("k"))
-		become(t, func() bool { return p.Stats().InLine == 1 })
+		s.become(func() bool { return p.Stats().InLine == 1 })
 		proxy.Reset(faultnet.Everybody)
-		require.ErrorIs(t, lost.Wait(t.Context()), slot.ErrLost)
-		require.NoError(t, next.Wait(t.Context()), "it waits for a slot until there is one")
-		require.NoError(t, p.Shutdown(t.Context()))
+		require.ErrorIs(t, lost.Wait(s.ctx), slot.ErrLost)
+		require.NoError(t, next.Wait(s.ctx), "it waits for a slot until there is one")
+		require.NoError(t, p.Shutdown(s.ctx))
 		st := p.Stats()
 		require.EqualValues(t, 1, st.Lost)
 		require.EqualValues(t, 1, st.LostSlots)
 		require.Zero(t, st.Held+st.InLine)
-		claimAll(t, s.source(s.address, 1), 1)
+		s.claimAll(s.source(s.address, 1), 1)
 	})
 }
 
 func TestAForcedShutdownLeavesTheLineOfAnyServer(t *testing.T) {
 	onServers(t, func(t *testing.T, s realServer) {
 		other := s.source(s.address, 1)
-		held := claimAll(t, other, 1)[0]
+		held := s.claimAll(other, 1)[0]
 		src := s.source(s.address, 1)
 		p := s.pool(src, 2)
 		began := make(chan struct{})
@@ -187,20 +199,17 @@ func TestAForcedShutdownLeavesTheLineOfAnyServer(t *testing.T) {
 		for range 5 {
 			waiting = append(waiting, p.Submit(func(context.Context) error { return nil }, pool.Key("k")))
 		}
-		become(t, func() bool { return p.Stats().InLine > 0 })
-		ctx, cancel := context.WithCancel(t.Context())
+		s.become(func() bool { return p.Stats().InLine > 0 })
+		ctx, cancel := context.WithCancel(s.ctx)
 		cancel()
 		require.Error(t, p.Shutdown(ctx))
 		for _, task := range append(waiting, runs) {
-			require.ErrorIs(t, task.Wait(t.Context()), pool.ErrShutdown)
+			require.ErrorIs(t, task.Wait(s.ctx), pool.ErrShutdown)
 		}
-		require.NoError(t, src.Close(t.Context()))
+		require.NoError(t, src.Close(s.ctx))
 		require.NoError(t, held.Release())
-		claimAll(t, other, 1)
-		ticket, err := other.Enqueue(t.Context(), "free")
-		require.NoError(t, err)
-		_, err = ticket.Wait(t.Context())
-		require.NoError(t, err)
+		s.claimAll(other, 1)
+		s.claim(other, "free")
 	})
 }
 
@@ -219,25 +228,25 @@ func TestARetryGivesTheSlotOfAnyServerToOthers(t *testing.T) {
 		}, pool.Key("k"))
 		<-attempts
 		for range 3 { // somebody else gets the slot, whether it backs off, waits or is done
-			require.NoError(t, claimAll(t, other, 1)[0].Release())
+			require.NoError(t, s.claimAll(other, 1)[0].Release())
 		}
-		require.NoError(t, task.Wait(t.Context()))
+		require.NoError(t, task.Wait(s.ctx))
 		for n := 2; n <= 3; n++ {
 			info := <-attempts
 			require.Equal(t, n, info.Attempt)
 			require.Equal(t, "k", info.SlotKey)
 			require.True(t, info.HasSlot)
 		}
-		require.NoError(t, p.Shutdown(t.Context()))
+		require.NoError(t, p.Shutdown(s.ctx))
 		st := p.Stats()
 		require.EqualValues(t, 2, st.Retries)
 		require.GreaterOrEqual(t, st.Claims, int64(3), "one for each attempt")
 
 		again := s.pool(s.source(s.address, 1), 1)
 		backs := again.Submit(func(context.Context) error { return pool.RetryAfter(time.Hour, errSoon) }, pool.Key("k"))
-		become(t, func() bool { return again.Stats().Waiting == 1 })
-		claimAll(t, other, 1)
+		s.become(func() bool { return again.Stats().Waiting == 1 })
+		s.claimAll(other, 1)
 		backs.Cancel()
-		require.ErrorIs(t, backs.Wait(t.Context()), errSoon, "what the last attempt returned is told")
+		require.ErrorIs(t, backs.Wait(s.ctx), errSoon, "what the last attempt returned is told")
 	})
 }
