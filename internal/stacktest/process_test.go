@@ -23,10 +23,6 @@ import (
 	"github.com/berth-go/berth/internal/stacktest/faultnet"
 )
 
-// patience is how long a test waits for something that must happen. Nothing is
-// said of how fast it does.
-const patience = time.Minute
-
 // programs builds the server and the worker, once, into the directory of all
 // the tests' programs.
 var programs = sync.OnceValues(func() (string, error) {

@@ -20,6 +20,10 @@ import (
 // This file runs pools over real sockets, with our server and with the original
 // one: what a pool promises of slots does not depend on the server.
 
+// patience is how long a test with real processes and sockets waits for what
+// must happen. Nothing is said of how fast it does.
+const patience = time.Minute
+
 // A realServer is a server that listens on a loopback port.
 type realServer struct {
 	t       *testing.T
