@@ -43,13 +43,14 @@ func (t *Tracer) start(ctx context.Context, e pool.StartEvent) context.Context {
 	l := t.labels.of(e.Key)
 	t.jobsQueued.Add(ctx, -1, l.add...)
 	j, _ := (*e.State).(*jobTrace)
-	if j == nil {
+	first := j == nil // not e.Attempt == 1: what was put off has no attempt behind it
+	if first {
 		ctx, j = t.open(ctx, e.JobEvent)
 		*e.State = j
 	} else if j.span != nil {
 		ctx = trace.ContextWithSpan(ctx, j.span)
 	}
-	w := waitsOf(e, e.Attempt == 1)
+	w := waitsOf(e, first)
 	t.queueTime.Record(ctx, w.queued().Seconds(), l.record...)
 	var room [1]trace.Span
 	held := room[:0]
@@ -138,15 +139,19 @@ func (t *Tracer) waits(ctx context.Context, e pool.StartEvent, w waits) {
 	}
 }
 
-// retry ends an attempt that is followed by another.
+// retry ends an attempt that is followed by another, or a run that was none.
 func (t *Tracer) retry(ctx context.Context, e pool.RetryEvent) {
 	j, _ := (*e.State).(*jobTrace)
 	if j == nil {
 		return
 	}
-	j.endRun(e.At, e.Err, false)
 	l := t.labels.of(e.Key)
-	t.retries.Add(ctx, 1, l.add...)
+	if e.NotYet {
+		j.endRun(e.At, nil, false) // nothing has failed
+	} else {
+		j.endRun(e.At, e.Err, false)
+		t.retries.Add(ctx, 1, l.add...)
+	}
 	t.jobsQueued.Add(ctx, 1, l.add...)
 }
 

@@ -175,6 +175,30 @@ func TestRetriedJob(t *testing.T) {
 	})
 }
 
+func TestJobThatIsPutOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := record(t)
+		p := r.newPool(1)
+		runs := 0
+		p.Submit(func(context.Context) error {
+			time.Sleep(time.Second)
+			if runs++; runs == 1 {
+				return pool.NotYet(5*time.Second, errFlaky)
+			}
+			return nil
+		}, pool.Key("a"))
+		time.Sleep(time.Minute)
+		require.Equal(t, lines(`
+		job 1 0s 7s job.attempts=1 key=a
+		  queue 1 0s 0s
+		  run 1 0s 1s job.attempt=1
+		  backoff 1 1s 6s
+		  queue 2 6s 6s
+		  run 2 6s 7s job.attempt=1
+		`), r.end(p))
+	})
+}
+
 func TestJobsThatShareASlot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := record(t)
