@@ -528,3 +528,19 @@ func TestAPoolThatIsShutDownTellsTheBreakerNothing(t *testing.T) {
 		require.ErrorIs(t, l.heard[0], middleware.ErrNeither)
 	})
 }
+
+func TestPoolsThatShareABreakerShareItsPermissions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fuse{threshold: 1, probes: 1, open: time.Minute}
+		guard := pool.Use(middleware.CircuitBreaker(f))
+		one, other := newPool(t, 1, guard), newPool(t, 1, guard)
+		require.Error(t, one.Submit(func(context.Context) error { return errFlaky }).Wait(context.Background()))
+		time.Sleep(time.Minute + 1)
+		probe := one.Submit(func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
+		synctest.Wait()
+		probe.Cancel()
+		require.Error(t, probe.Wait(context.Background()))
+		require.NoError(t, other.Submit(nothing).Wait(context.Background()))
+		require.Equal(t, "", f.is())
+	})
+}

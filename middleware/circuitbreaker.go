@@ -79,8 +79,9 @@ var errAborted = errors.New("middleware: the job panicked or called runtime.Goex
 // An attempt that ended in [Neither] tells b nothing: its permission is kept and
 // used again by the next attempt that b refuses, so that a half-open breaker is
 // neither closed nor opened by a probe that was cancelled, and does not wait for
-// its outcome for ever. If b has other users than this middleware, in another pool
-// for example, give it [ThreeOutcomes], or they have to wait for that attempt.
+// its outcome for ever. Others who use b have to wait for that attempt, too: give
+// several pools that share a breaker the same Middleware, and a b with users of
+// another kind [ThreeOutcomes].
 func CircuitBreaker(b Breaker, opts ...BreakerOption) pool.Middleware {
 	if isNil(b) {
 		return misuse("CircuitBreaker: the breaker is nil")
