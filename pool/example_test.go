@@ -116,3 +116,22 @@ func ExampleTask_Wait() {
 	// parent
 	// <nil>
 }
+
+// A job that finds that its time has not come is not one that failed.
+func ExampleNotYet() {
+	p, _ := pool.New(1)
+	ready := time.Now().Add(20 * time.Millisecond)
+	task := p.Submit(func(ctx context.Context) error {
+		if wait := time.Until(ready); wait > 0 {
+			return pool.NotYet(wait, errors.New("the file is not there yet"))
+		}
+		info, _ := pool.FromContext(ctx)
+		fmt.Println("attempt", info.Attempt)
+		return nil
+	})
+	fmt.Println(task.Wait(context.Background()), p.Stats().Retries)
+	_ = p.Shutdown(context.Background())
+	// Output:
+	// attempt 1
+	// <nil> 0
+}

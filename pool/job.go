@@ -10,13 +10,14 @@ import (
 // A Job is the work. Its context ends when the task is cancelled, when the
 // context that it was submitted with ends, when its slot is lost, or when the
 // pool is shut down by force; context.Cause tells which. What it returns is the
-// task's result, unless it asks for another attempt with [RetryAfter].
+// task's result, unless it asks to be run again, with [RetryAfter] or [NotYet].
 type Job func(ctx context.Context) error
 
 // A Middleware wraps a job in more behaviour. It is applied once, by [New], and
 // its job then runs for every attempt of every job of the pool, so it must be
 // safe for concurrent use. The context that it hands on must be derived from
-// the one that it was given.
+// the one that it was given, and says which job is meant: next may be called more
+// than once, and also when the middleware has returned.
 type Middleware func(next Job) Job
 
 // invalidMiddleware is what an Invalid middleware panics with inside New.
