@@ -191,3 +191,31 @@ func TestAPanicInTheSequenceOrTheKeyOfMapReachesItsLoopAlone(t *testing.T) {
 }
 
 func double(_ context.Context, n int) (int, error) { return 2 * n, nil }
+
+// The function is the user's, and may look at the pool.
+func TestAPanicInTheFunctionOfWithSlotKeyLeavesThePoolFree(t *testing.T) {
+	var p *Pool
+	var err error
+	p, err = New(1, WithSlots(newFake(1)), WithSlotKey(func(lane string) string {
+		if !p.mu.TryLock() {
+			t.Error("the pool is locked")
+		} else {
+			p.mu.Unlock()
+		}
+		if lane == "bad" {
+			panic("boom")
+		}
+		return lane
+	}))
+	require.NoError(t, err)
+	err = p.Submit(nothing, Key("bad")).Wait(t.Context())
+	if t.Failed() {
+		return // whatever else needs the lock would wait for ever
+	}
+	require.ErrorIs(t, err, ErrSlotKey)
+	require.ErrorContains(t, err, `for the key "bad": boom`)
+	require.ErrorIs(t, p.Go(nothing, Key("bad")), ErrSlotKey)
+	require.ErrorIs(t, p.Submit(nothing, Key("bad"), After(time.Second)).Wait(t.Context()), ErrSlotKey)
+	require.NoError(t, p.Submit(nothing, Key("good")).Wait(t.Context()))
+	finish(t, p)
+}

@@ -663,6 +663,78 @@ var rules = []broken{
 		test: "pool.TestAJoinThatOutlivesThePoolIsLeft",
 	},
 
+	// Contexts that end with several others, and what waiting cannot cure.
+	{
+		rule: "the call that ends a context ends those joined to it",
+		file: "internal/linkctx/context.go",
+		old:  "\t\t\tchild.Cancel(cause)\n",
+		new:  "\t\t\tgo child.Cancel(cause)\n",
+		test: "internal/linkctx.TestTheCallThatEndsAContextEndsAllThatIsMadeOfIt",
+	},
+	{
+		rule: "every call that ends a context waits until all is told",
+		file: "internal/linkctx/context.go",
+		old:  "\t\tcause := context.Cause(c.Context)\n",
+		new:  "\t\tcause := context.Cause(c.Context)\n\t\tc.unlink()\n",
+		test: "internal/linkctx.TestEveryCallThatEndsAContextWaitsUntilAllIsTold",
+	},
+	{
+		rule: "a job's context ends in the call that ends its slot",
+		file: "pool/jobctx.go",
+		old:  "\tctx := linkctx.Under(h.context(), parent)\n",
+		new:  "\tctx := linkctx.Join(parent)\n\tcontext.AfterFunc(h.context(), func() { ctx.Cancel(context.Cause(h.context())) })\n",
+		test: "internal/stacktest.TestTheJobsContextHasEndedWhenTheCallThatEndsItsSlotReturns",
+	},
+	{
+		rule: "a part of slot.All ends the whole in the call that ends the part",
+		file: "slot/all.go",
+		old:  "\t\tcontexts[i] = part.Context()\n",
+		new:  "\t\tcontexts[i], _ = context.WithCancel(part.Context())\n",
+		test: "internal/stacktest.TestTheJobsContextHasEndedWhenTheCallThatEndsItsSlotReturns",
+	},
+	{
+		rule: "a refusal for good ends no outage",
+		file: "slot/outage.go",
+		old:  " && !errors.Is(err, ErrLost) && !IsPermanent(err)\n",
+		new:  " && !errors.Is(err, ErrLost)\n",
+		test: "slot.TestARefusalForGoodEndsNoOutage",
+	},
+	{
+		rule: "an answer ends the outage of its own part alone",
+		file: "slot/partition.go",
+		old:  "\t\treturn p.Partition(key)\n",
+		new:  "\t\treturn p.Partition(key)[:0]\n",
+		test: "slot.TestOnlyAnAnswerForAKeyOfTheSamePartEndsAnOutage",
+	},
+	{
+		rule: "what an error calls permanent is",
+		file: "slot/permanent.go",
+		old:  " || saysPermanent(err)\n",
+		new:  "\n",
+		test: "slot.TestARefusalIsPermanentWhereWaitingCannotCureIt",
+	},
+	{
+		rule: "a permanent refusal ends the jobs",
+		file: "pool/outage.go",
+		old:  "return slot.IsPermanent(err) || errors.Is(err, ErrSourcePanic)",
+		new:  "return errors.Is(err, slot.ErrKey) || errors.Is(err, ErrSourcePanic)",
+		test: "pool.TestARefusalForGoodEndsTheJobsAndIsCounted",
+	},
+	{
+		rule: "the function of WithSlotKey is called without the lock",
+		file: "pool/lane.go",
+		old:  "\t\tp.unlock()\n\t\tvar err error\n\t\tif slotKey",
+		new:  "\t\tvar err error\n\t\tif slotKey",
+		test: "pool.TestAPanicInTheFunctionOfWithSlotKeyLeavesThePoolFree",
+	},
+	{
+		rule: "slot.All refuses the same source twice",
+		file: "slot/all.go",
+		old:  "if a.invalid == nil && repeats(sources[:i+1]) {",
+		new:  "if false {",
+		test: "slot.TestAllRefusesTheSameSourceTwice",
+	},
+
 	// The crawler: what shows that its limits hold.
 	{
 		rule: "the site counts a request until just before its answer",
