@@ -249,15 +249,15 @@ var rules = []broken{
 	{
 		rule: "the context ends before the slot is granted again",
 		file: "slot/local.go",
-		old:  "\t\ts.cancel(ErrReleased) // before anyone else can be granted the slot\n",
-		new:  "\t\tdefer s.cancel(ErrReleased)\n",
+		old:  "\t\ts.ctx.Cancel(ErrReleased) // before anyone else can be granted the slot\n",
+		new:  "\t\tdefer s.ctx.Cancel(ErrReleased)\n",
 		test: "slot.TestAReleasedSlotEndsBeforeTheNextGrant",
 	},
 	{
 		rule: "the loss of a part is the loss of all",
 		file: "slot/all.go",
-		old:  "links[i] = part.Context()",
-		new:  "links[i] = part.Context()\n\t\tlinks[i] = parts[0].Context()",
+		old:  "contexts[i] = part.Context()",
+		new:  "contexts[i] = part.Context()\n\t\tcontexts[i] = parts[0].Context()",
 		test: "slot.TestLosingOnePartOfAllReleasesTheOthers",
 	},
 	{
@@ -312,13 +312,6 @@ var rules = []broken{
 		test: "dflockd/server.TestRequestsSentAheadAreAnsweredInOrderAfterTheOneThatWaits",
 	},
 
-	{
-		rule: "the loss of each part of All ends the slot",
-		file: "slot/all.go",
-		old:  "links[i] = part.Context()",
-		new:  "links[i] = part.Context(); links[i] = links[0]",
-		test: "slot.TestLosingOnePartOfAllReleasesTheOthers",
-	},
 
 	// Pools: who runs when, under which slot, and with what result.
 	{
@@ -351,9 +344,9 @@ var rules = []broken{
 	},
 	{
 		rule: "a refused job never runs",
-		file: "pool/submit.go",
-		old:  "\tif p.closing {\n\t\tp.unlock()\n\t\treturn ErrClosed\n\t}\n\tl := p.laneOf(key)",
-		new:  "\tl := p.laneOf(key)",
+		file: "pool/lane.go",
+		old:  "\tif p.closing {\n\t\tp.unlock()\n\t\treturn nil, ErrClosed\n\t}\n\treturn p.laneOf(",
+		new:  "\treturn p.laneOf(",
 		test: "pool.TestARefusedJobNeverRuns",
 	},
 	{
@@ -401,8 +394,8 @@ var rules = []broken{
 	{
 		rule: "the end of a slot ends its job",
 		file: "pool/jobctx.go",
-		old:  "\tl.stop = context.AfterFunc(slotCtx, func() { l.cancel(context.Cause(slotCtx)) })\n",
-		new:  "",
+		old:  "linkctx.Under(h.context(), parent)",
+		new:  "linkctx.Join(parent)",
 		test: "pool.TestALostSlotEndsTheJobsContext",
 	},
 	{
