@@ -64,6 +64,7 @@ func (c *conn) tick() {
 	c.expire(now)
 	if c.broken == nil {
 		c.renew(now)
+		c.keepPlace(now)
 		c.closeIdle(now)
 	}
 	if at := c.next(now); !at.IsZero() {
@@ -99,9 +100,7 @@ func (c *conn) expire(now time.Time) {
 		c.waiting.finish(unavailable(errPlace))
 		c.waiting = nil
 	}
-	if c.broken != nil && !c.orphaned() {
-		c.e.orphans = slices.DeleteFunc(c.e.orphans, func(o *conn) bool { return o == c })
-	}
+	c.forgetIfEmpty()
 }
 
 // renew sends the renewals that are due, and those nearly due with them: they
@@ -151,6 +150,9 @@ func (c *conn) next(now time.Time) time.Time {
 	}
 	if c.orphaned() {
 		sooner(c.until)
+	}
+	if c.parked != nil && c.unanswered() == 0 {
+		sooner(c.heard.Add(c.pace.silence()))
 	}
 	for _, x := range c.pending {
 		sooner(x.deadline)

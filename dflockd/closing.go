@@ -10,15 +10,15 @@ import (
 
 // This file has how an endpoint closes.
 
-// close ends the endpoint. With giveBack, the slots that are held are released
-// first, which takes a round trip; without, the sockets just close. It returns
-// when that is done or ctx ends; whatever is left then is cut.
-func (e *endpoint) close(ctx context.Context, giveBack bool) error {
+// close ends the endpoint. The slots that are held are released first, which takes
+// a round trip. It returns when that is done or ctx ends; whatever is left then
+// is cut.
+func (e *endpoint) close(ctx context.Context) error {
 	e.lock()
 	first := !e.closing
 	if first {
 		e.closing = true
-		e.shut(giveBack, time.Now())
+		e.shut(time.Now())
 		go e.finishClose()
 	}
 	e.unlock()
@@ -45,12 +45,12 @@ func (e *endpoint) finishClose() {
 
 // shut gives everything back and closes what has no answer to wait for. Caller
 // holds mu.
-func (e *endpoint) shut(giveBack bool, now time.Time) {
+func (e *endpoint) shut(now time.Time) {
 	e.stop()
 	e.stopRedial()
 	e.refuseAll(ErrClosed)
 	for c := range e.conns {
-		c.shut(giveBack, now)
+		c.shut(now)
 	}
 	for _, c := range e.orphans {
 		c.expireAll(now)
@@ -67,8 +67,8 @@ func (e *endpoint) cut(now time.Time) {
 
 // shut gives back what the connection holds and ends it once all is answered.
 // Caller holds mu.
-func (c *conn) shut(giveBack bool, now time.Time) {
-	if !giveBack || c.alone {
+func (c *conn) shut(now time.Time) {
+	if c.alone {
 		c.end(now)
 		return
 	}

@@ -69,7 +69,8 @@ func (cl *claim) redirected(r wire.Reply, now time.Time) {
 	case cl.hops > len(e.servers)+1:
 		cl.finish(unavailable(errLoop))
 	default:
-		cl.stage, cl.conn = stageConnect, nil
+		cl.move(stageConnect)
+		cl.conn = nil
 		e.want(cl, now)
 	}
 }
@@ -80,9 +81,8 @@ func (c *conn) server() string { return c.e.servers[c.member] }
 // rejoin repeats the claim's se over a new connection with the same reference.
 // Caller holds endpoint.mu.
 func (cl *claim) rejoin(ro role, now time.Time) {
-	cl.rejoins, cl.waits = true, false
-	x := exchange{role: ro, command: cl.verbs.enqueue, claim: cl, sent: now, deadline: now.Add(cl.e.cfg.socketTimeout)}
-	cl.conn.send(x, &wire.Request{Key: cl.name, Limit: cl.limit, Lease: cl.e.leaseSeconds()})
+	cl.route = routeBack
+	cl.sendEnqueue(ro, now)
 }
 
 // rejoined takes the answer to the se that a held slot repeated. Caller holds

@@ -47,6 +47,7 @@ type config struct {
 
 	// For Semaphore and Lock only.
 	acquireTimeout time.Duration
+	waitForServer  bool
 	onLost         func(key, token string)
 	single         []string // the options of the two above that were given
 

@@ -82,6 +82,7 @@ type conn struct {
 	armed      time.Time // when timer fires; zero if it is not armed
 	waiting    *claim    // of a broken one in a cluster: the claim whose place is kept
 	until      time.Time // of the same: how long the cluster keeps both
+	parked     *claim    // in line, while nobody waits for its slot
 	list       *[]*conn  // the endpoint's list that it is in, or nil
 	place      int       // where in list
 }
@@ -93,6 +94,9 @@ func (c *conn) start(now time.Time) {
 	c.dead = make(chan struct{})
 	if c.rw == c.raw {
 		c.direct = newDirect(c.raw)
+	}
+	if c.e.single {
+		c.idle = singleIdle
 	}
 	c.e.tasks.Add(2)
 	go c.writeLoop()
@@ -201,7 +205,7 @@ func (c *conn) handle(x exchange, line []byte, now time.Time) error {
 
 // quiet takes note that nothing is under way. Caller holds endpoint.mu.
 func (c *conn) quiet(now time.Time) {
-	if c.e.closing {
+	if c.e.closing || c.e.single && c.load == 0 {
 		c.end(now)
 	} else if c.load == 0 {
 		c.e.assign() // somebody may wait for a connection like this
@@ -277,6 +281,10 @@ func (c *conn) drop(err error, keep bool, now time.Time) {
 		for _, cl := range held {
 			cl.broke(err, now)
 		}
+		c.keepOwed(waiting, now)
+	}
+	if cl := c.parked; cl != nil && cl != c.waiting {
+		cl.broke(err, now)
 	}
 	for _, x := range waiting {
 		if x.claim.stage != stageHeld && x.claim != c.waiting {
@@ -288,4 +296,5 @@ func (c *conn) drop(err error, keep bool, now time.Time) {
 	}
 	close(c.dead)
 	c.e.closeLater(c.raw)
+	c.e.broadcast()
 }

@@ -85,7 +85,7 @@ func (e *endpoint) refuse(err error) {
 		claims := *queue
 		*queue = nil
 		for _, cl := range claims {
-			if cl.patient {
+			if cl.kind.single() { // it waits, for at most the backoff
 				*queue = append(*queue, cl)
 			} else {
 				cl.finish(err)

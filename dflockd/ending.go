@@ -19,8 +19,37 @@ func (cl *claim) giveBack(why error, now time.Time) {
 // sendRelease writes the release; nobody waits for its answer, but an answer
 // there must be. Caller holds endpoint.mu.
 func (cl *claim) sendRelease(now time.Time) {
-	x := exchange{role: roleRelease, command: cl.verbs.release, claim: cl, sent: now, deadline: now.Add(cl.e.cfg.socketTimeout)}
+	cl.back = cl.back.again()
+	x := exchange{role: roleRelease, command: cl.verbs.release, claim: cl, sent: now, deadline: now.Add(cl.releaseTime())}
 	cl.conn.send(x, &wire.Request{Key: cl.name, Token: cl.token})
+}
+
+// again returns the state after sr was sent once more.
+func (h handback) again() handback {
+	if h == handbackKept {
+		return handbackSent
+	}
+	return handbackResent
+}
+
+// releaseTime returns how long the answer to a release may take. Whoever waits
+// for it needs time for another attempt. Caller holds endpoint.mu.
+func (cl *claim) releaseTime() time.Duration {
+	if cl.back == handbackSent && cl.calls.release > 0 {
+		return min(cl.e.cfg.socketTimeout, firstRelease)
+	}
+	return cl.e.cfg.socketTimeout
+}
+
+// handedBack takes the answer to a release. Where it was sent twice, the server
+// may have forgotten the slot because of the first one. Caller holds endpoint.mu.
+func (cl *claim) handedBack(r wire.Reply) {
+	if r.Status == wire.OK || cl.back == handbackResent {
+		cl.back = handbackReturned
+	} else {
+		cl.back = handbackDenied
+	}
+	cl.signal()
 }
 
 // refused ends the claim with the server's refusal. Caller holds endpoint.mu.
@@ -38,7 +67,7 @@ func (cl *claim) finish(err error) {
 		return
 	}
 	op := "claim"
-	if cl.stage == stageWait || cl.stage == stageConfirm {
+	if cl.stage.inLine() || cl.stage == stageConfirm {
 		op = "wait"
 	}
 	if cl.abandoned != nil {
@@ -49,7 +78,8 @@ func (cl *claim) finish(err error) {
 
 // end is the last step of every claim. Caller holds endpoint.mu.
 func (cl *claim) end(err error) {
-	cl.stage, cl.err = stageDone, err
+	cl.move(stageDone)
+	cl.err = err
 	cl.leaveConn()
 	cl.signal()
 }
@@ -75,35 +105,33 @@ func (cl *claim) leaveConn() {
 	c.e.assign()
 }
 
-// leave gives up the place in line: on a connection of its own by closing it.
-// Caller holds endpoint.mu.
+// leave gives up the place in line. Where the server takes that as a request, it
+// is asked; where it frees the place of a connection that closes, the connection
+// is closed. A strict one that does neither keeps the place and would grant it a
+// slot that lies idle for a lease. So there the claim stays until its wait is
+// answered, and gives back what is granted. Caller holds endpoint.mu.
 func (cl *claim) leave(now time.Time) {
 	c := cl.conn
-	if cl.tag == 0 {
-		if c.strict && !cl.e.closing {
-			cl.stay(now)
-			return
-		}
+	switch {
+	case cl.tag != 0:
+		cl.sendLeave(now)
+	case !c.strict || cl.e.closing:
 		c.end(now)
 		cl.finish(cl.abandoned)
-		return
+	case cl.stage != stageWait:
+		cl.ask(now)
 	}
-	if cl.stage == stageEnqueue {
-		defer cl.finish(cl.abandoned) // there is no sw whose answer would end it
-	}
-	x := exchange{role: roleLeave, command: wire.Leave, tag: cl.tag, claim: cl, sent: now, deadline: now.Add(cl.e.cfg.socketTimeout)}
-	c.send(x, &wire.Request{Key: cl.name})
 }
 
-// stay keeps the place in line for nobody. The original server in strict mode
-// keeps the place of a closed connection too, and the slot that it grants there
-// would lie idle for a lease: here it goes back when it comes. Caller holds
-// endpoint.mu.
-func (cl *claim) stay(now time.Time) {
-	cl.stage = stageWait
-	if !cl.waits {
-		cl.sendWait(now)
+// sendLeave asks the server to take back the place in line, or the slot that
+// was granted there. Caller holds endpoint.mu.
+func (cl *claim) sendLeave(now time.Time) {
+	x := exchange{role: roleLeave, command: wire.Leave, tag: cl.tag, claim: cl, sent: now, deadline: now.Add(cl.e.cfg.socketTimeout)}
+	c := cl.conn
+	if cl.stage != stageWait {
+		defer cl.finish(cl.abandoned) // there is no sw whose answer would end it
 	}
+	c.send(x, &wire.Request{Key: cl.name})
 }
 
 // abandon ends the claim because its claimant wants no slot any more. A slot
@@ -122,9 +150,9 @@ func (cl *claim) abandon(err error, now time.Time) {
 	case stageConnect:
 		cl.e.unwant(cl)
 		cl.finish(err)
-	case stageTry, stageEnqueue:
+	case stageTry, stageEnqueue, stageBoth, stageAsk:
 		// The answer will tell what there is to give back.
-	case stageWait:
+	case stagePlace, stageWait:
 		cl.leave(now)
 	case stageConfirm, stageHeld:
 		cl.release(slot.ErrReleased, now)
@@ -166,9 +194,22 @@ func (cl *claim) broke(err error, now time.Time) {
 	switch cl.stage {
 	case stageHeld:
 		cl.lose(err, now)
-	case stageTry, stageEnqueue, stageWait, stageConfirm:
+	case stageTry, stageEnqueue, stageBoth, stagePlace, stageAsk, stageWait, stageConfirm:
 		cl.finish(err)
 	}
+}
+
+// cut ends a held slot without giving it back, and its connection with it: the
+// server frees the slot when it notices, a strict one when the lease ends. Caller
+// holds endpoint.mu.
+func (cl *claim) cut(now time.Time) {
+	err := cl.wrap("hold", ErrClosed)
+	cl.endContext(err)
+	cl.unhold()
+	c := cl.conn
+	cl.end(err)
+	c.end(now)
+	c.forgetIfEmpty()
 }
 
 // unhold takes the slot off its connection. Caller holds endpoint.mu.
@@ -177,11 +218,11 @@ func (cl *claim) unhold() {
 		return
 	}
 	held := cl.conn.held
-	if cl.place >= len(held) || held[cl.place] != cl {
+	if cl.index >= len(held) || held[cl.index] != cl {
 		return // the whole connection is being dropped
 	}
 	last := held[len(held)-1]
-	held[cl.place], last.place = last, cl.place
+	held[cl.index], last.index = last, cl.index
 	held[len(held)-1] = nil
 	cl.conn.held = held[:len(held)-1]
 }

@@ -30,6 +30,7 @@ type endpoint struct {
 	stop    context.CancelFunc
 	tasks   sync.WaitGroup // goroutines and armed timers
 	gone    chan struct{}  // closed when Close is done
+	single  bool           // of a Semaphore or Lock: a connection lives as long as its claim
 
 	// mu guards everything below and what is marked so in conn and claim. It
 	// is never held across I/O, nor while code of the user runs: such things
@@ -49,12 +50,13 @@ type endpoint struct {
 	signals  []chan struct{} // to be used again
 	gate     gate
 	dialing  int
-	redial   *time.Timer // asks the gate again
-	redialAt time.Time   // zero if redial is not armed
-	lastErr  error       // of the last dial that failed
-	fatal    error       // nothing is dialled any more
-	tags     bool        // the server was last seen to take tagged requests
-	leader   int         // which of servers is dialled
+	redial   *time.Timer   // asks the gate again
+	redialAt time.Time     // zero if redial is not armed
+	changed  chan struct{} // of a single endpoint: closed and replaced at each change
+	lastErr  error         // of the last dial that failed
+	fatal    error         // nothing is dialled any more
+	tags     bool          // the server was last seen to take tagged requests
+	leader   int           // which of servers is dialled
 	closing  bool
 	loggedAt time.Time
 	unlogged int
@@ -101,16 +103,19 @@ func (e *endpoint) address() string { return e.servers[e.leader] }
 
 // claim starts a claim. Its claimant then awaits it, or is told.
 func (e *endpoint) claim(cl *claim) {
-	now := time.Now()
 	e.lock()
 	defer e.unlock()
+	e.begin(cl, time.Now())
+}
+
+// begin is claim. Caller holds mu.
+func (e *endpoint) begin(cl *claim, now time.Time) {
 	cl.e = e
-	cl.alone = cl.alone || e.cfg.cluster
-	if cl.to == nil {
+	if cl.kind != kindJoined && !cl.kind.single() {
 		cl.changed = e.signalChan()
 	}
-	if _, ok := e.missed[cl.name]; (ok || cl.to != nil) && !cl.tryOnly && !e.tags {
-		cl.missed = true
+	if _, ok := e.missed[cl.name]; (ok || cl.kind == kindJoined) && !cl.kind.tryOnly() && !e.tags {
+		cl.route = routeLine
 	}
 	e.want(cl, now)
 }
@@ -128,6 +133,9 @@ func (e *endpoint) signalChan() chan struct{} {
 // recycle takes a claim's channel back once nobody reads it any more. Caller
 // holds mu.
 func (e *endpoint) recycle(cl *claim) {
+	if cl.changed == nil {
+		return
+	}
 	select {
 	case <-cl.changed:
 	default:
@@ -140,7 +148,7 @@ func (e *endpoint) recycle(cl *claim) {
 // ends; then it returns the cause. The caller holds mu before and after.
 func (e *endpoint) await(ctx context.Context, cl *claim, done func(*claim) bool) error {
 	for !done(cl) {
-		changed := cl.changed
+		changed := e.changes(cl)
 		e.unlock()
 		var err error
 		select {

@@ -12,13 +12,13 @@ import (
 
 // placed takes the answer to sl or se.
 func (cl *claim) placed(x exchange, r wire.Reply, now time.Time) error {
-	if cl.waits && r.Status != wire.Queued {
+	if cl.stage == stageBoth && r.Status != wire.Queued {
 		cl.conn.expect(cl, now.Add(cl.e.cfg.socketTimeout))
 	}
 	switch {
 	case cl.e.cfg.cluster && (r.Status == wire.ErrorNotLeader || r.Status == wire.ErrorDraining):
 		cl.redirected(r, now)
-	case r.Status == wire.Acquired && cl.rejoins:
+	case r.Status == wire.Acquired && cl.route == routeBack:
 		return cl.confirm(r, x.sent, now)
 	case r.Status == wire.OK || r.Status == wire.Acquired:
 		return cl.grant(r, x.sent, now)
@@ -26,10 +26,10 @@ func (cl *claim) placed(x exchange, r wire.Reply, now time.Time) error {
 		cl.miss(now)
 	case r.Status == wire.Queued:
 		cl.inLine(now)
-	case r.Status == wire.ErrorAlreadyEnqueued && !cl.retried:
+	case r.Status == wire.ErrorAlreadyEnqueued && cl.route != routeAgain:
 		// A slot of this key expired on this connection and the server still
 		// remembers it. Another connection has no such past.
-		cl.retried = true
+		cl.route = routeAgain
 		cl.again(now)
 	default:
 		cl.refused(r)
@@ -39,14 +39,15 @@ func (cl *claim) placed(x exchange, r wire.Reply, now time.Time) error {
 
 // miss takes the news that no slot is free. Caller holds endpoint.mu.
 func (cl *claim) miss(now time.Time) {
-	if cl.tryOnly || cl.abandoned != nil {
+	if cl.kind.tryOnly() || cl.abandoned != nil {
 		cl.finish(errNoneFree)
 		return
 	}
-	cl.missed = true
+	cl.route = max(cl.route, routeLine)
 	cl.e.noteMiss(cl.name)
 	cl.leaveConn()
-	cl.stage, cl.conn = stageConnect, nil
+	cl.move(stageConnect)
+	cl.conn = nil
 	cl.e.want(cl, now)
 }
 
@@ -56,38 +57,69 @@ var errNoneFree = errors.New("no slot is free")
 // Caller holds endpoint.mu.
 func (cl *claim) again(now time.Time) {
 	c := cl.conn
-	cl.stage, cl.conn = stageConnect, nil // first: what else was asked there does not end it
+	cl.move(stageConnect) // first: what else was asked there does not end it
+	cl.conn = nil
 	c.end(now)
 	cl.e.want(cl, now)
 }
 
-// inLine takes the news that the claim has a place in line, and waits. The
-// wait is sent by now: a slot that was granted before it would run its lease
-// down unseen. Caller holds endpoint.mu.
+// inLine takes the news that the claim has a place in line, and waits if
+// somebody does: a slot that was granted before sw is sent runs its lease down
+// unseen. Caller holds endpoint.mu.
 func (cl *claim) inLine(now time.Time) {
 	if cl.abandoned != nil {
-		if cl.waits {
-			cl.stage = stageWait // whose answer ends the claim
+		if cl.stage == stageBoth {
+			cl.move(stageWait) // whose answer ends the claim
 		}
 		cl.leave(now)
 		return
 	}
-	cl.queued, cl.stage = true, stageWait
-	if !cl.waits {
-		cl.sendWait(now)
+	cl.queued = true
+	switch {
+	case cl.stage == stageBoth:
+		cl.move(stageWait)
+	case cl.awaited():
+		cl.wait(now)
+	default:
+		cl.move(stagePlace)
 	}
-	if cl.trace != nil && cl.trace.Queued != nil && !cl.rejoins {
+	if cl.trace != nil && cl.trace.Queued != nil && cl.route != routeBack {
 		cl.e.later(func() { cl.trace.Queued(now) })
 	}
 	cl.signal()
 }
 
-// sendWait asks for the slot once it is there, however long that takes. Caller
+// wait asks for the slot once it is there. Caller holds endpoint.mu.
+func (cl *claim) wait(now time.Time) {
+	cl.move(stageWait)
+	cl.sendWait(cl.waitSeconds(now), now)
+}
+
+// ask asks for the slot if it is there now; otherwise the place in line is gone.
+// Caller holds endpoint.mu.
+func (cl *claim) ask(now time.Time) {
+	cl.move(stageAsk)
+	cl.sendWait(0, now)
+}
+
+// waitSeconds returns how long the server shall wait: longer than anybody here
+// does. Where a wait cannot be called off, it ends by itself soon after that: its
+// place is then in nobody's way. Caller holds endpoint.mu.
+func (cl *claim) waitSeconds(now time.Time) int64 {
+	if !cl.kind.single() || cl.tag != 0 {
+		return longestWait
+	}
+	return min(wire.Seconds(cl.calls.until.Sub(now))+1, longestWait)
+}
+
+// sendWait sends sw. Only one that is answered at once has a deadline. Caller
 // holds endpoint.mu.
-func (cl *claim) sendWait(now time.Time) {
-	cl.waits = true
+func (cl *claim) sendWait(seconds int64, now time.Time) {
 	x := exchange{role: roleWait, command: cl.verbs.wait, tag: cl.tag, claim: cl, sent: now}
-	cl.conn.send(x, &wire.Request{Key: cl.name, Timeout: longestWait})
+	if seconds == 0 {
+		x.deadline = now.Add(cl.e.cfg.socketTimeout)
+	}
+	cl.conn.send(x, &wire.Request{Key: cl.name, Timeout: seconds})
 }
 
 // waitedFor takes the answer to sw. It can be old: the network or this process
@@ -98,11 +130,11 @@ func (cl *claim) waitedFor(x exchange, r wire.Reply, now time.Time) error {
 	if cl.e.cfg.cluster && (r.Status == wire.ErrorNotLeader || r.Status == wire.ErrorDraining) {
 		return cl.e.follow(cl.conn, r) // breaks the connection; the cluster may keep the place
 	}
-	if cl.stage != stageWait {
+	if cl.stage != stageWait && cl.stage != stageAsk {
 		return cl.waitedForNothing(r, now)
 	}
 	if r.Status != wire.OK {
-		cl.notGranted(r)
+		cl.notGranted(r, now)
 		return nil
 	}
 	l, err := cl.e.leaseOf(r, x.sent)
@@ -112,12 +144,12 @@ func (cl *claim) waitedFor(x exchange, r wire.Reply, now time.Time) error {
 	c := cl.conn
 	c.alone = false
 	c.e.relist(c)
-	cl.token = r.Token
+	cl.granting(r, l, now)
 	if cl.abandoned != nil {
 		cl.giveBack(cl.abandoned, now)
 		return nil
 	}
-	if !cl.rejoins && !l.spent(cl.asked, now) {
+	if cl.route != routeBack && !l.spent(cl.asked, now) {
 		return cl.grant(r, x.sent, now)
 	}
 	return cl.confirm(r, x.sent, now)
@@ -136,27 +168,38 @@ func (cl *claim) waitedForNothing(r wire.Reply, now time.Time) error {
 	return nil
 }
 
+// granting notes what was granted. Until the slot is held, its lease only says for
+// how long it is worth while to give it back. Caller holds endpoint.mu.
+func (cl *claim) granting(r wire.Reply, l lease, now time.Time) {
+	cl.token = r.Token
+	cl.lease = lease{now, l.length}
+}
+
 // confirm asks whether a grant is still held before it is used. Caller holds
 // endpoint.mu.
 func (cl *claim) confirm(r wire.Reply, sent, now time.Time) error {
-	if _, err := cl.e.leaseOf(r, sent); err != nil {
+	l, err := cl.e.leaseOf(r, sent)
+	if err != nil {
 		return err
 	}
-	cl.token = r.Token
+	cl.granting(r, l, now)
 	if cl.abandoned != nil {
 		cl.giveBack(cl.abandoned, now)
 		return nil
 	}
 	cl.traceGranted(now)
-	cl.stage = stageConfirm
+	cl.move(stageConfirm)
 	cl.sendRenew(roleConfirm, cl.e.cfg.socketTimeout, now)
 	return nil
 }
 
-// notGranted takes an answer to sw that grants nothing.
-func (cl *claim) notGranted(r wire.Reply) {
+// notGranted takes an answer to sw that grants nothing. Caller holds
+// endpoint.mu.
+func (cl *claim) notGranted(r wire.Reply, now time.Time) {
 	switch r.Status {
-	case wire.Timeout, wire.ErrorNotEnqueued:
+	case wire.Timeout:
+		cl.notYet(now)
+	case wire.ErrorNotEnqueued:
 		cl.finish(unavailable(errPlace))
 	case wire.ErrorLeaseExpired:
 		cl.finish(unavailable(errGhost))
@@ -164,6 +207,21 @@ func (cl *claim) notGranted(r wire.Reply) {
 		cl.finish(unavailable(errors.New("the server gave up the wait; it may be shutting down")))
 	default:
 		cl.refused(r)
+	}
+}
+
+// notYet takes the news that the wait is over and the place in line gone. A
+// single claim joins the line again for those who still wait. Caller holds
+// endpoint.mu.
+func (cl *claim) notYet(now time.Time) {
+	switch {
+	case cl.kind.single() && cl.abandoned == nil && cl.calls.wait > 0:
+		cl.lineUp(now)
+		cl.signal()
+	case cl.stage == stageAsk:
+		cl.finish(errNoneFree)
+	default:
+		cl.finish(unavailable(errPlace))
 	}
 }
 
@@ -188,7 +246,8 @@ func (cl *claim) grant(r wire.Reply, sent, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	cl.token, cl.confirmed = r.Token, now
+	cl.granting(r, l, now)
+	cl.confirmed = now
 	c := cl.conn
 	if c.alone {
 		c.alone = false
@@ -205,8 +264,8 @@ func (cl *claim) grant(r wire.Reply, sent, now time.Time) error {
 	if cl.granted.IsZero() {
 		cl.traceGranted(now)
 	}
-	cl.stage = stageHeld
-	cl.place = len(c.held)
+	cl.move(stageHeld)
+	cl.index = len(c.held)
 	c.held = append(c.held, cl)
 	cl.setLease(l)
 	if !cl.queued {

@@ -2,141 +2,148 @@ package dflockd
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"time"
 
 	"github.com/berth-go/berth/slot"
 )
 
-// This file has what a Semaphore or Lock does once it has its slot.
+// This file has what a Semaphore or Lock does once it has its slot, and what it
+// tells of it.
 
-// Release gives the slot back and closes the connection. It waits for the
-// server's answer for at most a second. It returns [ErrClosed] if nothing is
-// open, [ErrNotHeld] while the slot is not granted, and slot.ErrLost if the
-// slot was lost before.
+// Release gives the slot back and closes the connection. It waits until the server
+// says that it has the slot back, for at most a second; if the connection breaks
+// meanwhile, it asks again over another. It returns slot.ErrUnavailable if that
+// second has passed: then the error says until when the slot may stay held, and it
+// is tried further in the background until then. A place in line is given up, and
+// a slot that was granted meanwhile goes back.
+//
+// It returns [ErrClosed] if nothing is open, and slot.ErrLost if the slot was lost
+// before. A call that comes while another releases waits for the same answer.
 func (h *holder) Release() error {
-	e, cl := h.current()
-	if cl == nil {
+	h.e.lock()
+	cl := h.claim
+	h.e.unlock()
+	return h.release(cl)
+}
+
+func (h *holder) release(cl *claim) error {
+	h.e.lock()
+	defer h.e.unlock()
+	switch cl.phase() {
+	case phaseIdle, phaseClosed:
+		return h.closed("release")
+	case phaseLost:
+		if lostError(cl.err) {
+			return cl.err
+		}
 		return h.closed("release")
 	}
-	if err := cl.releasable(); err != nil {
-		return err
+	ctx, cancel := context.WithTimeoutCause(context.Background(), closeTimeout, errClose)
+	defer cancel()
+	now := time.Now()
+	cl.calls.release++
+	if cl.stage == stageHeld && cl.owner == ownerHas {
+		cl.release(slot.ErrReleased, now)
+	} else if cl.stage != stageDone {
+		cl.abandon(ErrClosed, now)
 	}
-	err := (*grant)(cl).Release()
-	closeErr := h.shut(e, true)
-	switch {
-	case err != nil:
-		return err
-	case closeErr != nil:
-		return cl.failed("release", unavailable(closeErr))
-	case cl.wasUnheard():
-		return cl.failed("release", mark(slot.ErrLost, errNotOurs))
-	}
-	return nil
+	cl.signal()
+	_ = h.e.await(ctx, cl, (*claim).left)
+	cl.calls.release--
+	return cl.released(now)
 }
 
-// releasable returns why the claim has no slot to release, or nil.
-func (cl *claim) releasable() error {
-	cl.e.lock()
-	defer cl.e.unlock()
+// released returns what became of the release that began at the given time. Caller
+// holds endpoint.mu.
+func (cl *claim) released(began time.Time) error {
 	switch {
-	case cl.stage == stageHeld:
+	case cl.owner != ownerHas || cl.back == handbackReturned:
 		return nil
-	case cl.stage != stageDone:
-		return cl.wrap("release", ErrNotHeld)
-	case lostError(cl.err):
-		return cl.err
+	case cl.back == handbackDenied:
+		return cl.wrap("release", mark(slot.ErrLost, errNotOurs))
 	default:
-		return cl.wrap("release", ErrClosed)
+		until := began.Add(cl.lease.length).Format(time.RFC3339)
+		return cl.wrap("release", unavailable(fmt.Errorf("the server did not say that it has the slot back: it may stay held until %s", until)))
 	}
-}
-
-func (cl *claim) over() bool {
-	cl.e.lock()
-	defer cl.e.unlock()
-	return cl.stage == stageDone && !lostError(cl.err) && !errors.Is(cl.err, slot.ErrUnavailable)
-}
-
-func (cl *claim) wasUnheard() bool {
-	cl.e.lock()
-	defer cl.e.unlock()
-	return cl.unheard
-}
-
-func (cl *claim) failed(op string, err error) error {
-	cl.e.lock()
-	defer cl.e.unlock()
-	return cl.wrap(op, err)
 }
 
 func (h *holder) closed(op string) error { return &Error{Op: op, Key: h.key, Err: ErrClosed} }
 
-// Close closes the connection without releasing: a server frees the slot when
-// it notices, a strict one when the lease ends. A place in line is given up.
+// Close closes the connection without releasing a slot that is held: a server frees
+// it when it notices, a strict one when the lease ends. The slot's context ends with
+// cause [ErrClosed]. A place in line is given up, and so is a slot that nobody was
+// told of: it goes back, if need be after Close has returned, since the original
+// server in strict mode keeps a place until the wait for it is over.
+//
 // Close is idempotent, may be called at any time from anywhere, and returns
-// within a second.
+// within a second. It always returns nil. The Semaphore or Lock can be used again.
 func (h *holder) Close() error {
-	e, _ := h.current()
-	if e == nil {
+	h.e.lock()
+	defer h.e.unlock()
+	cl := h.claim
+	if cl == nil {
 		return nil
 	}
-	return h.shut(e, false)
+	cl.drop(time.Now())
+	ctx, cancel := context.WithTimeoutCause(context.Background(), closeTimeout, errClose)
+	defer cancel()
+	_ = h.e.await(ctx, cl, (*claim).left)
+	return nil
 }
 
 // Key returns the name of the semaphore or lock.
 func (h *holder) Key() string { return h.key }
 
+// has returns the claim whose slot is held, or nil. Caller holds endpoint.mu.
+func (h *holder) has() *claim {
+	if cl := h.claim; cl != nil && cl.stage == stageHeld && cl.owner == ownerHas {
+		return cl
+	}
+	return nil
+}
+
 // Token returns the token of the slot that is held, or "". Whoever has it can
 // release the slot: do not log it.
 func (h *holder) Token() string {
-	_, cl := h.current()
-	if cl == nil {
-		return ""
+	h.e.lock()
+	defer h.e.unlock()
+	if cl := h.has(); cl != nil {
+		return string(cl.token.AppendTo(nil))
 	}
-	cl.e.lock()
-	defer cl.e.unlock()
-	if cl.stage != stageHeld {
-		return ""
-	}
-	return string(cl.token.AppendTo(nil))
+	return ""
 }
 
 // Fence returns the fencing token of the slot that is held: of two grants of a
-// lock, the later one has the higher one. It is 0 where the server has none.
+// lock, the later one has the higher one. It is 0 without a slot, and where the
+// server has none.
 func (h *holder) Fence() uint64 {
-	_, cl := h.current()
-	if cl == nil || h.Token() == "" {
-		return 0
+	h.e.lock()
+	defer h.e.unlock()
+	if cl := h.has(); cl != nil {
+		return cl.fence()
 	}
-	return (*grant)(cl).Info().Fence
+	return 0
 }
 
-// Lease returns the lease of the last slot that was granted, as the server
-// told it, or 0.
+// Lease returns the lease of the slot that is held, as the server told it, or 0.
 func (h *holder) Lease() time.Duration {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.lease
-}
-
-// Context ends with the slot: with cause slot.ErrLost when it is lost, and
-// slot.ErrReleased after Release. Without a slot it has ended, with cause
-// [ErrNotHeld].
-func (h *holder) Context() context.Context {
-	_, cl := h.current()
-	if cl == nil || !cl.hasSlot() {
-		ctx, cancel := context.WithCancelCause(context.Background())
-		cancel(h.notHeld())
-		return ctx
+	h.e.lock()
+	defer h.e.unlock()
+	if cl := h.has(); cl != nil {
+		return cl.lease.length
 	}
-	return (*grant)(cl).Context()
+	return 0
 }
 
-func (h *holder) notHeld() error { return &Error{Op: "hold", Key: h.key, Err: ErrNotHeld} }
-
-// hasSlot reports whether the claim has, or had, a slot.
-func (cl *claim) hasSlot() bool {
-	cl.e.lock()
-	defer cl.e.unlock()
-	return cl.taken
+// Context ends with the slot: with cause slot.ErrLost when it is lost,
+// slot.ErrReleased after Release, and [ErrClosed] after Close or Force. Without a
+// slot it has ended, with cause [ErrNotHeld].
+func (h *holder) Context() context.Context {
+	h.e.lock()
+	defer h.e.unlock()
+	if cl := h.claim; cl != nil && cl.owner == ownerHas {
+		return cl.context()
+	}
+	return h.none
 }

@@ -4,29 +4,27 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
+
+	"github.com/berth-go/berth/slot"
 )
 
-// ghostPause is the least time between two attempts of one Acquire.
-const ghostPause = 200 * time.Millisecond
+// retryPause is the least time between two attempts of one Acquire.
+const retryPause = 200 * time.Millisecond
 
 var errWaited = errors.New("the acquire timeout has passed")
 
 // A holder is what [Semaphore] and [Lock] have in common, and that is all but
 // their names: one claim at a time, on a connection of its own.
 type holder struct {
-	cfg    *config
-	key    string
-	limit  int
-	verbs  *verbs
-	server []string
+	cfg   *config
+	key   string
+	limit int
+	verbs *verbs
+	none  context.Context // what Context returns without a slot
+	e     *endpoint
 
-	// mu guards what follows. It is not held while anything waits.
-	mu    sync.Mutex
-	e     *endpoint // of the last claim, or nil
-	claim *claim    // the last one, or nil; it guards itself
-	lease time.Duration
+	claim *claim // the last one, or nil; guarded by endpoint.mu
 }
 
 func newHolder(key string, limit int, v *verbs, opts []Option) (*holder, error) {
@@ -37,232 +35,283 @@ func newHolder(key string, limit int, v *verbs, opts []Option) (*holder, error) 
 	if err := Fixed(key, limit).check(); err != nil {
 		return nil, fmt.Errorf("dflockd: %w", err)
 	}
-	h := &holder{cfg: cfg, key: key, limit: limit, verbs: v, server: cfg.servers}
+	servers := cfg.servers
 	if !cfg.cluster {
 		i, err := cfg.shard(key)
 		if err != nil {
 			return nil, err
 		}
-		h.server = cfg.servers[i : i+1]
+		servers = servers[i : i+1]
 	}
-	return h, nil
+	none, end := context.WithCancelCause(context.Background())
+	end(&Error{Op: "hold", Key: key, Err: ErrNotHeld})
+	return &holder{cfg: cfg, key: key, limit: limit, verbs: v, none: none, e: newSingleEndpoint(cfg, servers...)}, nil
 }
 
-// open starts a claim and waits until it has a slot or a place in line.
-func (h *holder) open(ctx context.Context, tryOnly bool, opts []OpenOption) (*claim, error) {
-	e, cl, err := h.replace(tryOnly, newOpening(opts).force)
-	if err != nil {
-		return nil, err
+// open puts a new claim in the place of the last one, which is dropped if it is
+// not over and force is given. Caller holds endpoint.mu.
+func (h *holder) open(k kind, force bool) (*claim, error) {
+	now := time.Now()
+	if h.claim.phase().live() {
+		if !force {
+			return nil, &Error{Op: "claim", Key: h.key, Err: ErrAlreadyConnected}
+		}
+		h.claim.drop(now)
 	}
-	if err := e.place(ctx, cl); err != nil {
-		_ = h.shut(e, false)
-		return cl, err
-	}
-	return cl, nil
-}
-
-// replace puts a new claim in the place of the last one, which is cut if it is
-// not over and force is given.
-func (h *holder) replace(tryOnly, force bool) (*endpoint, *claim, error) {
-	h.mu.Lock()
-	last := h.e
-	if h.live() && !force {
-		h.mu.Unlock()
-		return nil, nil, &Error{Op: "claim", Key: h.key, Err: ErrAlreadyConnected}
-	}
-	e := newEndpoint(h.cfg, h.server...)
-	e.inherit(last)
-	cl := &claim{
-		key: h.key, name: h.key, limit: int64(h.limit), verbs: h.verbs,
-		tryOnly: tryOnly, alone: true, patient: true,
-	}
-	cl.lost = func(token string) { go h.lost(e, token) }
-	h.e, h.claim = e, cl
-	h.mu.Unlock()
-	if last != nil {
-		_ = h.shut(last, false)
-	}
-	return e, cl, nil
-}
-
-// inherit takes over what is known about the server: how often it may be
-// dialled, and that it refuses the secret.
-func (e *endpoint) inherit(last *endpoint) {
-	if last == nil {
-		return
-	}
-	last.lock()
-	defer last.unlock()
-	e.gate, e.lastErr, e.fatal, e.leader = last.gate, last.lastErr, last.fatal, last.leader
-	e.gate.probing = false // a dial of the last one ends with it
-}
-
-// live reports whether the last claim is not over. Caller holds mu.
-func (h *holder) live() bool {
-	if h.claim == nil {
-		return false
-	}
-	h.e.lock()
-	defer h.e.unlock()
-	return h.claim.stage != stageDone && !h.e.closing
-}
-
-// shut closes the connection of e, with or without giving back its slot.
-func (h *holder) shut(e *endpoint, giveBack bool) error {
-	ctx, cancel := context.WithTimeoutCause(context.Background(), closeTimeout, errClose)
-	defer cancel()
-	return e.close(ctx, giveBack)
-}
-
-// lost closes the connection of a lost slot and then tells the user.
-func (h *holder) lost(e *endpoint, token string) {
-	_ = h.shut(e, false)
+	cl := &claim{order: order{kind: k, key: h.key, name: h.key, limit: int64(h.limit), verbs: h.verbs}}
 	if h.cfg.onLost != nil {
-		h.cfg.onLost(h.key, token)
+		cl.lost = func(token string) { go h.cfg.onLost(h.key, token) }
 	}
-}
-
-// current returns the last claim and its endpoint, or nil.
-func (h *holder) current() (*endpoint, *claim) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.e, h.claim
-}
-
-// held notes that the claim has its slot.
-func (h *holder) held(cl *claim) {
-	cl.e.lock()
-	cl.take()
-	length := cl.lease.length
-	cl.e.unlock()
-	h.mu.Lock()
-	h.lease = length
-	h.mu.Unlock()
+	h.claim = cl
+	h.e.begin(cl, now)
+	return cl, nil
 }
 
 // Acquire claims the slot: it connects, joins the line and waits for at most
 // the acquire timeout. It returns false without an error when that has passed;
-// the place in line is given up then. It returns [ErrAlreadyConnected] if a
-// slot or a place is held, unless [Force] is given, and slot.ErrUnavailable if
-// the server cannot be reached. When ctx ends first, the error is its cause.
+// the place in line is given up then. With a timeout of 0 it asks the server
+// whether a slot is free now. It returns [ErrAlreadyConnected] if a slot or a
+// place is held, unless [Force] is given, [ErrClosed] if Close, Release or a
+// Force of another goroutine ended the claim, and slot.ErrUnavailable if the server
+// cannot be reached, see [WithWaitForServer]. When ctx ends first, the error is
+// its cause.
 func (h *holder) Acquire(ctx context.Context, opts ...OpenOption) (bool, error) {
+	cl, err := h.acquire(ctx, opts)
+	return cl != nil, err
+}
+
+// acquire is Acquire. Without a slot it returns nil.
+func (h *holder) acquire(ctx context.Context, opts []OpenOption) (*claim, error) {
+	o, err := h.opening(ctx, opts)
+	if err != nil {
+		return nil, err
+	}
 	if h.cfg.acquireTimeout == 0 {
-		return h.try(ctx, opts)
+		return h.claimOnce(ctx, kindSingleTry, o.force)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, h.cfg.acquireTimeout, errWaited)
 	defer cancel()
 	for {
-		ok, err := h.acquire(ctx, opts)
-		if !errors.Is(err, errGhost) {
-			return ok, err
+		cl, err := h.claimOnce(ctx, kindSingle, o.force)
+		if !h.worthRepeating(err) {
+			return cl, err
 		}
-		// The grant ran out before it reached us. Join the line again, slowly.
-		select {
-		case <-time.After(ghostPause):
-		case <-ctx.Done():
-			return false, err
+		o.force = false // what is claimed now is not ours
+		if cause := pauseRetry(ctx); errors.Is(cause, errWaited) {
+			return nil, err
+		} else if cause != nil {
+			return nil, &Error{Op: "claim", Key: h.key, Err: cause}
 		}
 	}
 }
 
-func (h *holder) try(ctx context.Context, opts []OpenOption) (bool, error) {
-	cl, err := h.open(ctx, true, opts)
-	if errors.Is(err, errNoneFree) {
-		return false, nil
+// opening checks the arguments of a call that claims.
+func (h *holder) opening(ctx context.Context, opts []OpenOption) (opening, error) {
+	o, err := newOpening(opts)
+	if err == nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
 	}
 	if err != nil {
-		return false, err
+		return o, &Error{Op: "claim", Key: h.key, Err: err}
 	}
-	h.held(cl)
-	return true, nil
+	return o, nil
 }
 
-func (h *holder) acquire(ctx context.Context, opts []OpenOption) (bool, error) {
-	_, err := h.open(ctx, false, opts)
-	if errors.Is(err, errWaited) {
-		return false, &Error{Op: "claim", Key: h.key, Err: unavailable(fmt.Errorf("no answer: %w", err))}
+// worthRepeating reports whether Acquire shall join the line again: the grant ran
+// out before it reached us, or the server is away and shall be waited for.
+func (h *holder) worthRepeating(err error) bool {
+	return errors.Is(err, errGhost) || h.cfg.waitForServer && errors.Is(err, slot.ErrUnavailable)
+}
+
+func pauseRetry(ctx context.Context) error {
+	timer := time.NewTimer(retryPause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
+}
+
+// claimOnce makes one claim and waits for its slot until ctx ends.
+func (h *holder) claimOnce(ctx context.Context, k kind, force bool) (*claim, error) {
+	h.e.lock()
+	defer h.e.unlock()
+	cl, err := h.open(k, force)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	return h.wait(ctx)
+	ok, err := cl.waitUntil(ctx)
+	if !ok {
+		return nil, err
+	}
+	return cl, nil
 }
 
 // Enqueue is the first phase of Acquire: it connects and joins the line. It
 // returns [Acquired] if the slot was free, and [Queued] otherwise; then Wait
 // is the second phase. It never waits for other holders. Errors are those of
 // Acquire.
+//
+// A place that no Wait waits for is kept for as long as the connection lives. A
+// slot that is granted to it meanwhile is not renewed: it goes to the next in line
+// when its lease ends, and Wait says so.
 func (h *holder) Enqueue(ctx context.Context, opts ...OpenOption) (Status, error) {
-	cl, err := h.open(ctx, false, opts)
+	o, err := h.opening(ctx, opts)
 	if err != nil {
 		return 0, err
 	}
-	cl.e.lock()
-	granted := cl.stage == stageHeld
-	cl.e.unlock()
-	if !granted {
+	h.e.lock()
+	defer h.e.unlock()
+	cl, err := h.open(kindSingle, o.force)
+	if err != nil {
+		return 0, err
+	}
+	cl.calls.enqueue++
+	err = h.e.await(ctx, cl, (*claim).placedOrOver)
+	cl.calls.enqueue--
+	switch {
+	case cl.takeable():
+		cl.take()
+		return Acquired, nil
+	case err != nil:
+		cl.giveUp(err, time.Now())
+		return 0, cl.wrap("claim", err)
+	case cl.settled():
+		return 0, cl.gone()
+	default:
 		return Queued, nil
 	}
-	h.held(cl)
-	return Acquired, nil
 }
+
+// placedOrOver reports whether Enqueue has something to tell. Caller holds
+// endpoint.mu.
+func (cl *claim) placedOrOver() bool { return cl.settled() || cl.stage.inLine() }
 
 // Wait is the second phase of Acquire: it blocks until the slot is granted or
 // the acquire timeout has passed. Then it returns false, and the place in line
 // is given up. It returns true at once if the slot is held already. It returns
-// [ErrClosed] if there was no Enqueue, and slot.ErrUnavailable if the place
-// was lost with its connection: then the next Enqueue is at the end of the line.
+// [ErrClosed] if there was no Enqueue, or Close, Release or Force ended the claim
+// meanwhile, and slot.ErrUnavailable if the place was lost with its connection:
+// then the next Enqueue is at the end of the line.
+//
+// Several calls can wait at once. The place is given up by the last of them.
 func (h *holder) Wait(ctx context.Context) (bool, error) {
 	return h.WaitFor(ctx, h.cfg.acquireTimeout)
 }
 
-// WaitFor is Wait with a timeout of its own. With 0 it tells whether the slot
-// is granted now, and gives up the place if it is not.
+// WaitFor is Wait with a timeout of its own. With 0 it asks the server whether
+// the slot is granted now, and gives up the place if it is not; but while another
+// call waits, it says what is known and leaves the place alone.
 func (h *holder) WaitFor(ctx context.Context, timeout time.Duration) (bool, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, timeout, errWaited)
-	defer cancel()
-	return h.wait(ctx)
+	if timeout < 0 {
+		return false, &Error{Op: "wait", Key: h.key, Err: fmt.Errorf("the timeout %v is negative", timeout)}
+	}
+	h.e.lock()
+	defer h.e.unlock()
+	switch cl := h.claim; {
+	case cl.phase() == phaseHeld:
+		return true, nil
+	case cl.phase() == phaseLost:
+		return false, cl.err
+	case !cl.phase().live():
+		return false, h.closed("wait")
+	case timeout == 0:
+		return cl.askNow(ctx)
+	default:
+		ctx, cancel := context.WithTimeoutCause(ctx, timeout, errWaited)
+		defer cancel()
+		return cl.waitUntil(ctx)
+	}
 }
 
-func (h *holder) wait(ctx context.Context) (bool, error) {
-	e, cl := h.current()
-	if cl == nil || cl.over() {
-		return false, h.closed("wait")
+// waitUntil waits for the slot until ctx ends. Caller holds endpoint.mu, which is
+// free while it waits.
+func (cl *claim) waitUntil(ctx context.Context) (bool, error) {
+	now := time.Now()
+	cl.calls.wait++
+	if until, ok := ctx.Deadline(); ok && until.After(cl.calls.until) {
+		cl.calls.until = until
 	}
-	_, err := (*ticket)(cl).Wait(ctx)
-	if err == nil {
-		h.held(cl)
+	if cl.stage == stagePlace {
+		cl.wait(now)
+	}
+	err := cl.e.await(ctx, cl, (*claim).settled)
+	cl.calls.wait--
+	return cl.outcome(err)
+}
+
+// askNow asks the server whether the slot is granted, unless a wait that is under
+// way will be told first. Caller holds endpoint.mu, which is free meanwhile.
+func (cl *claim) askNow(ctx context.Context) (bool, error) {
+	cl.calls.ask++
+	err := cl.e.await(ctx, cl, (*claim).placedOrOver)
+	if err == nil && cl.stage == stagePlace {
+		cl.ask(time.Now())
+	}
+	if err == nil && cl.stage != stageWait {
+		err = cl.e.await(ctx, cl, (*claim).askAnswered)
+	}
+	cl.calls.ask--
+	if err == nil && !cl.settled() {
+		return false, nil // others wait
+	}
+	return cl.outcome(err)
+}
+
+// askAnswered reports whether it is known if the slot is granted now. Caller holds
+// endpoint.mu.
+func (cl *claim) askAnswered() bool { return cl.stage != stageAsk && cl.stage != stageConfirm }
+
+// outcome returns what a call that waited tells: err says why it waited no longer.
+// Caller holds endpoint.mu.
+func (cl *claim) outcome(err error) (bool, error) {
+	if cl.takeable() && (err == nil || errors.Is(err, errWaited)) {
+		cl.take()
 		return true, nil
 	}
-	_ = h.shut(e, false)
-	if errors.Is(err, errWaited) {
-		return false, nil
+	if err == nil {
+		err = cl.gone()
+		if errors.Is(err, errNoneFree) {
+			return false, nil
+		}
+		return false, err
 	}
-	return false, err
+	inLine := cl.stage >= stagePlace
+	cl.giveUp(err, time.Now())
+	switch {
+	case !errors.Is(err, errWaited):
+		return false, cl.wrap("wait", err)
+	case inLine:
+		return false, nil
+	default:
+		return false, cl.wrap("claim", unavailable(fmt.Errorf("no answer: %w", err)))
+	}
 }
 
 // WithLock acquires the slot, runs fn and releases the slot, even if fn
-// panics. The context that fn gets ends when ctx does, and with cause
-// slot.ErrLost when the slot is lost. WithLock returns [ErrTimeout] if the
-// slot was not granted within the acquire timeout, the errors of Acquire, or
-// else what fn returned, joined with the error of a release that failed.
+// panics. The context that fn gets carries the values of ctx. It ends when ctx does,
+// and with cause slot.ErrLost when the slot is lost: in that case it has ended, and
+// so have contexts made from it, before anybody else can be granted the slot as far
+// as Context promises that. WithLock returns [ErrTimeout] if the slot was not
+// granted within the acquire timeout, the errors of Acquire, or else what fn
+// returned: as it is, or joined with the error of a release that failed.
 func (h *holder) WithLock(ctx context.Context, fn func(context.Context) error) (err error) {
-	ok, err := h.Acquire(ctx)
+	if fn == nil {
+		return &Error{Op: "claim", Key: h.key, Err: errors.New("WithLock needs a function")}
+	}
+	cl, err := h.acquire(ctx, nil)
 	if err != nil {
 		return err
 	}
-	if !ok {
+	if cl == nil {
 		return &Error{Op: "claim", Key: h.key, Err: fmt.Errorf("%w: it took longer than %v (see WithAcquireTimeout)", ErrTimeout, h.cfg.acquireTimeout)}
 	}
-	defer func() { err = errors.Join(err, h.Release()) }()
-	return runUnder(ctx, h.Context(), fn)
-}
-
-// runUnder runs fn with a context that ends when ctx or the slot does.
-func runUnder(ctx, held context.Context, fn func(context.Context) error) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(context.Canceled)
-	stop := context.AfterFunc(held, func() { cancel(context.Cause(held)) })
-	defer stop()
-	return fn(ctx)
+	defer func() {
+		if failed := h.release(cl); failed != nil && !errors.Is(err, failed) {
+			err = errors.Join(err, failed)
+		}
+	}()
+	return runUnder(ctx, (*grant)(cl).Context(), fn)
 }

@@ -28,7 +28,7 @@ func (s *Source) Join(ctx context.Context, key string, c slot.Claimant) (slot.Pl
 	if err != nil {
 		return nil, err
 	}
-	cl.to = c
+	cl.kind, cl.to = kindJoined, c
 	e.claim(cl)
 	return (*joined)(cl), nil
 }
@@ -38,7 +38,7 @@ func (j *joined) Leave() {
 	cl := (*claim)(j)
 	cl.e.lock()
 	defer cl.e.unlock()
-	if !cl.told {
+	if cl.owner == ownerWaits {
 		cl.abandon(ErrClosed, time.Now())
 		cl.tell()
 	}
@@ -47,7 +47,8 @@ func (j *joined) Leave() {
 // joinLine asks for the slot in one request, over a connection that nothing else
 // uses. Caller holds endpoint.mu.
 func (cl *claim) joinLine(now time.Time) {
-	cl.stage, cl.asked, cl.queued, cl.waits = stageWait, now, true, true
+	cl.move(stageWait)
+	cl.asked, cl.queued = now, true
 	cl.conn.alone = true
 	cl.e.relist(cl.conn)
 	x := exchange{role: roleWait, command: cl.verbs.try, claim: cl, sent: now}
@@ -57,14 +58,13 @@ func (cl *claim) joinLine(now time.Time) {
 // tell has the claimant told, once mu is free, if there is something to tell.
 // Caller holds endpoint.mu.
 func (cl *claim) tell() {
-	if cl.told || !cl.settled() {
+	if cl.owner != ownerWaits || !cl.settled() {
 		return
 	}
-	cl.told = true
 	if cl.takeable() {
-		cl.taken = true
+		cl.owner = ownerHas
 	} else {
-		cl.verdict = cl.gone()
+		cl.owner, cl.verdict = ownerKnows, cl.gone()
 	}
 	cl.e.news.add(cl)
 }
@@ -86,7 +86,7 @@ func (n *news) spread() {
 	for cl := n.first; cl != nil; {
 		next := cl.nextTold
 		cl.nextTold = nil
-		if cl.taken {
+		if cl.owner == ownerHas {
 			cl.to.Granted((*grant)(cl))
 		} else {
 			cl.to.Refused(cl.verdict)

@@ -312,7 +312,7 @@ func TestWhatTheSocketDoesNotTakeAtOnceIsWrittenLater(t *testing.T) {
 func TestWhoeverSendsAJoinedClaimWritesIt(t *testing.T) {
 	e := newEndpoint(&config{socketTimeout: 10 * time.Second}, "test")
 	defer e.stop()
-	cl := &claim{e: e, to: newListener()}
+	cl := &claim{e: e, order: order{kind: kindJoined, to: newListener()}}
 	var conns []*conn
 	var fars []net.Conn
 	for range 3 {

@@ -7,6 +7,9 @@ const (
 	// under the 23 s after which an original server cuts a silent connection,
 	// whatever the lease.
 	longestBeat = 7 * time.Second
+	// shortestBeat is the shortest time between two renewals, whatever the ratio.
+	// A third of the shortest lease is longer.
+	shortestBeat = 100 * time.Millisecond
 	// longestAnswer is the longest time that a renewal's answer may take.
 	longestAnswer = 2 * time.Second
 	// leastMargin is the least time between the end of a slot's context and
@@ -59,7 +62,7 @@ func (p pace) beat(length time.Duration) time.Duration {
 	if p.readTimeout > 0 {
 		b = min(b, p.readTimeout/3)
 	}
-	return b
+	return max(b, shortestBeat)
 }
 
 // answer returns how long the answer to a renewal may take before the
@@ -67,4 +70,13 @@ func (p pace) beat(length time.Duration) time.Duration {
 // a slot whose connection broke can be renewed over another.
 func (p pace) answer(l lease) time.Duration {
 	return min(longestAnswer, (l.usable()-p.beat(l.length))/2)
+}
+
+// silence returns how long a connection on which nothing is renewed may say
+// nothing.
+func (p pace) silence() time.Duration {
+	if p.readTimeout > 0 {
+		return min(longestBeat, p.readTimeout/3)
+	}
+	return longestBeat
 }

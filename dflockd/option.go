@@ -218,6 +218,20 @@ func WithAcquireTimeout(d time.Duration) Option {
 	}
 }
 
+// WithWaitForServer has Acquire and WithLock of a [Semaphore] or [Lock] wait out an
+// outage: while the server cannot be reached, or is shutting down, they try again
+// until the acquire timeout has passed, at random times up to 5 s apart. By default
+// they return slot.ErrUnavailable after the first attempt. A place in line that is
+// lost meanwhile is taken anew, at the end. A [Source] refuses the option: its
+// claims return at once.
+func WithWaitForServer() Option {
+	return func(c *config) error {
+		c.waitForServer = true
+		c.single = append(c.single, "WithWaitForServer")
+		return nil
+	}
+}
+
 // WithOnLost sets a function that is called, on a goroutine of its own, when
 // the slot of a [Semaphore] or [Lock] is lost. Its Context has ended by then.
 // It may call any method. A [Source] refuses it: there the slot's context says

@@ -1,6 +1,9 @@
 package dflockd
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // A strict server keeps the slots of a broken connection until their leases
 // end. So the broken connection keeps them too, as an orphan: its timer goes
@@ -16,17 +19,38 @@ func (c *conn) keep(held []*claim, unanswered []exchange, now time.Time) {
 	if c.e.cfg.cluster {
 		c.until = now.Add(c.e.cfg.orphanTime - leastMargin)
 	}
+	if cl := c.parked; cl != nil && c.e.cfg.cluster {
+		c.waiting = cl
+	}
 	for _, x := range unanswered {
 		switch {
 		case x.role == roleRelease:
-			c.owed = append(c.owed, x.claim)
+			c.owe(x.claim)
 		case x.claim.stage == stageHeld || x.claim.abandoned != nil || x.claim.stage == stageDone:
 		case c.e.cfg.cluster && (x.role == roleEnqueue || x.role == roleWait || x.role == roleConfirm):
 			c.waiting = x.claim
 		case x.role == roleConfirm:
-			c.owed = append(c.owed, x.claim)
+			c.owe(x.claim)
 		}
 	}
+	c.orphan(now)
+}
+
+// keepOwed turns a broken connection of an immediate server into an orphan if
+// somebody wants to know what became of a release that was not answered. Caller
+// holds endpoint.mu.
+func (c *conn) keepOwed(unanswered []exchange, now time.Time) {
+	for _, x := range unanswered {
+		if x.role == roleRelease && x.claim.calls.release > 0 {
+			c.owe(x.claim)
+		}
+	}
+	c.orphan(now)
+}
+
+// orphan has another connection dialled for what a broken one keeps, if anything.
+// Caller holds endpoint.mu.
+func (c *conn) orphan(now time.Time) {
 	if c.orphaned() {
 		c.e.orphans = append(c.e.orphans, c)
 		c.arm(c.next(now))
@@ -37,6 +61,14 @@ func (c *conn) keep(held []*claim, unanswered []exchange, now time.Time) {
 // orphaned reports whether a broken connection still keeps something. Caller
 // holds endpoint.mu.
 func (c *conn) orphaned() bool { return len(c.held)+len(c.owed) > 0 || c.waiting != nil }
+
+// forgetIfEmpty takes a broken connection that keeps nothing off the list of the
+// orphans. Caller holds endpoint.mu.
+func (c *conn) forgetIfEmpty() {
+	if c.broken != nil && !c.orphaned() {
+		c.e.orphans = slices.DeleteFunc(c.e.orphans, func(o *conn) bool { return o == c })
+	}
+}
 
 // forgotten reports whether a cluster has forgotten the connection by now.
 func (c *conn) forgotten(now time.Time) bool { return !c.until.IsZero() && !now.Before(c.until) }
@@ -58,7 +90,7 @@ func (c *conn) adopt(orphan *conn, now time.Time) {
 	orphan.expire(now)
 	orphan.disarm()
 	for _, cl := range orphan.held {
-		cl.conn, cl.place = c, len(c.held)
+		cl.conn, cl.index = c, len(c.held)
 		c.held = append(c.held, cl)
 		c.load++
 		if c.e.cfg.cluster {
@@ -69,7 +101,8 @@ func (c *conn) adopt(orphan *conn, now time.Time) {
 	}
 	if cl := orphan.waiting; cl != nil {
 		orphan.waiting = nil
-		cl.conn, c.alone, cl.stage, cl.renewing = c, true, stageEnqueue, false
+		cl.move(stageEnqueue)
+		cl.conn, c.alone, cl.renewing = c, true, false
 		c.load++
 		cl.rejoin(roleEnqueue, now)
 	}

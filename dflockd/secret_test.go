@@ -109,7 +109,7 @@ func TestWholeValuesHideTheirSecrets(t *testing.T) {
 	require.NotContains(t, fmt.Sprintf("%+v %#v %v", *cfg, *cfg, cfg), sentinelSecret)
 	tok, ok := wire.ParseToken([]byte(sentinelToken))
 	require.True(t, ok)
-	cl := &claim{name: "k", token: tok}
+	cl := &claim{order: order{name: "k"}, holding: holding{token: tok}}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%x"} {
 		require.Equal(t, `dflockd slot of "k"`, fmt.Sprintf(verb, (*grant)(cl)))
 		require.Equal(t, `dflockd ticket of "k"`, fmt.Sprintf(verb, (*ticket)(cl)))

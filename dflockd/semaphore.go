@@ -1,6 +1,9 @@
 package dflockd
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // A Semaphore is one claim of a semaphore that at most limit holders may have
 // at once, in this process or any other. It holds one slot at a time, on one
@@ -60,14 +63,17 @@ type OpenOption func(*opening)
 
 type opening struct{ force bool }
 
-// Force has Acquire or Enqueue close the connection of an earlier one first,
-// without releasing its slot.
+// Force has Acquire or Enqueue close an earlier claim first, as Close does: its
+// context ends with cause [ErrClosed], and its slot is not released.
 func Force() OpenOption { return func(o *opening) { o.force = true } }
 
-func newOpening(opts []OpenOption) opening {
+func newOpening(opts []OpenOption) (opening, error) {
 	var o opening
 	for _, opt := range opts {
+		if opt == nil {
+			return o, errors.New("an option is nil")
+		}
 		opt(&o)
 	}
-	return o
+	return o, nil
 }

@@ -63,7 +63,7 @@ func (c *config) endpoints() []*endpoint {
 // where no connection has room. While a server is down it returns
 // slot.ErrUnavailable at once.
 func (s *Source) Enqueue(ctx context.Context, key string) (slot.Ticket, error) {
-	cl, err := s.claim(ctx, key, false)
+	cl, err := s.claim(ctx, key, kindPooled)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +72,7 @@ func (s *Source) Enqueue(ctx context.Context, key string) (slot.Ticket, error) {
 
 // Try claims a slot of key if one is free now, in one round trip.
 func (s *Source) Try(ctx context.Context, key string) (slot.Slot, bool, error) {
-	cl, err := s.claim(ctx, key, true)
+	cl, err := s.claim(ctx, key, kindTry)
 	if errors.Is(err, errNoneFree) {
 		return nil, false, nil
 	}
@@ -107,12 +107,12 @@ func (s *Source) Partition(key string) string {
 }
 
 // claim starts a claim and waits until it has a slot or a place in line.
-func (s *Source) claim(ctx context.Context, key string, tryOnly bool) (*claim, error) {
+func (s *Source) claim(ctx context.Context, key string, k kind) (*claim, error) {
 	cl, e, err := s.newClaim(ctx, key)
 	if err != nil {
 		return nil, err
 	}
-	cl.tryOnly = tryOnly
+	cl.kind = k
 	return cl, e.place(ctx, cl)
 }
 
@@ -129,9 +129,9 @@ func (s *Source) newClaim(ctx context.Context, key string) (*claim, *endpoint, e
 	if err != nil {
 		return nil, nil, err
 	}
-	return &claim{
+	return &claim{order: order{
 		key: key, name: name, limit: int64(s.limits.limit), verbs: semaphoreVerbs, trace: slot.TraceFrom(ctx),
-	}, s.endpoints[i], nil
+	}}, s.endpoints[i], nil
 }
 
 // place starts a claim and waits until it has a slot or a place in line.
@@ -139,7 +139,7 @@ func (e *endpoint) place(ctx context.Context, cl *claim) error {
 	e.claim(cl)
 	e.lock()
 	defer e.unlock()
-	err := e.await(ctx, cl, func(cl *claim) bool { return cl.stage >= stageWait })
+	err := e.await(ctx, cl, func(cl *claim) bool { return cl.stage >= stagePlace })
 	if err != nil {
 		cl.abandon(err, time.Now())
 		return cl.wrap("claim", err)
@@ -164,7 +164,7 @@ func (s *Source) Ping(ctx context.Context) error {
 	errs := make([]error, len(s.endpoints))
 	var wg sync.WaitGroup
 	for i, e := range s.endpoints {
-		wg.Go(func() { errs[i] = e.place(ctx, &claim{ping: true}) })
+		wg.Go(func() { errs[i] = e.place(ctx, &claim{order: order{kind: kindPing}}) })
 	}
 	wg.Wait()
 	return errors.Join(errs...)
@@ -180,7 +180,7 @@ func (s *Source) Close(ctx context.Context) error {
 	errs := make([]error, len(s.endpoints))
 	var wg sync.WaitGroup
 	for i, e := range s.endpoints {
-		wg.Go(func() { errs[i] = e.close(ctx, true) })
+		wg.Go(func() { errs[i] = e.close(ctx) })
 	}
 	wg.Wait()
 	if err := errors.Join(errs...); err != nil {

@@ -57,7 +57,7 @@ func (t *ticket) Close() error {
 	cl := (*claim)(t)
 	cl.e.lock()
 	defer cl.e.unlock()
-	if !cl.taken {
+	if cl.owner == ownerWaits {
 		cl.abandon(ErrClosed, time.Now())
 		cl.signal()
 	}
@@ -66,7 +66,7 @@ func (t *ticket) Close() error {
 
 // settled reports whether a claim waits no more. Caller holds endpoint.mu.
 func (cl *claim) settled() bool {
-	return cl.stage >= stageHeld || cl.abandoned != nil
+	return cl.stage.settled() || cl.abandoned != nil
 }
 
 // takeable reports whether there is a slot for the ticket's owner. Caller
@@ -75,8 +75,8 @@ func (cl *claim) takeable() bool { return cl.stage == stageHeld && cl.abandoned 
 
 // take hands the slot over. Caller holds endpoint.mu.
 func (cl *claim) take() *grant {
-	if !cl.taken {
-		cl.taken = true
+	if cl.owner == ownerWaits {
+		cl.owner = ownerHas
 		cl.e.recycle(cl)
 	}
 	return (*grant)(cl)
@@ -125,10 +125,17 @@ func (g *grant) Info() slot.Info {
 		Strict:      cl.conn.strict,
 		ExpiresAt:   cl.lease.guard(),
 	}
-	if cl.conn.features.Fence || cl.e.cfg.fence {
-		info.Fence = cl.token.Fence()
-	}
+	info.Fence = cl.fence()
 	return info
+}
+
+// fence returns the slot's fencing token, or 0 where the server has none. Caller
+// holds endpoint.mu.
+func (cl *claim) fence() uint64 {
+	if cl.conn.features.Fence || cl.e.cfg.fence {
+		return cl.token.Fence()
+	}
+	return 0
 }
 
 func (cl *claim) traceGranted(now time.Time) {

@@ -121,8 +121,8 @@ var rules = []broken{
 	{
 		rule: "a cancelled wait leaves no slot behind on a strict server",
 		file: "dflockd/ending.go",
-		old:  "if c.strict && !cl.e.closing {",
-		new:  "if false {",
+		old:  "case !c.strict || cl.e.closing:",
+		new:  "case true:",
 		test: "dflockd.TestCancelledWaitOnAStrictServerGivesItsSlotBackWhenItComes",
 	},
 	{
@@ -135,7 +135,7 @@ var rules = []broken{
 	{
 		rule: "a wait that was sent early is answered in time",
 		file: "dflockd/grant.go",
-		old:  "if cl.waits && r.Status != wire.Queued {",
+		old:  "if cl.stage == stageBoth && r.Status != wire.Queued {",
 		new:  "if false {",
 		test: "dflockd.TestAWaitThatIsNeverAnsweredBreaksTheConnectionInTime",
 	},
@@ -149,7 +149,7 @@ var rules = []broken{
 	{
 		rule: "a grant that is old is confirmed",
 		file: "dflockd/grant.go",
-		old:  "if !cl.rejoins && !l.spent(cl.asked, now) {",
+		old:  "if cl.route != routeBack && !l.spent(cl.asked, now) {",
 		new:  "if true || !l.spent(cl.asked, now) {",
 		test: "dflockd.TestGhostGrantIsNotUsed",
 	},
@@ -581,7 +581,7 @@ var rules = []broken{
 	{
 		rule: "a claimant is told once",
 		file: "dflockd/join.go",
-		old:  "if cl.told || !cl.settled() {",
+		old:  "if cl.owner != ownerWaits || !cl.settled() {",
 		new:  "if !cl.settled() {",
 		test: "dflockd.TestSourceKeepsThePromisesOfASource",
 	},

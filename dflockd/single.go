@@ -1,0 +1,163 @@
+package dflockd
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/berth-go/berth/slot"
+)
+
+// This file has what is particular about the claim of a Semaphore or Lock: several
+// calls can wait for it at once, each for a time of its own; it keeps a place in
+// line that nobody waits for; and its connection ends with it.
+
+const (
+	// singleIdle is how long a connection is kept that was dialled for a claim
+	// which was given up meanwhile.
+	singleIdle = time.Millisecond
+	// firstRelease is how long the first answer to a release may take, of the
+	// second that it has: the rest is for another attempt.
+	firstRelease = 400 * time.Millisecond
+)
+
+// newSingleEndpoint returns an endpoint for one claim at a time.
+func newSingleEndpoint(cfg *config, servers ...string) *endpoint {
+	e := newEndpoint(cfg, servers...)
+	e.single = true
+	e.changed = make(chan struct{})
+	return e
+}
+
+// changes returns the channel that tells when there may be something new about a
+// claim. Caller holds mu.
+func (e *endpoint) changes(cl *claim) chan struct{} {
+	if e.single {
+		return e.changed
+	}
+	return cl.changed
+}
+
+// broadcast tells all calls that wait. Caller holds mu.
+func (e *endpoint) broadcast() {
+	if e.single {
+		close(e.changed)
+		e.changed = make(chan struct{})
+	}
+}
+
+// calls counts the calls that are at work on a claim.
+type calls struct {
+	enqueue int       // wait for a place in line
+	wait    int       // wait for the slot, until the time below at the latest
+	ask     int       // want to know if it is granted now
+	release int       // want to know that it is back
+	until   time.Time // the latest end of a wait so far
+}
+
+// awaited reports whether somebody waits for the slot. Caller holds endpoint.mu.
+func (cl *claim) awaited() bool { return !cl.kind.single() || cl.calls.wait > 0 }
+
+// deserted reports whether the last call that wanted the slot has given up. One
+// that joins the line wants the place alone. Caller holds endpoint.mu.
+func (cl *claim) deserted() bool {
+	return cl.calls.wait+cl.calls.ask == 0 && (cl.calls.enqueue == 0 || cl.stage >= stagePlace)
+}
+
+// giveUp is called by a call that wants the claim no more. The claim ends with
+// the last one, unless somebody was told that he has the slot. Caller holds
+// endpoint.mu.
+func (cl *claim) giveUp(why error, now time.Time) {
+	if cl.stage != stageDone && cl.owner != ownerHas && cl.deserted() {
+		cl.abandon(why, now)
+	}
+}
+
+// drop ends the claim because its owner says so. What he was told he has is
+// cut with its connection; anything else goes back. Caller holds endpoint.mu.
+func (cl *claim) drop(now time.Time) {
+	switch {
+	case cl.stage == stageDone:
+	case cl.stage == stageHeld && cl.owner == ownerHas:
+		cl.cut(now)
+	default:
+		cl.abandon(ErrClosed, now)
+	}
+	cl.signal()
+}
+
+// left reports whether nothing of the claim is under way any more that ends by
+// itself soon: its connection is closed, or waits in line to give back what comes.
+// Caller holds endpoint.mu.
+func (cl *claim) left() bool {
+	switch {
+	case cl.stage != stageDone:
+		return cl.stage == stageWait && cl.tag == 0
+	case cl.conn == nil:
+		return true
+	default:
+		return cl.conn.broken != nil && !slices.Contains(cl.conn.owed, cl)
+	}
+}
+
+// park keeps the connection of a place that nobody waits for alive. Caller holds
+// endpoint.mu.
+func (c *conn) park(cl *claim) {
+	c.parked = cl
+	c.arm(c.heard.Add(c.pace.silence()))
+}
+
+// keepPlace asks for a sign of life when the connection has been silent for long:
+// else the server would cut it, and the place in line with it. It renews nothing.
+// Caller holds endpoint.mu.
+func (c *conn) keepPlace(now time.Time) {
+	if c.parked != nil && c.unanswered() == 0 && now.Sub(c.heard) >= c.pace.silence() {
+		c.parked.sendPing(now)
+	}
+}
+
+// phase is where a Semaphore or Lock stands. It follows from its last claim.
+type phase uint8
+
+const (
+	phaseIdle      phase = iota // nothing was claimed yet
+	phaseOpening                // on the way to a place in line, or a slot
+	phaseQueued                 // in line; no call waits
+	phaseWaiting                // in line; a call waits for the slot
+	phaseHeld                   // the slot is held, and somebody was told
+	phaseReleasing              // a call waits until the server has it back
+	phaseLost                   // the slot or the place was lost, or the server could not be reached
+	phaseClosed                 // released, closed, given up or refused
+)
+
+var phaseNames = [...]string{"idle", "opening", "queued", "waiting", "held", "releasing", "lost", "closed"}
+
+// String returns the name of the phase in the drawing of the package documentation.
+func (p phase) String() string { return phaseNames[p] }
+
+// live reports whether there is something that only Force may replace.
+func (p phase) live() bool { return p >= phaseOpening && p <= phaseHeld }
+
+// phase returns where the claim is, or was. Caller holds endpoint.mu.
+func (cl *claim) phase() phase {
+	switch {
+	case cl == nil:
+		return phaseIdle
+	case cl.calls.release > 0:
+		return phaseReleasing
+	case cl.abandoned != nil:
+		return phaseClosed
+	case cl.stage < stagePlace:
+		return phaseOpening
+	case cl.stage == stagePlace:
+		return phaseQueued
+	case cl.stage == stageHeld && cl.owner == ownerHas:
+		return phaseHeld
+	case cl.stage < stageDone:
+		return phaseWaiting
+	case lostError(cl.err) || errors.Is(cl.err, slot.ErrUnavailable):
+		return phaseLost
+	default:
+		return phaseClosed
+	}
+}
