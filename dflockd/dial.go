@@ -1,6 +1,7 @@
 package dflockd
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -110,13 +111,19 @@ func (e *endpoint) dial() {
 	e.lock()
 	first, server := e.leader, e.address()
 	orphan, ref := e.nextOrphan()
+	ctx := e.ctx
 	e.unlock()
-	c, err := e.connectAny(first, ref)
+	c, err := e.connectAny(ctx, first, ref)
 	now := time.Now()
 	e.lock()
 	defer e.unlock()
+	defer e.broadcast()
 	e.dialing--
 	e.putBack(orphan)
+	if ctx.Err() != nil && !e.closing {
+		e.dialCalledOff(c, now)
+		return
+	}
 	if err != nil {
 		e.dialFailed(server, err, now)
 		return
@@ -173,10 +180,10 @@ func (e *endpoint) putBack(orphan *conn) {
 
 // connectAny connects to a server, or to the first member of a cluster that
 // answers.
-func (e *endpoint) connectAny(first int, ref wire.Secret) (c *conn, err error) {
+func (e *endpoint) connectAny(ctx context.Context, first int, ref wire.Secret) (c *conn, err error) {
 	for i := range e.servers {
 		member := (first + i) % len(e.servers)
-		if c, err = e.connect(e.servers[member], ref); err == nil {
+		if c, err = e.connect(ctx, e.servers[member], ref); err == nil {
 			c.member = member
 			return c, nil
 		}

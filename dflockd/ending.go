@@ -150,6 +150,7 @@ func (cl *claim) abandon(err error, now time.Time) {
 	case stageConnect:
 		cl.e.unwant(cl)
 		cl.finish(err)
+		cl.e.callOffDials()
 	case stageTry, stageEnqueue, stageBoth, stageAsk:
 		// The answer will tell what there is to give back.
 	case stagePlace, stageWait:

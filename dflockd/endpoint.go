@@ -25,9 +25,7 @@ const (
 // connections, the claims on them, and the gate that paces dials.
 type endpoint struct {
 	cfg     *config
-	servers []string        // one, or the members of a cluster
-	ctx     context.Context // ends when the endpoint closes; bounds dials
-	stop    context.CancelFunc
+	servers []string       // one, or the members of a cluster
 	tasks   sync.WaitGroup // goroutines and armed timers
 	gone    chan struct{}  // closed when Close is done
 	single  bool           // of a Semaphore or Lock: a connection lives as long as its claim
@@ -49,6 +47,8 @@ type endpoint struct {
 	missed   map[string]struct{}
 	signals  []chan struct{} // to be used again
 	gate     gate
+	ctx      context.Context // bounds dials; ends when the endpoint closes
+	stop     context.CancelFunc
 	dialing  int
 	redial   *time.Timer   // asks the gate again
 	redialAt time.Time     // zero if redial is not armed

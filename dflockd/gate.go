@@ -108,6 +108,9 @@ func (g *gate) failed(now time.Time, chance float64) {
 	g.next = now.Add(time.Duration(chance * float64(pause)))
 }
 
+// calledOff says that a dial was given up for reasons of our own.
+func (g *gate) calledOff() { g.probing = false }
+
 // answered says that the server does what it should: the next outage is a new
 // one.
 func (g *gate) answered() { g.failures = 0 }

@@ -22,8 +22,8 @@ func hint(server string, err error) error {
 
 // connect opens a connection and makes it ready: TLS, secret, hello. It takes
 // at most the connect timeout.
-func (e *endpoint) connect(server string, ref wire.Secret) (*conn, error) {
-	ctx, cancel := context.WithTimeout(e.ctx, e.cfg.connectTimeout)
+func (e *endpoint) connect(ctx context.Context, server string, ref wire.Secret) (*conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, e.cfg.connectTimeout)
 	defer cancel()
 	raw, err := e.cfg.dial(ctx, "tcp", server)
 	if err != nil {

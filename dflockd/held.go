@@ -15,7 +15,7 @@ import (
 // says that it has the slot back, for at most a second; if the connection breaks
 // meanwhile, it asks again over another. It returns slot.ErrUnavailable if that
 // second has passed: then the error says until when the slot may stay held, and it
-// is tried further in the background until then. A place in line is given up, and
+// is tried further in the background until then, or until Close. A place in line is given up, and
 // a slot that was granted meanwhile goes back.
 //
 // It returns [ErrClosed] if nothing is open, and slot.ErrLost if the slot was lost
@@ -74,7 +74,8 @@ func (h *holder) closed(op string) error { return &Error{Op: op, Key: h.key, Err
 // it when it notices, a strict one when the lease ends. The slot's context ends with
 // cause [ErrClosed]. A place in line is given up, and so is a slot that nobody was
 // told of: it goes back, if need be after Close has returned, since the original
-// server in strict mode keeps a place until the wait for it is over.
+// server in strict mode keeps a place until the wait for it is over. What a server
+// that hangs does not answer within the second is cut.
 //
 // Close is idempotent, may be called at any time from anywhere, and returns
 // within a second. It always returns nil. The Semaphore or Lock can be used again.
@@ -88,7 +89,9 @@ func (h *holder) Close() error {
 	cl.drop(time.Now())
 	ctx, cancel := context.WithTimeoutCause(context.Background(), closeTimeout, errClose)
 	defer cancel()
-	_ = h.e.await(ctx, cl, (*claim).left)
+	if h.e.await(ctx, cl, (*claim).left) != nil {
+		h.e.cutHung(time.Now())
+	}
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package dflockd
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"time"
@@ -27,6 +28,50 @@ func newSingleEndpoint(cfg *config, servers ...string) *endpoint {
 	e.single = true
 	e.changed = make(chan struct{})
 	return e
+}
+
+// callOffDials ends the dials that nobody waits for any more. Caller holds mu.
+func (e *endpoint) callOffDials() {
+	if e.single && e.dialing > 0 && e.needed() == 0 {
+		e.stop()
+		e.ctx, e.stop = context.WithCancel(context.Background())
+	}
+}
+
+// dialCalledOff takes note that a dial ended which nobody waited for. Caller holds
+// mu.
+func (e *endpoint) dialCalledOff(c *conn, now time.Time) {
+	e.gate.calledOff()
+	if c != nil {
+		e.closeLater(c.raw)
+	}
+	e.dialMore(now)
+}
+
+// cutHung closes the connections whose answers have not come in the time that a
+// Close has, and gives up releases that were not answered. What waits in line to
+// give back its slot stays. Caller holds mu.
+func (e *endpoint) cutHung(now time.Time) {
+	for c := range e.conns {
+		if !c.staying() {
+			c.end(now)
+		}
+	}
+	for _, c := range e.orphans {
+		c.expireAll(now)
+	}
+	e.orphans = nil
+}
+
+// staying reports whether a claim that was given up waits in line there, so that
+// its slot goes back when it comes. Caller holds endpoint.mu.
+func (c *conn) staying() bool {
+	for _, x := range c.pending {
+		if x.claim.stage == stageWait && x.claim.abandoned != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // changes returns the channel that tells when there may be something new about a
@@ -94,7 +139,7 @@ func (cl *claim) left() bool {
 	case cl.stage != stageDone:
 		return cl.stage == stageWait && cl.tag == 0
 	case cl.conn == nil:
-		return true
+		return cl.e.dialing == 0
 	default:
 		return cl.conn.broken != nil && !slices.Contains(cl.conn.owed, cl)
 	}

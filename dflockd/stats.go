@@ -76,7 +76,7 @@ func readStats(ctx context.Context, cfg *config, server string) (st ServerStats,
 	stopEndpoint := context.AfterFunc(ctx, e.stop)
 	defer stopEndpoint()
 	defer e.stop()
-	c, err := e.connect(server, "")
+	c, err := e.connect(e.ctx, server, "")
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
 	} else if err != nil && !errors.Is(err, ErrAuth) {
