@@ -179,7 +179,7 @@ func (h *holder) Enqueue(ctx context.Context, opts ...OpenOption) (Status, error
 		cl.giveUp(err, time.Now())
 		return 0, cl.wrap("claim", err)
 	case cl.settled():
-		return 0, cl.gone()
+		return 0, cl.told()
 	default:
 		return Queued, nil
 	}
@@ -272,7 +272,7 @@ func (cl *claim) outcome(err error) (bool, error) {
 		return true, nil
 	}
 	if err == nil {
-		err = cl.gone()
+		err = cl.told()
 		if errors.Is(err, errNoneFree) {
 			return false, nil
 		}
@@ -288,6 +288,15 @@ func (cl *claim) outcome(err error) (bool, error) {
 	default:
 		return false, cl.wrap("claim", unavailable(fmt.Errorf("no answer: %w", err)))
 	}
+}
+
+// told returns why there is no slot, to a call that tells its caller. Caller holds
+// endpoint.mu.
+func (cl *claim) told() error {
+	if cl.owner == ownerWaits {
+		cl.owner = ownerKnows
+	}
+	return cl.gone()
 }
 
 // WithLock acquires the slot, runs fn and releases the slot, even if fn

@@ -171,7 +171,7 @@ const (
 	phaseWaiting                // in line; a call waits for the slot
 	phaseHeld                   // the slot is held, and somebody was told
 	phaseReleasing              // a call waits until the server has it back
-	phaseLost                   // the slot or the place was lost, or the server could not be reached
+	phaseLost                   // the slot was lost, or the place and nobody was told yet
 	phaseClosed                 // released, closed, given up or refused
 )
 
@@ -200,7 +200,7 @@ func (cl *claim) phase() phase {
 		return phaseHeld
 	case cl.stage < stageDone:
 		return phaseWaiting
-	case lostError(cl.err) || errors.Is(cl.err, slot.ErrUnavailable):
+	case lostError(cl.err) || cl.owner == ownerWaits && errors.Is(cl.err, slot.ErrUnavailable):
 		return phaseLost
 	default:
 		return phaseClosed
