@@ -31,16 +31,37 @@
 //
 // # States of a Semaphore or Lock
 //
-//	idle ── Enqueue: free ──────────────────▶ held ── renewal failed ──▶ lost
-//	  │                                       ▲  │
-//	  └── Enqueue: not free ──▶ queued ─ Wait ─┘  └── Release, Close ──▶ closed
-//	                              │                                     ▲
-//	                              └── Wait: timeout or error, Close ────┘
+//	idle ── Acquire, Enqueue ──▶ opening ── a slot is free ──────▶ held
+//	                               │ none is                        ▲ │
+//	                               ▼                                │ │
+//	                             queued ─ Wait, Acquire ─▶ waiting ─┘ │
+//	                                                                  │
+//	held ── Release ──▶ releasing ──▶ closed                          │
+//	held, queued ── the server or the connection fails ──▶ lost ◀─────┘
+//	opening, queued, waiting, held ── Close, Force, Release ──▶ closed
+//	waiting ── the last call that waits gives up ──▶ closed
 //
-// From lost and closed, Enqueue and Acquire begin as from idle. From queued
-// and held they are refused, unless Force closes first.
+// Acquire is Enqueue and Wait in one. From idle, releasing, lost and closed,
+// Acquire and Enqueue begin anew; from the others they are refused, unless Force
+// closes first. Token, Lease and Fence are those of the slot in held, and zero
+// otherwise; Context is alive in held, and has ended otherwise.
 //
-// Acquire is Enqueue and Wait in one.
+// All methods may be called at once, from many goroutines:
+//
+//   - Of two calls of Acquire or Enqueue one claims, the other is refused with
+//     [ErrAlreadyConnected].
+//   - Calls that wait share the claim, each for its own time. The place in line is
+//     given up when the last of them gives up; a slot that one of them was told of
+//     is released by none of the others. On a server without tagged requests a wait
+//     that lasts longer than the one before it may have to join the line again.
+//   - Close, Release and Force end what is there for all: a call that waits returns
+//     [ErrClosed]. [Semaphore.WithLock] releases the slot that it acquired itself, and
+//     no other.
+//   - Calls of Release that run at once have one outcome. Acquire need not wait for
+//     them.
+//
+// However a claim is given up, a slot that was granted meanwhile goes back before
+// the connection closes.
 //
 // # For users of the TypeScript client
 //
@@ -55,7 +76,7 @@
 //	servers                  | WithServers                    | 127.0.0.1:6388           | an empty list, what is not host:port
 //	shardingStrategy         | WithSharding                   | StableHashShard          | an index out of range
 //	host, port               | WithServers                    | 127.0.0.1:6388           | -
-//	renewRatio               | WithRenewRatio                 | 0.5                      | not between 0 and 1
+//	renewRatio               | WithRenewRatio                 | 0.5: renews at a third   | not between 0 and 1
 //	tls                      | WithTLS                        | none                     | a server whose name is not verified
 //	auth                     | WithAuth                       | none                     | ErrAuth; in the clear to another machine
 //	onLockLost               | WithOnLost, Context            | none                     | nil
@@ -63,11 +84,29 @@
 //	socketTimeoutMs          | WithSocketTimeout              | 5 s                      | 0 and under
 //	withLock                 | WithLock                       | -                        | ErrTimeout
 //	acquire                  | Acquire, Force                 | -                        | ErrAlreadyConnected
-//	release                  | Release                        | -                        | ErrClosed, ErrNotHeld
+//	release                  | Release                        | -                        | ErrClosed, slot.ErrUnavailable
 //	enqueue                  | Enqueue, Force                 | -                        | ErrAlreadyConnected
-//	wait                     | Wait, WaitFor                  | the acquire timeout      | ErrClosed
+//	wait                     | Wait, WaitFor                  | the acquire timeout      | ErrClosed, negative
 //	close                    | Close                          | -                        | -
 //	key, limit, token, lease | Key, Limit, Token, Lease       | no token, no lease       | -
+//
+// What differs on purpose, besides what is refused earlier:
+//
+//   - A slot is renewed after a third of its lease at the latest, or 7 s, so a
+//     renewRatio above a third changes nothing. Renewals are never closer than 0.1 s,
+//     as there.
+//   - A grant that is old when it arrives is confirmed with the server before it is
+//     used. There it is used, though somebody else may hold the slot by then.
+//   - Release waits for the server's answer and tries again where none comes; there
+//     it succeeds whatever becomes of it. It returns slot.ErrLost after a loss, and
+//     [ErrClosed] where nothing was ever acquired.
+//   - A call that waits is told [ErrClosed] when another closes or releases; there it
+//     fails with what the socket said.
+//   - A place in line that nobody waits for is kept for as long as its connection
+//     lives; there the server cuts it after its read timeout.
+//
+// testdata/typescript has the corners of each row: what came of each step there, as
+// it was recorded, and what comes of it here.
 //
 // # What is not guaranteed
 //

@@ -36,12 +36,13 @@ var (
 	// client has no other name for. The text says which.
 	ErrRefused = errors.New("the server refused the request")
 
-	// ErrClosed is returned by what was closed, or never opened. It matches
+	// ErrClosed is returned by what was closed, or never opened, and is the cause of
+	// the context of a Semaphore's or Lock's slot after Close or Force. It matches
 	// slot.ErrClosed too.
 	ErrClosed = fmt.Errorf("closed: %w", slot.ErrClosed)
 
-	// ErrNotHeld is returned, and is the cause of Context, when a Semaphore or
-	// Lock holds no slot.
+	// ErrNotHeld is the cause of Context when a Semaphore or Lock has had no slot
+	// since it was last opened.
 	ErrNotHeld = errors.New("no slot is held")
 
 	// ErrAlreadyConnected is returned by Acquire and Enqueue when the Semaphore

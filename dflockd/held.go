@@ -140,8 +140,9 @@ func (h *holder) Lease() time.Duration {
 }
 
 // Context ends with the slot: with cause slot.ErrLost when it is lost,
-// slot.ErrReleased after Release, and [ErrClosed] after Close or Force. Without a
-// slot it has ended, with cause [ErrNotHeld].
+// slot.ErrReleased after Release, and [ErrClosed] after Close or Force. Where there
+// was no slot since the last Acquire or Enqueue, it has ended with cause
+// [ErrNotHeld].
 func (h *holder) Context() context.Context {
 	h.e.lock()
 	defer h.e.unlock()

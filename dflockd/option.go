@@ -72,7 +72,9 @@ func WithLease(d time.Duration) Option {
 
 // WithRenewRatio sets the part of its lease after which a slot is renewed at
 // the latest (default 0.5); strictly between 0 and 1. Renewals come earlier
-// where safety asks for it: after a third of the lease, or 7 s.
+// where safety asks for it: after a third of the lease, 7 s, or a third of the
+// server's read timeout where it is known. So a ratio above a third, the default
+// among them, changes nothing. Renewals are never closer than 0.1 s.
 func WithRenewRatio(r float64) Option {
 	return func(c *config) error {
 		if !(r > 0 && r < 1) {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -52,6 +54,32 @@ func TestACancelledWaitLeavesTheSlotToTheOneThatWasTold(t *testing.T) {
 		require.NoError(t, s.Close())
 		p.reset()
 	}
+}
+
+// The states that the code has names for are those that are drawn.
+func TestDrawingsHaveEachState(t *testing.T) {
+	drawing := func(file, from, to string) string {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		_, after, ok := strings.Cut(string(text), from)
+		require.True(t, ok)
+		before, _, ok := strings.Cut(after, to)
+		require.True(t, ok)
+		return before
+	}
+	phases := drawing("doc.go", "# States of a Semaphore or Lock", "Acquire is Enqueue and Wait")
+	for p := phaseIdle; int(p) < len(phaseNames); p++ {
+		require.Regexp(t, `\b`+p.String()+`\b`, phases)
+	}
+	stages := drawing("claim.go", "// stage is where a claim stands", "type stage")
+	for s := stageConnect; int(s) < len(stageNames); s++ {
+		require.Regexp(t, `\b`+s.String()+`\b`, stages)
+	}
+	handbacks := drawing("claim.go", "// handback is how far", "type handback")
+	for h := handbackKept; int(h) < len(handbackNames); h++ {
+		require.Regexp(t, `\b`+h.String()+`\b`, handbacks)
+	}
+	require.Equal(t, "single try: line, waits", kindSingleTry.String()+": "+routeLine.String()+", "+ownerWaits.String())
 }
 
 // told is what a Semaphore says about itself.
