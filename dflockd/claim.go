@@ -165,7 +165,7 @@ type spot struct {
 	tag    uint64    // of its requests; 0: none
 	asked  time.Time // before se was sent
 	hops   int       // how often another member of the cluster was named
-	calls  calls
+	calls  *calls    // of a single claim; nil otherwise
 }
 
 // holding is what belongs to a slot from its grant on.

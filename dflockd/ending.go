@@ -35,7 +35,7 @@ func (h handback) again() handback {
 // releaseTime returns how long the answer to a release may take. Whoever waits
 // for it needs time for another attempt. Caller holds endpoint.mu.
 func (cl *claim) releaseTime() time.Duration {
-	if cl.back == handbackSent && cl.calls.release > 0 {
+	if cl.back == handbackSent && cl.releaseAwaited() {
 		return min(cl.e.cfg.socketTimeout, firstRelease)
 	}
 	return cl.e.cfg.socketTimeout

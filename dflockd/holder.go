@@ -62,6 +62,7 @@ func (h *holder) open(k kind, force bool) (*claim, error) {
 	if h.cfg.onLost != nil {
 		cl.lost = func(token string) { go h.cfg.onLost(h.key, token) }
 	}
+	cl.calls = &calls{}
 	h.claim = cl
 	h.e.begin(cl, now)
 	return cl, nil
@@ -176,7 +177,7 @@ func (h *holder) Enqueue(ctx context.Context, opts ...OpenOption) (Status, error
 		cl.take()
 		return Acquired, nil
 	case err != nil:
-		cl.giveUp(err, time.Now())
+		cl.giveUp(time.Now())
 		return 0, cl.wrap("claim", err)
 	case cl.settled():
 		return 0, cl.told()
@@ -279,7 +280,7 @@ func (cl *claim) outcome(err error) (bool, error) {
 		return false, err
 	}
 	inLine := cl.stage >= stagePlace
-	cl.giveUp(err, time.Now())
+	cl.giveUp(time.Now())
 	switch {
 	case !errors.Is(err, errWaited):
 		return false, cl.wrap("wait", err)

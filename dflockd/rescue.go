@@ -41,7 +41,7 @@ func (c *conn) keep(held []*claim, unanswered []exchange, now time.Time) {
 // holds endpoint.mu.
 func (c *conn) keepOwed(unanswered []exchange, now time.Time) {
 	for _, x := range unanswered {
-		if x.role == roleRelease && x.claim.calls.release > 0 {
+		if x.role == roleRelease && x.claim.releaseAwaited() {
 			c.owe(x.claim)
 		}
 	}

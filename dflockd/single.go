@@ -93,15 +93,19 @@ func (e *endpoint) broadcast() {
 
 // calls counts the calls that are at work on a claim.
 type calls struct {
-	enqueue int       // wait for a place in line
-	wait    int       // wait for the slot, until the time below at the latest
-	ask     int       // want to know if it is granted now
-	release int       // want to know that it is back
+	enqueue int32     // wait for a place in line
+	wait    int32     // wait for the slot, until the time below at the latest
+	ask     int32     // want to know if it is granted now
+	release int32     // want to know that it is back
 	until   time.Time // the latest end of a wait so far
 }
 
 // awaited reports whether somebody waits for the slot. Caller holds endpoint.mu.
 func (cl *claim) awaited() bool { return !cl.kind.single() || cl.calls.wait > 0 }
+
+// releaseAwaited reports whether a call wants to know that the slot is back. Caller
+// holds endpoint.mu.
+func (cl *claim) releaseAwaited() bool { return cl.calls != nil && cl.calls.release > 0 }
 
 // deserted reports whether the last call that wanted the slot has given up. One
 // that joins the line wants the place alone. Caller holds endpoint.mu.
@@ -109,12 +113,12 @@ func (cl *claim) deserted() bool {
 	return cl.calls.wait+cl.calls.ask == 0 && (cl.calls.enqueue == 0 || cl.stage >= stagePlace)
 }
 
-// giveUp is called by a call that wants the claim no more. The claim ends with
-// the last one, unless somebody was told that he has the slot. Caller holds
-// endpoint.mu.
-func (cl *claim) giveUp(why error, now time.Time) {
+// giveUp is called by a call that wants the claim no more, and knows why. The
+// claim ends with the last one, unless somebody was told that he has the slot.
+// Caller holds endpoint.mu.
+func (cl *claim) giveUp(now time.Time) {
 	if cl.stage != stageDone && cl.owner != ownerHas && cl.deserted() {
-		cl.abandon(why, now)
+		cl.abandon(ErrClosed, now)
 	}
 }
 

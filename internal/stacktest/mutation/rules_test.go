@@ -149,7 +149,7 @@ var rules = []broken{
 	{
 		rule: "a release without an answer is asked for again",
 		file: "dflockd/rescue.go",
-		old:  "if x.role == roleRelease && x.claim.calls.release > 0 {",
+		old:  "if x.role == roleRelease && x.claim.releaseAwaited() {",
 		new:  "if false {",
 		test: "dflockd.TestReleaseIsAskedForAgainUntilTheServerHasTheSlotBack",
 	},
