@@ -136,9 +136,6 @@ var handbackNames = [...]string{"kept", "sent", "resent", "returned", "denied"}
 // String returns the name of the state.
 func (h handback) String() string { return handbackNames[h] }
 
-// answered reports whether the server has said what became of the slot.
-func (h handback) answered() bool { return h >= handbackReturned }
-
 // verbs are the commands of a semaphore or of a lock.
 type verbs struct{ try, release, renew, enqueue, wait wire.Command }
 

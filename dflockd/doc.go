@@ -102,6 +102,8 @@
 //     [ErrClosed] where nothing was ever acquired.
 //   - A call that waits is told [ErrClosed] when another closes or releases; there it
 //     fails with what the socket said.
+//   - Acquire waits out an outage with [WithWaitForServer]; otherwise, as there, it
+//     fails at once.
 //   - A place in line that nobody waits for is kept for as long as its connection
 //     lives; there the server cuts it after its read timeout.
 //

@@ -505,6 +505,18 @@ func TestAcquireCanWaitOutAnOutage(t *testing.T) {
 	})
 }
 
+func TestAcquireThatWaitsForTheServerTakesANewPlaceForALostOne(t *testing.T) {
+	eachDialect(t, func(t *testing.T, d dialect) {
+		n, lock := d.locks(t, WithAcquireTimeout(30*time.Second), WithWaitForServer(), WithLease(5*time.Second))
+		a, b := lock(t, "k"), lock(t, "k")
+		mustAcquire(t, a.holder)
+		time.AfterFunc(3*time.Second, n.reset)
+		time.AfterFunc(10*time.Second, func() { _ = a.Release() }) // a strict server kept it until here
+		mustAcquire(t, b.holder)
+		require.NoError(t, b.Release())
+	})
+}
+
 func TestAcquireReturnsAtOnceInAnOutageByDefault(t *testing.T) {
 	eachDialect(t, func(t *testing.T, d dialect) {
 		n, lock := d.locks(t)
