@@ -24,14 +24,6 @@ func (cl *claim) sendRelease(now time.Time) {
 	cl.conn.send(x, &wire.Request{Key: cl.name, Token: cl.token})
 }
 
-// again returns the state after sr was sent once more.
-func (h handback) again() handback {
-	if h == handbackKept {
-		return handbackSent
-	}
-	return handbackResent
-}
-
 // releaseTime returns how long the answer to a release may take. Whoever waits
 // for it needs time for another attempt. Caller holds endpoint.mu.
 func (cl *claim) releaseTime() time.Duration {

@@ -165,28 +165,6 @@ func (c *conn) keepPlace(now time.Time) {
 	}
 }
 
-// phase is where a Semaphore or Lock stands. It follows from its last claim.
-type phase uint8
-
-const (
-	phaseIdle      phase = iota // nothing was claimed yet
-	phaseOpening                // on the way to a place in line, or a slot
-	phaseQueued                 // in line; no call waits
-	phaseWaiting                // in line; a call waits for the slot
-	phaseHeld                   // the slot is held, and somebody was told
-	phaseReleasing              // a call waits until the server has it back
-	phaseLost                   // the slot was lost, or the place and nobody was told yet
-	phaseClosed                 // released, closed, given up or refused
-)
-
-var phaseNames = [...]string{"idle", "opening", "queued", "waiting", "held", "releasing", "lost", "closed"}
-
-// String returns the name of the phase in the drawing of the package documentation.
-func (p phase) String() string { return phaseNames[p] }
-
-// live reports whether there is something that only Force may replace.
-func (p phase) live() bool { return p >= phaseOpening && p <= phaseHeld }
-
 // phase returns where the claim is, or was. Caller holds endpoint.mu.
 func (cl *claim) phase() phase {
 	switch {
