@@ -92,7 +92,7 @@ func (cl *claim) leaveConn() {
 		return
 	}
 	c.load--
-	c.alone = false
+	c.alone = c.e.single // it ends with its claim: no other is to use it
 	c.e.relist(c)
 	c.e.assign()
 }

@@ -90,7 +90,7 @@ func (h *holder) Close() error {
 	ctx, cancel := context.WithTimeoutCause(context.Background(), closeTimeout, errClose)
 	defer cancel()
 	if h.e.await(ctx, cl, (*claim).left) != nil {
-		h.e.cutHung(time.Now())
+		cl.cutHung(time.Now())
 	}
 	return nil
 }

@@ -107,7 +107,7 @@ func (c *conn) adopt(orphan *conn, now time.Time) {
 		cl.rejoin(roleEnqueue, now)
 	}
 	for _, cl := range orphan.owed {
-		cl.conn = c
+		cl.conn, c.alone = c, c.alone || c.e.single
 		cl.sendRelease(now)
 	}
 	orphan.held, orphan.owed = nil, nil

@@ -48,19 +48,19 @@ func (e *endpoint) dialCalledOff(c *conn, now time.Time) {
 	e.dialMore(now)
 }
 
-// cutHung closes the connections whose answers have not come in the time that a
-// Close has, and gives up releases that were not answered. What waits in line to
-// give back its slot stays. Caller holds mu.
-func (e *endpoint) cutHung(now time.Time) {
-	for c := range e.conns {
-		if !c.staying() {
-			c.end(now)
-		}
+// cutHung closes the connection of a claim whose answers have not come in the time
+// that a Close has, and gives up a release that was not answered. What waits in
+// line to give back its slot stays. Caller holds endpoint.mu.
+func (cl *claim) cutHung(now time.Time) {
+	c := cl.conn
+	switch {
+	case c == nil || c.broken == nil && c.staying():
+	case c.broken == nil:
+		c.end(now)
+	default:
+		c.owed = slices.DeleteFunc(c.owed, func(o *claim) bool { return o == cl })
+		c.forgetIfEmpty()
 	}
-	for _, c := range e.orphans {
-		c.expireAll(now)
-	}
-	e.orphans = nil
 }
 
 // staying reports whether a claim that was given up waits in line there, so that

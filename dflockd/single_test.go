@@ -347,6 +347,38 @@ func TestOnesOwnCloseOrForceIsNoLoss(t *testing.T) {
 	})
 }
 
+// What hangs of an old claim takes nothing from the next one.
+func TestAClaimDoesNotShareTheFateOfTheOneBefore(t *testing.T) {
+	for name, end := range map[string]func(s *Semaphore){
+		"Close":   func(s *Semaphore) { _ = s.Close() },
+		"Release": func(s *Semaphore) { _ = s.Release() },
+	} {
+		for _, hangs := range []wire.Command{wire.SemEnqueue, wire.SemRelease} {
+			synctest.Test(t, func(t *testing.T) {
+				var p *peer
+				p = newPeer(t, func(from int, r wire.Request) string {
+					if from == 0 && r.Command == hangs {
+						return ""
+					}
+					return p.grants(r)
+				})
+				s, err := NewSemaphore("k", 1, WithDialer(p.dial), WithLease(20*time.Second))
+				require.NoError(t, err)
+				go func() { _, _ = s.Acquire(context.Background()) }()
+				synctest.Wait()
+				go end(s)
+				synctest.Wait()
+				mustAcquire(t, s.holder)
+				ctx := s.Context()
+				time.Sleep(time.Minute)
+				require.NoError(t, ctx.Err(), "%s while %v hangs", name, hangs)
+				require.NoError(t, s.Release())
+				p.reset()
+			})
+		}
+	}
+}
+
 func TestContextOfAnIdleLockCanBeAskedForWhileItIsAcquired(t *testing.T) {
 	l, err := NewLock("k", WithDialer(generous(t).dial))
 	require.NoError(t, err)
