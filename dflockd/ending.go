@@ -92,7 +92,9 @@ func (cl *claim) leaveConn() {
 		return
 	}
 	c.load--
-	c.alone = c.e.single // it ends with its claim: no other is to use it
+	if c.alone = c.e.single; c.alone { // it ends with its claim: no other is to use it
+		c.arm(c.heard.Add(c.idle))
+	}
 	c.e.relist(c)
 	c.e.assign()
 }
