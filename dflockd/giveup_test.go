@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-go/berth/dflockd/server"
+	"github.com/berth-go/berth/internal/stacktest/lockserver"
 )
 
 // This file has the ways in which a claim of a Semaphore or Lock is given up. A
@@ -174,7 +175,7 @@ func TestAClaimThatIsGivenUpAtTheGrantKeepsNoSlot(t *testing.T) {
 
 func TestAClaimThatIsGivenUpKeepsNoSlotOfAStrictProgram(t *testing.T) {
 	programs(t, func(t *testing.T, path string) {
-		addr, _ := startProgram(t, path, "--auto-release-on-disconnect=false")
+		addr, _ := lockserver.Start(t, path, "--auto-release-on-disconnect=false")
 		for way, giveUp := range waysToGiveUp {
 			t.Run(way, func(t *testing.T) {
 				for i := range 20 {

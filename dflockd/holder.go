@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/berth-go/berth/internal/linkctx"
 	"github.com/berth-go/berth/slot"
 )
 
@@ -323,5 +324,7 @@ func (h *holder) WithLock(ctx context.Context, fn func(context.Context) error) (
 			err = errors.Join(err, failed)
 		}
 	}()
-	return runUnder(ctx, (*grant)(cl).Context(), fn)
+	under := linkctx.Under((*grant)(cl).Context(), ctx)
+	defer under.Cancel(context.Canceled)
+	return fn(under)
 }

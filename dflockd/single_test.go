@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/internal/stacktest/lockserver"
 	"github.com/berth-go/berth/slot"
 )
 
@@ -198,7 +199,7 @@ func TestWaitForZeroIsTrueOnceTheOtherHasReleased(t *testing.T) {
 
 func TestWaitForZeroIsTrueOnceTheOtherHasReleasedOnPrograms(t *testing.T) {
 	programs(t, func(t *testing.T, path string) {
-		addr, _ := startProgram(t, path)
+		addr, _ := lockserver.Start(t, path)
 		a, err := NewLock("k", WithServers(addr))
 		require.NoError(t, err)
 		b, err := NewLock("k", WithServers(addr))

@@ -17,6 +17,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/berth-go/berth/internal/stacktest/lockserver"
 	"github.com/berth-go/berth/slot"
 )
 
@@ -88,7 +89,7 @@ func TestScenariosOfTheTypeScriptClient(t *testing.T) {
 }
 
 func TestScenariosOfTheTypeScriptClientAgainstTheOriginalServer(t *testing.T) {
-	path := originalServer(t)
+	path := lockserver.Original(t)
 	for _, sc := range readScenes(t) {
 		t.Run(sc.row+"/"+sc.title, func(t *testing.T) {
 			t.Parallel()

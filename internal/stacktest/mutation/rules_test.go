@@ -161,10 +161,10 @@ var rules = []broken{
 		test: "dflockd.TestAGrantThatNobodyWantsIsGivenBackOverAnotherConnection",
 	},
 	{
-		rule: "the context of WithLock is a child of the slot's",
-		file: "dflockd/under.go",
-		old:  "context.WithCancelCause(held)",
-		new:  "context.WithCancelCause(context.Background())",
+		rule: "the context of WithLock ends with the slot",
+		file: "dflockd/holder.go",
+		old:  "linkctx.Under((*grant)(cl).Context(), ctx)",
+		new:  "linkctx.Under(context.Background(), ctx)",
 		test: "dflockd.TestContextOfWithLockEndsBeforeTheCallThatEndsTheSlotReturns",
 	},
 	{
