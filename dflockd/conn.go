@@ -2,7 +2,6 @@ package dflockd
 
 import (
 	"bufio"
-	"errors"
 	"net"
 	"slices"
 	"time"
@@ -34,6 +33,7 @@ type exchange struct {
 	role     role
 	command  wire.Command
 	tag      uint64
+	write    uint64 // the number of the write that it goes out with, or a later one
 	claim    *claim
 	sent     time.Time // before the request was handed to the writer
 	deadline time.Time // for the answer; zero for a wait
@@ -43,8 +43,9 @@ type exchange struct {
 // do the I/O, but see post: one writes what send has gathered, one reads and
 // hands each line to the claim that it answers.
 //
-// Invariant: every line that arrives answers one exchange. One that does not
-// breaks the connection, which is never used again.
+// Invariant: every byte that arrives is part of the answer to one exchange,
+// whose request was written before. One that is not breaks the connection, which
+// is never used again.
 type conn struct {
 	e        *endpoint
 	raw      net.Conn // what Close is called on
@@ -67,6 +68,7 @@ type conn struct {
 	settled    bool   // it has answered after flapTime
 	out        []byte // gathered for the next write
 	spare      []byte // the buffer of the last write
+	writes     uint64 // how many were begun
 	writing    bool   // somebody writes what was gathered
 	posted     bool   // it is on the endpoint's list
 	nextPosted *conn
@@ -108,6 +110,7 @@ func (c *conn) start(now time.Time) {
 // Caller holds endpoint.mu.
 func (c *conn) send(x exchange, r *wire.Request) {
 	r.Command, r.Tag = x.command, x.tag
+	x.write = c.writes + 1
 	out, err := wire.AppendRequest(c.out, r)
 	if err != nil {
 		panic("bug: a request that was not checked: " + err.Error())
@@ -142,7 +145,7 @@ func (c *conn) expect(cl *claim, deadline time.Time) {
 func (c *conn) readLoop() {
 	defer c.e.tasks.Done()
 	for {
-		line, err := readLine(c.reader, wire.MaxReply)
+		line, err := c.read()
 		now := time.Now()
 		c.e.lock()
 		for err == nil && c.broken == nil {
@@ -151,6 +154,9 @@ func (c *conn) readLoop() {
 				break
 			}
 			line, err = readLine(c.reader, wire.MaxReply)
+		}
+		if err == nil && c.reader.Buffered() > 0 && !c.due() {
+			err = errUnasked // a part of a line, which the next answer would end
 		}
 		if err != nil {
 			c.fail(err, now)
@@ -163,6 +169,23 @@ func (c *conn) readLoop() {
 	}
 }
 
+// read waits for a line. Nothing may come, not even a part of one, while no
+// answer is due.
+func (c *conn) read() ([]byte, error) {
+	if _, err := c.reader.Peek(1); err != nil {
+		return nil, err
+	}
+	if !bufferedLine(c.reader) {
+		c.e.lock()
+		due := c.due()
+		c.e.unlock()
+		if !due {
+			return nil, errUnasked
+		}
+	}
+	return readLine(c.reader, wire.MaxReply)
+}
+
 // answer gives a line to the exchange that it answers. An error means that it
 // answers none, and breaks the connection. Caller holds endpoint.mu.
 func (c *conn) answer(line []byte, now time.Time) error {
@@ -172,7 +195,11 @@ func (c *conn) answer(line []byte, now time.Time) error {
 	}
 	x, ok := c.take(tag, line)
 	if !ok {
-		return violation("a line that nobody asked for")
+		return errUnasked
+	}
+	if x.write > c.writes {
+		c.pending = append(c.pending, x) // drop tells its claim
+		return errUnasked                // it was sent before the request was
 	}
 	if err := c.handle(x, line, now); err != nil {
 		c.pending = append(c.pending, x) // drop tells its claim
@@ -189,8 +216,8 @@ func (c *conn) handle(x exchange, line []byte, now time.Time) error {
 	if err != nil {
 		return violation(err.Error())
 	}
-	if !x.deadline.IsZero() && now.After(x.deadline) {
-		return errLate
+	if !r.Token.IsZero() && c.granted(r.Token, x.claim) {
+		return violation("a token that names another grant already")
 	}
 	c.heard = now
 	if err := x.claim.answered(c, x, r, now); err != nil {
@@ -213,7 +240,23 @@ func (c *conn) quiet(now time.Time) {
 	}
 }
 
-var errLate = errors.New("an answer came too late")
+var errUnasked = violation("a line that nobody asked for")
+
+// granted reports whether the token names the grant of another claim on this
+// connection. Caller holds endpoint.mu.
+func (c *conn) granted(token wire.Token, cl *claim) bool {
+	for _, other := range c.held {
+		if other != cl && other.token == token {
+			return true
+		}
+	}
+	for _, x := range c.pending {
+		if x.role == roleConfirm && x.claim != cl && x.claim.token == token {
+			return true
+		}
+	}
+	return false
+}
 
 // take removes and returns the exchange that a line with this tag answers. Two
 // can have the same tag, a wait and the leave that ends it, whose answers may
@@ -246,8 +289,16 @@ func (c *conn) take(tag uint64, line []byte) (exchange, bool) {
 	return x, true
 }
 
-// unanswered returns how many answers are due. Caller holds endpoint.mu.
+// unanswered returns how many answers are due, or will be once their requests
+// are written. Caller holds endpoint.mu.
 func (c *conn) unanswered() int { return len(c.pending) + len(c.tagged) }
+
+// due reports whether there is a request whose answer can have come. Caller holds
+// endpoint.mu.
+func (c *conn) due() bool {
+	return len(c.pending) > 0 && c.pending[0].write <= c.writes ||
+		slices.ContainsFunc(c.tagged, func(x exchange) bool { return x.write <= c.writes })
+}
 
 // fail breaks the connection because of err. Caller holds endpoint.mu.
 func (c *conn) fail(err error, now time.Time) {

@@ -56,6 +56,9 @@ func (e *endpoint) handshake(ctx context.Context, raw net.Conn, server string, r
 	if err != nil {
 		return nil, err
 	}
+	if c.reader.Buffered() > 0 {
+		return nil, errUnasked
+	}
 	f := &c.features
 	if f.ReadTimeout > 0 {
 		f.ReadTimeout = max(f.ReadTimeout, leastReadTimeout)

@@ -96,6 +96,7 @@ func (c *conn) takeOut() []byte {
 	out := c.out
 	c.out, c.spare = c.spare[:0], nil
 	c.writing = true
+	c.writes++
 	return out
 }
 

@@ -11,7 +11,7 @@ import (
 
 // ErrGrammar is returned for a reply that does not fit the protocol. The
 // connection it came over must not be used again.
-var ErrGrammar = errors.New("wire: malformed reply")
+var ErrGrammar = errors.New("malformed reply")
 
 // MaxSeconds is the longest timeout and lease: what a time.Duration can hold,
 // in whole seconds, some 292 years.
@@ -24,7 +24,7 @@ type FieldError struct {
 	Reason string // "is empty", "contains a control character", …
 }
 
-func (e *FieldError) Error() string { return fmt.Sprintf("wire: %s %s", e.Field, e.Reason) }
+func (e *FieldError) Error() string { return fmt.Sprintf("the %s %s", e.Field, e.Reason) }
 
 // Seconds returns d in whole seconds, rounded up, so that nothing is cut
 // short; 0 if d is negative.
