@@ -12,6 +12,11 @@ import (
 // wall clock, which goes on while the machine is suspended.
 const wallCheck = time.Second
 
+// judgeDelay is how long this process must have been running, since it was last
+// seen to stand still, before it calls an answer late: what arrived meanwhile is
+// read in that time.
+const judgeDelay = 50 * time.Millisecond
+
 var (
 	errNoAnswer = errors.New("no answer in time")
 	errExpired  = errors.New("its lease was not renewed in time")
@@ -50,13 +55,19 @@ func (c *conn) disarm() {
 
 // tick does what is due: it breaks a connection whose answers are late, ends
 // the contexts of slots whose guard has passed, renews leases, and closes what
-// has been idle for long. One timer serves all slots of the connection, and
+// has been idle for long. An answer that is read is never late, however long it
+// took: the lease that it brings says what it is worth. One timer serves all slots of the connection, and
 // none runs while there is nothing to wait for.
 func (c *conn) tick() {
 	defer c.e.tasks.Done()
 	now := time.Now()
 	c.e.lock()
 	defer c.e.unlock()
+	if now.Sub(c.armed) >= judgeDelay {
+		// The process was stopped, or starved: answers may lie in the socket
+		// that the reader has had no time to read.
+		c.judge = now.Add(judgeDelay)
+	}
 	c.armed = time.Time{}
 	if c.broken == nil && c.late(now) {
 		c.fail(errNoAnswer, now)
@@ -72,8 +83,12 @@ func (c *conn) tick() {
 	}
 }
 
-// late reports whether an answer is overdue. Caller holds endpoint.mu.
+// late reports whether an answer is overdue, and would have been read by now if
+// it were there. Caller holds endpoint.mu.
 func (c *conn) late(now time.Time) bool {
+	if now.Before(c.judge) {
+		return false
+	}
 	for _, x := range c.pending {
 		if !x.deadline.IsZero() && !now.Before(x.deadline) {
 			return true
@@ -154,11 +169,13 @@ func (c *conn) next(now time.Time) time.Time {
 	if c.parked != nil && c.unanswered() == 0 {
 		sooner(c.heard.Add(c.pace.silence()))
 	}
-	for _, x := range c.pending {
-		sooner(x.deadline)
-	}
-	for _, x := range c.tagged {
-		sooner(x.deadline)
+	for _, exchanges := range [][]exchange{c.pending, c.tagged} {
+		for _, x := range exchanges {
+			if x.deadline.Before(c.judge) && !x.deadline.IsZero() {
+				x.deadline = c.judge
+			}
+			sooner(x.deadline)
+		}
 	}
 	if c.load == 0 && c.unanswered() == 0 && c.broken == nil {
 		sooner(c.heard.Add(c.idle))

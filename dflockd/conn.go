@@ -82,6 +82,7 @@ type conn struct {
 	heard      time.Time
 	timer      *time.Timer
 	armed      time.Time // when timer fires; zero if it is not armed
+	judge      time.Time // no answer is called late before; see judgeDelay
 	waiting    *claim    // of a broken one in a cluster: the claim whose place is kept
 	until      time.Time // of the same: how long the cluster keeps both
 	parked     *claim    // in line, while nobody waits for its slot

@@ -8,6 +8,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if address := os.Getenv(holderEnv); address != "" {
+		os.Exit(holdSlots(address))
+	}
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
 		_ = os.RemoveAll(buildDir)
 		os.Exit(code)

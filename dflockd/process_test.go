@@ -48,24 +48,6 @@ func programs(t *testing.T, f func(t *testing.T, path string)) {
 	t.Run("original", func(t *testing.T) { f(t, lockserver.Original(t)) })
 }
 
-func TestFrozenServerEndsTheContextBeforeTheLease(t *testing.T) {
-	programs(t, func(t *testing.T, path string) {
-		addr, cmd := lockserver.Start(t, path)
-		// Renewed after 2 s, lost after 2 s more: a slow machine has the rest.
-		const lease = 10 * time.Second
-		src, err := NewSource(Fixed("k", 1), WithServers(addr), WithLease(lease), WithRenewRatio(0.2))
-		require.NoError(t, err)
-		s := claimNow(t, src, "")
-		start := time.Now() // after the lease began: the bound below is on the safe side of it
-		stop(t, cmd.Process)
-		<-s.Context().Done()
-		require.Less(t, time.Since(start), lease)
-		lostBecause(t, s, slot.ErrLost)
-		_ = src.Close(context.Background()) // returns, though nobody answers
-		resume(t, cmd.Process)
-	})
-}
-
 func TestServerThatIsKilledAndRestartedLosesNoClaimant(t *testing.T) {
 	programs(t, func(t *testing.T, path string) {
 		const limit, workers, kills = 3, 12, 3

@@ -71,7 +71,7 @@ func TestBytesBeyondTheHandshakeRefuseTheConnection(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := newPeer(t, func(int, wire.Request) string { return "error\n" + extra })
 			src := newTestSource(t, p, Fixed("k", 1))
-			_, err := src.endpoints[0].connect(defaultServer, "")
+			_, err := src.endpoints[0].connect(t.Context(), defaultServer, "")
 			require.ErrorIs(t, err, ErrProtocol, "%q", extra)
 		})
 	}
@@ -103,7 +103,8 @@ func TestAnAnswerThatComesBeforeItsRequestIsWrittenBreaksTheConnection(t *testin
 		require.NoError(t, src.Ping(t.Context()))
 		e := src.endpoints[0]
 		e.lock()
-		cl := &claim{e: e, name: "k", limit: 1, verbs: semaphoreVerbs, changed: make(chan struct{}, 1)}
+		cl := &claim{e: e, order: order{name: "k", limit: 1, verbs: semaphoreVerbs}}
+		cl.changed = make(chan struct{}, 1)
 		var c *conn
 		for c = range e.conns {
 		}

@@ -1,6 +1,8 @@
 package dflockd
 
 import (
+	"errors"
+	"os"
 	"runtime"
 	"time"
 )
@@ -69,10 +71,14 @@ func (c *conn) flush() error {
 	if len(out) == 0 {
 		return nil
 	}
-	if err := c.rw.SetWriteDeadline(time.Now().Add(c.e.cfg.socketTimeout)); err != nil {
+	deadline := time.Now().Add(c.e.cfg.socketTimeout)
+	if err := c.rw.SetWriteDeadline(deadline); err != nil {
 		return err
 	}
 	n, err := c.rw.Write(out)
+	if errors.Is(err, os.ErrDeadlineExceeded) && time.Since(deadline) >= judgeDelay && c.rw == c.raw {
+		err = nil // this process stood still, not the socket: the rest is written again
+	}
 	c.wrote(out, n)
 	return err
 }
