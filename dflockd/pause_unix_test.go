@@ -45,6 +45,10 @@ func TestAStoppedProcessKeepsTheSlotsThatItsServerKeeps(t *testing.T) {
 		require.Equal(t, "held\n", line)
 		<-renewing
 		require.NoError(t, holder.Process.Signal(syscall.SIGSTOP))
+		var state syscall.WaitStatus
+		_, err = syscall.Wait4(holder.Process.Pid, &state, syscall.WUNTRACED, nil) // until it stands still
+		require.NoError(t, err)
+		require.True(t, state.Stopped())
 		close(goOn)
 		time.Sleep(6 * time.Second) // it is how long the process stands still that is tried
 		require.NoError(t, holder.Process.Signal(syscall.SIGCONT))
