@@ -4,8 +4,6 @@ import (
 	"context"
 	"slices"
 	"time"
-
-	"github.com/berth-go/berth/slot"
 )
 
 // This file has how an endpoint closes.
@@ -74,7 +72,7 @@ func (c *conn) shut(now time.Time) {
 	}
 	for len(c.held) > 0 {
 		cl := c.held[len(c.held)-1]
-		cl.release(cl.wrap("hold", mark(slot.ErrLost, ErrClosed)), now)
+		cl.release(cl.wrap("hold", loss(ErrClosed)), now)
 	}
 	for _, x := range slices.Concat(c.pending, c.tagged) {
 		x.claim.abandon(ErrClosed, now)

@@ -160,7 +160,7 @@ func (c *conn) readLoop() {
 			err = errUnasked // a part of a line, which the next answer would end
 		}
 		if err != nil {
-			c.fail(err, now)
+			c.fail(broken(err), now)
 		}
 		broken := c.broken != nil
 		c.e.unlock()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/slot"
 )
 
 // leastReadTimeout is the shortest read timeout that the heartbeat adapts to,
@@ -24,7 +25,7 @@ func (e *endpoint) needed() int {
 // dialMore dials as far as connections are needed and the gate allows. Caller
 // holds mu.
 func (e *endpoint) dialMore(now time.Time) {
-	for !e.closing && e.fatal == nil && e.dialing < min(e.needed(), maxDialing) {
+	for !e.closing && e.dialing < min(e.needed(), maxDialing) {
 		v, at := e.gate.ask(now, e.needed())
 		switch v {
 		case dialNow:
@@ -75,18 +76,21 @@ func (e *endpoint) stopRedial() {
 // down is the error for claims while the server cannot be reached. Caller
 // holds mu.
 func (e *endpoint) down(pause time.Duration) error {
-	return unavailable(fmt.Errorf("%w (next try in %v)", e.lastErr, pause.Round(time.Millisecond)))
+	if slot.IsPermanent(e.lastErr) {
+		return e.lastErr
+	}
+	return inWords(fmt.Sprintf("%v (next try in %v)", e.lastErr, pause.Round(time.Millisecond)), e.lastErr)
 }
 
 // refuse ends the claims that wait for a connection, but for those that rather
-// wait. Caller holds mu.
+// wait for what waiting can cure. Caller holds mu.
 func (e *endpoint) refuse(err error) {
 	e.assignAny(time.Now())
 	for _, queue := range []*[]*claim{&e.own, &e.shared} {
 		claims := *queue
 		*queue = nil
 		for _, cl := range claims {
-			if cl.kind.single() { // it waits, for at most the backoff
+			if cl.kind.single() && !slot.IsPermanent(err) { // it waits, for at most the backoff
 				*queue = append(*queue, cl)
 			} else {
 				cl.finish(err)
@@ -135,6 +139,7 @@ func (e *endpoint) dial() {
 	if first == e.leader {
 		e.leader = c.member
 	}
+	e.accepted = true
 	e.gate.succeeded(now, e.needed()-1)
 	e.tags = c.features.Tags
 	e.conns[c] = struct{}{}
@@ -180,30 +185,46 @@ func (e *endpoint) putBack(orphan *conn) {
 
 // connectAny connects to a server, or to the first member of a cluster that
 // answers.
-func (e *endpoint) connectAny(ctx context.Context, first int, ref wire.Secret) (c *conn, err error) {
+func (e *endpoint) connectAny(ctx context.Context, first int, ref wire.Secret) (*conn, error) {
+	if len(e.servers) == 1 {
+		return e.connect(ctx, e.servers[0], ref)
+	}
+	text, causes := "no member of the cluster can be used", []error(nil)
 	for i := range e.servers {
 		member := (first + i) % len(e.servers)
-		if c, err = e.connect(ctx, e.servers[member], ref); err == nil {
+		c, err := e.connect(ctx, e.servers[member], ref)
+		if err == nil {
 			c.member = member
 			return c, nil
 		}
+		text += "; " + e.servers[member] + ": " + err.Error()
+		causes = append(causes, err)
 	}
-	return nil, err
+	return nil, inWords(text, causes...)
 }
 
-// dialFailed takes note that the server cannot be reached. Caller holds mu.
+// dialFailed takes note that the server cannot be reached, or does not let this
+// client in. Caller holds mu.
 func (e *endpoint) dialFailed(server string, err error, now time.Time) {
 	if e.closing {
 		return
 	}
-	e.lastErr = hint(server, err)
+	e.lastErr = e.verdict(err)
 	e.gate.failed(now, rand.Float64())
-	if errors.Is(err, ErrAuth) {
-		e.fatal = err
-		e.refuseAll(err)
-		return
-	}
 	e.warn("cannot connect", &Error{Op: "dial", Server: server, Err: err}, now)
-	e.refuseAll(unavailable(e.lastErr))
+	e.refuseAll(e.lastErr)
 	e.dialMore(now)
+}
+
+// verdict returns why no connection could be had as claims are told it. Only a
+// client that the server has never let in is told that waiting does not help.
+// Caller holds mu.
+func (e *endpoint) verdict(err error) error {
+	if errors.Is(err, ErrAuth) && !e.accepted {
+		return permanently(err)
+	}
+	if errors.Is(err, ErrAuth) {
+		return unavailable(inWords(err.Error()+"; it has let this client in before, so it is asked again", err))
+	}
+	return unavailable(err)
 }

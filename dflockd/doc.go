@@ -63,6 +63,33 @@
 // However a claim is given up, a slot that was granted meanwhile goes back before
 // the connection closes.
 //
+// # Errors
+//
+// Each error is an [*Error], says what to do, and matches one of these by
+// errors.Is. Where waiting cannot cure it, errors.As finds a method Permanent()
+// bool in it that returns true: whoever retries had better stop and tell somebody.
+// A [Source] itself never gives up: a server is asked again when there is a claim
+// and the pause since the last failure, 5 s at most, is over.
+//
+//	error               | when                                                        | cured by waiting?
+//	slot.ErrUnavailable | nobody listens, a name does not resolve, TLS fails, …       | yes
+//	ErrDraining         | the server is shutting down (matches ErrUnavailable)        | yes
+//	ErrProtocol         | no dflockd answers there (matches ErrUnavailable)           | yes
+//	ErrAuth             | a secret that the server has never accepted from here       | no: permanent
+//	ErrAuth             | the same after it had let this client in (ErrUnavailable)   | yes
+//	ErrLimitMismatch    | the key is in use with another limit                        | yes
+//	ErrMaxLocks         | the server holds as many keys as it may                     | yes
+//	ErrMaxWaiters       | the line of the key is full                                 | yes
+//	ErrRefused          | any other refusal                                           | perhaps
+//	ErrTimeout          | WithLock was not granted its slot in time                   | yes
+//	slot.ErrKey         | the key is empty, too long, or has spaces or control bytes  | no: permanent
+//	slot.ErrClosed      | the source, Semaphore or Lock was closed                    | no: permanent
+//	slot.ErrLost        | a slot that was held is lost                                | claim again
+//
+// A sharding function that returns an index out of range is permanent too. A server
+// that hangs up instead of answering, as one does that has all the connections that
+// it may have or has seen too many wrong secrets, is an outage.
+//
 // # For users of the TypeScript client
 //
 // Each row of its DistributedSemaphore and DistributedLock, and what it is

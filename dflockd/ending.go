@@ -1,7 +1,6 @@
 package dflockd
 
 import (
-	"errors"
 	"time"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
@@ -45,13 +44,7 @@ func (cl *claim) handedBack(r wire.Reply) {
 }
 
 // refused ends the claim with the server's refusal. Caller holds endpoint.mu.
-func (cl *claim) refused(r wire.Reply) {
-	err := refusal(r)
-	if errors.Is(err, ErrAuth) {
-		cl.e.fatal = err
-	}
-	cl.finish(err)
-}
+func (cl *claim) refused(r wire.Reply) { cl.finish(refusal(r)) }
 
 // finish ends a claim that is not held. Caller holds endpoint.mu.
 func (cl *claim) finish(err error) {
@@ -170,7 +163,7 @@ func (cl *claim) release(cause error, now time.Time) {
 
 // lose ends a held slot. Caller holds endpoint.mu.
 func (cl *claim) lose(cause error, now time.Time) {
-	err := cl.wrap("hold", mark(slot.ErrLost, cause))
+	err := cl.wrap("hold", loss(cause))
 	cl.endContext(err)
 	cl.unhold()
 	if cause == errExpired && cl.conn.broken == nil {

@@ -53,8 +53,8 @@ type endpoint struct {
 	redial   *time.Timer   // asks the gate again
 	redialAt time.Time     // zero if redial is not armed
 	changed  chan struct{} // of a single endpoint: closed and replaced at each change
-	lastErr  error         // of the last dial that failed
-	fatal    error         // nothing is dialled any more
+	lastErr  error         // of the last dial that failed: what claims are told
+	accepted bool          // the server has let this client in once
 	tags     bool          // the server was last seen to take tagged requests
 	leader   int           // which of servers is dialled
 	closing  bool
@@ -172,9 +172,6 @@ func (e *endpoint) want(cl *claim, now time.Time) {
 	case e.closing:
 		cl.finish(ErrClosed)
 		return
-	case e.fatal != nil:
-		cl.finish(e.fatal)
-		return
 	case cl.exclusive():
 		e.own = append(e.own, cl)
 	default:
@@ -206,7 +203,7 @@ func (e *endpoint) broke(c *conn, err error, now time.Time) {
 	} else {
 		// As good as a dial that failed: else a server that greets everybody
 		// and then hangs up would be dialled again and again.
-		e.lastErr = err
+		e.lastErr = unavailable(err)
 		e.gate.failed(now, rand.Float64())
 	}
 	e.warn("connection lost", &Error{Op: "connection", Server: e.address(), Err: err}, now)

@@ -15,7 +15,12 @@ var (
 	ErrTimeout = errors.New("not granted in time")
 
 	// ErrAuth is returned when the server refused the secret, asks for one, or
-	// has none. It is final: nothing is dialled again after it.
+	// has none. Until the server has accepted this client once it is permanent:
+	// somebody has to put the secret right, here or there. After that it is an
+	// outage, and matches slot.ErrUnavailable too: secrets are changed, and other
+	// servers come up in the place of this one. In both cases the server is asked
+	// again, after a pause of at most 5 s, when there is a claim; so work goes on
+	// when the secret is right, without a restart.
 	ErrAuth = errors.New("the server refused the secret (see WithAuth)")
 
 	// ErrLimitMismatch is returned when the key is in use with another limit.
@@ -30,7 +35,7 @@ var (
 
 	// ErrDraining is returned when the server is shutting down. It matches
 	// slot.ErrUnavailable too.
-	ErrDraining = fmt.Errorf("the server is shutting down: %w", slot.ErrUnavailable)
+	ErrDraining = inWords("the server is shutting down", slot.ErrUnavailable)
 
 	// ErrRefused is returned when the server answers with an error that this
 	// client has no other name for. The text says which.
@@ -38,8 +43,8 @@ var (
 
 	// ErrClosed is returned by what was closed, or never opened, and is the cause of
 	// the context of a Semaphore's or Lock's slot after Close or Force. It matches
-	// slot.ErrClosed too.
-	ErrClosed = fmt.Errorf("closed: %w", slot.ErrClosed)
+	// slot.ErrClosed too, and is permanent.
+	ErrClosed = permanently(inWords("closed", slot.ErrClosed))
 
 	// ErrNotHeld is the cause of Context when a Semaphore or Lock has had no slot
 	// since it was last opened.
@@ -84,24 +89,44 @@ func (e *Error) Error() string {
 // Unwrap returns what happened, for errors.Is and errors.As.
 func (e *Error) Unwrap() error { return e.Err }
 
-// marked is an error with a cause that also matches a sentinel, such as
-// slot.ErrLost or slot.ErrUnavailable.
-type marked struct {
-	mark  error
-	cause error
+// A worded error says what happened in words of its own. What caused it is found
+// by errors.Is and errors.As, and not repeated.
+type worded struct {
+	text   string
+	causes []error
 }
 
-func (m *marked) Error() string   { return m.mark.Error() + ": " + m.cause.Error() }
-func (m *marked) Unwrap() []error { return []error{m.mark, m.cause} }
+func (w *worded) Error() string   { return w.text }
+func (w *worded) Unwrap() []error { return w.causes }
 
-func unavailable(cause error) error { return mark(slot.ErrUnavailable, cause) }
+func inWords(text string, causes ...error) error { return &worded{text, causes} }
 
-func mark(sentinel, cause error) error {
-	if errors.Is(cause, sentinel) {
+// unavailable returns cause as one that matches slot.ErrUnavailable too.
+func unavailable(cause error) error {
+	if errors.Is(cause, slot.ErrUnavailable) {
 		return cause
 	}
-	return &marked{sentinel, cause}
+	return inWords(cause.Error(), slot.ErrUnavailable, cause)
 }
+
+// loss returns cause as one that matches slot.ErrLost too.
+func loss(cause error) error {
+	if errors.Is(cause, slot.ErrLost) {
+		return cause
+	}
+	return inWords("slot lost: "+cause.Error(), slot.ErrLost, cause)
+}
+
+// A permanent error is one that waiting cannot cure: what was asked for fails
+// again until somebody changes the program, its settings or the server's.
+// Whoever retries finds it by errors.As.
+type permanent struct{ error }
+
+// Permanent returns true.
+func (p *permanent) Permanent() bool { return true }
+func (p *permanent) Unwrap() error   { return p.error }
+
+func permanently(err error) error { return &permanent{err} }
 
 // violation is an answer that does not fit the protocol. What the server sent
 // may hold a token and stays out of it.

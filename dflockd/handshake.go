@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
-	"fmt"
 	"net"
 	"time"
 
@@ -13,13 +12,6 @@ import (
 
 // This file has how a connection is made ready.
 
-// hint says what to do about a server that does not answer.
-func hint(server string, err error) error {
-	host, port, _ := net.SplitHostPort(server)
-	return fmt.Errorf("no dflockd answers at %s: start one with \"dflockd --host %s --port %s\" or see WithServers: %w",
-		server, host, port, err)
-}
-
 // connect opens a connection and makes it ready: TLS, secret, hello. It takes
 // at most the connect timeout.
 func (e *endpoint) connect(ctx context.Context, server string, ref wire.Secret) (*conn, error) {
@@ -27,13 +19,13 @@ func (e *endpoint) connect(ctx context.Context, server string, ref wire.Secret) 
 	defer cancel()
 	raw, err := e.cfg.dial(ctx, "tcp", server)
 	if err != nil {
-		return nil, err
+		return nil, e.cfg.noConnection(server, err)
 	}
 	// A handshake that hangs ends with ctx.
 	stop := context.AfterFunc(ctx, func() { _ = raw.SetDeadline(time.Unix(1, 0)) })
 	c, err := e.handshake(ctx, raw, server, ref)
 	if !stop() && err == nil {
-		err = context.Cause(ctx)
+		err = e.cfg.noAnswer(wire.Hello, context.Cause(ctx))
 	}
 	if err != nil {
 		_ = raw.Close()
@@ -47,7 +39,7 @@ func (e *endpoint) handshake(ctx context.Context, raw net.Conn, server string, r
 	if e.cfg.tls != nil {
 		t, err := e.startTLS(ctx, raw, server)
 		if err != nil {
-			return nil, err
+			return nil, e.cfg.noTLS(err)
 		}
 		c.rw = t
 	}
@@ -106,12 +98,12 @@ func (e *endpoint) greet(c *conn) (original bool, err error) {
 		}
 	}
 	if _, err := c.rw.Write(out); err != nil {
-		return false, err
+		return false, e.cfg.noAnswer(asked[0].Command, err)
 	}
 	for _, a := range asked {
 		r, err := readReply(c.reader, a.Command)
 		if err != nil {
-			return false, err
+			return false, e.cfg.noAnswer(a.Command, err)
 		}
 		if original, err = c.greeted(a.Command, r); err != nil {
 			return false, err
@@ -127,9 +119,13 @@ func (c *conn) greeted(asked wire.Command, r wire.Reply) (original bool, err err
 	case asked == wire.Hello && refused:
 		return true, nil
 	case asked == wire.Auth && r.Status == wire.Error:
-		return false, fmt.Errorf("%w: it has none (start it with --auth-token, or do without WithAuth)", ErrAuth)
+		return false, inWords("the server was shown a secret and has none: start it with --auth-token-file, or do without WithAuth", ErrAuth)
+	case asked == wire.Auth && r.Status == wire.ErrorAuth:
+		return false, inWords("the server refused the secret: give the one that it was started with (WithAuth)", ErrAuth)
+	case r.Status == wire.ErrorAuth && c.e.cfg.secret == nil:
+		return false, inWords("the server asks for a secret: give it (WithAuth)", ErrAuth)
 	case asked == wire.StableRef && refused:
-		return false, fmt.Errorf("%w: it knows no references, so it is no member of a cluster (see WithCluster)", ErrRefused)
+		return false, inWords("the server knows no references, so it is no member of a cluster: do without WithCluster", ErrRefused)
 	case r.Status != wire.OK:
 		return false, refusal(r)
 	case asked == wire.Hello:
@@ -140,14 +136,21 @@ func (c *conn) greeted(asked wire.Command, r wire.Reply) (original bool, err err
 	return false, nil
 }
 
+// readReply reads the answer to a request of greet.
 func readReply(r *bufio.Reader, c wire.Command) (wire.Reply, error) {
+	if _, err := r.Peek(1); err != nil {
+		return wire.Reply{}, err
+	}
+	if err := stranger(r); err != nil {
+		return wire.Reply{}, err
+	}
 	line, err := readLine(r, wire.MaxReply)
 	if err != nil {
 		return wire.Reply{}, err
 	}
 	reply, err := wire.ParseReply(c, line)
 	if err != nil {
-		return wire.Reply{}, violation(err.Error())
+		return wire.Reply{}, inWords("what answers there is no dflockd: correct the address (WithServers)", ErrProtocol, err)
 	}
 	return reply, nil
 }

@@ -61,7 +61,7 @@ func (cl *claim) released(began time.Time) error {
 	case cl.owner != ownerHas || cl.back == handbackReturned:
 		return nil
 	case cl.back == handbackDenied:
-		return cl.wrap("release", mark(slot.ErrLost, errNotOurs))
+		return cl.wrap("release", loss(errNotOurs))
 	default:
 		until := began.Add(cl.lease.length).Format(time.RFC3339)
 		return cl.wrap("release", unavailable(fmt.Errorf("the server did not say that it has the slot back: it may stay held until %s", until)))

@@ -1,6 +1,7 @@
 package dflockd
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
@@ -32,7 +33,7 @@ func (l Limits) check() error {
 		return nil
 	}
 	if err := wire.CheckKey(l.name); err != nil {
-		return fmt.Errorf("%w: %q: %w", slot.ErrKey, l.name, err)
+		return badKey(fmt.Sprintf("the key %q", l.name), err)
 	}
 	return nil
 }
@@ -43,11 +44,20 @@ func (l Limits) semaphore(key string) (string, error) {
 		return l.name, nil
 	}
 	if key == "" {
-		return "", &Error{Op: "claim", Err: fmt.Errorf("%w: it is empty (give the job a key, or use Fixed)", slot.ErrKey)}
+		return "", &Error{Op: "claim", Err: permanently(inWords("the key is empty: give the job a key, or use Fixed", slot.ErrKey))}
 	}
 	name := l.name + key
 	if err := wire.CheckKey(name); err != nil {
-		return "", &Error{Op: "claim", Key: name, Err: fmt.Errorf("%w: %w", slot.ErrKey, err)}
+		return "", &Error{Op: "claim", Key: name, Err: badKey("the key", err)}
 	}
 	return name, nil
+}
+
+// badKey says of a key why it is none.
+func badKey(key string, err error) error {
+	var field *wire.FieldError
+	if errors.As(err, &field) {
+		key += " " + field.Reason
+	}
+	return permanently(inWords(key, slot.ErrKey, err))
 }

@@ -3,9 +3,11 @@ package dflockd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,15 +21,17 @@ import (
 func TestServerThatIsNotThereIsNamedAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := generous(t)
-		p.down = errors.New("connection refused")
+		p.down = fmt.Errorf("dial: %w", syscall.ECONNREFUSED)
 		src := newTestSource(t, p, Fixed("k", 1), WithServers("10.1.2.3:7000"))
 		start := time.Now()
 		_, err := src.Enqueue(t.Context(), "")
 		require.ErrorIs(t, err, slot.ErrUnavailable)
 		require.ErrorIs(t, err, p.down)
 		require.ErrorContains(t, err, `dflockd: claim "k" at 10.1.2.3:7000: `)
-		require.ErrorContains(t, err, `start one with "dflockd --host 10.1.2.3 --port 7000"`)
-		require.ErrorIs(t, src.Ping(t.Context()), slot.ErrUnavailable)
+		require.ErrorContains(t, err, `start a server with "dflockd --host 10.1.2.3 --port 7000"`)
+		err = src.Ping(t.Context())
+		require.ErrorIs(t, err, slot.ErrUnavailable)
+		require.Regexp(t, `^dflockd: claim at 10\.1\.2\.3:7000: nothing listens there: .* \(next try in \S+\)$`, err.Error())
 		p.set(func() { p.down, p.hang = nil, true })
 		time.Sleep(time.Second)
 		_, err = src.Enqueue(t.Context(), "")
@@ -96,45 +100,6 @@ func TestWaitersOfARestartedServerComeBackSpread(t *testing.T) {
 		require.EqualValues(t, waiters, lost.Load())
 		cancel()
 		wg.Wait()
-	})
-}
-
-func TestSecretThatIsRefusedIsFinal(t *testing.T) {
-	for name, script := range map[string]func(wire.Request) string{
-		"wrong": func(r wire.Request) string {
-			if r.Command == wire.Auth {
-				return "error_auth"
-			}
-			return "close"
-		},
-		"none configured": func(r wire.Request) string { return "error" },
-	} {
-		synctest.Test(t, func(t *testing.T) {
-			p := newPeer(t, func(_ int, r wire.Request) string { return script(r) })
-			src := newTestSource(t, p, Fixed("k", 1), WithAuth("sesame"))
-			for range 10 {
-				_, err := src.Enqueue(t.Context(), "")
-				require.ErrorIs(t, err, ErrAuth, name)
-				require.NotErrorIs(t, err, slot.ErrUnavailable)
-				require.NotContains(t, err.Error(), "sesame")
-				time.Sleep(time.Minute)
-			}
-			dials, _ := p.counts()
-			require.Equal(t, 1, dials, name)
-		})
-	}
-}
-
-func TestSecretThatIsMissingIsFinal(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newPeer(t, func(_ int, r wire.Request) string { return "error_auth" })
-		src := newTestSource(t, p, Fixed("k", 1))
-		for range 3 {
-			_, err := src.Enqueue(t.Context(), "")
-			require.ErrorIs(t, err, ErrAuth)
-		}
-		dials, _ := p.counts()
-		require.Equal(t, 1, dials)
 	})
 }
 

@@ -36,7 +36,7 @@ func (e *endpoint) assignAt(now time.Time) {
 // assignAny does the same without being choosy: what cannot be had is not waited
 // for. Caller holds mu.
 func (e *endpoint) assignAny(now time.Time) {
-	for len(e.own) > 0 && !e.closing && e.fatal == nil {
+	for len(e.own) > 0 && !e.closing {
 		c := e.pick(now, false)
 		if c == nil {
 			break

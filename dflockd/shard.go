@@ -19,7 +19,7 @@ func (c *config) shard(key string) (int, error) {
 	i := c.sharding(key, len(c.servers))
 	if i < 0 || i >= len(c.servers) {
 		return 0, &Error{Op: "claim", Key: key,
-			Err: fmt.Errorf("the sharding function returned server %d of %d", i, len(c.servers))}
+			Err: permanently(fmt.Errorf("the sharding function returned server %d of %d (see WithSharding)", i, len(c.servers)))}
 	}
 	return i, nil
 }

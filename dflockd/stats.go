@@ -79,8 +79,8 @@ func readStats(ctx context.Context, cfg *config, server string) (st ServerStats,
 	c, err := e.connect(e.ctx, server, "")
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
-	} else if err != nil && !errors.Is(err, ErrAuth) {
-		err = unavailable(hint(server, err))
+	} else if err != nil {
+		err = e.verdict(err)
 	}
 	if c == nil {
 		return st, err

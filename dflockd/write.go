@@ -58,7 +58,7 @@ func (c *conn) writeLoop() {
 		runtime.Gosched()
 		if err := c.flush(); err != nil {
 			c.e.lock()
-			c.fail(err, time.Now())
+			c.fail(broken(err), time.Now())
 			c.e.unlock()
 			return
 		}
