@@ -35,12 +35,13 @@ const (
 type conn struct {
 	srv  *Server
 	nc   net.Conn
-	raw  net.Conn       // what is below TLS; else nc
-	sock *socket        // of nc, where the server has a watcher; else nil
-	in   receiver       // the reader's
-	ip   string         // "": in memory
-	lc   locktable.Conn // guarded by hub.mu
-	gone bool           // guarded by hub.mu: the table has forgotten lc
+	raw  net.Conn        // what is below TLS; else nc
+	sock *socket         // of nc, where the server has a watcher; else nil
+	in   receiver        // the reader's
+	ip   string          // "": in memory
+	lc   locktable.Conn  // guarded by hub.mu
+	gone bool            // guarded by hub.mu: the table has forgotten lc
+	list wire.ServerList // guarded by hub.mu: what the client's hello said
 
 	mu      sync.Mutex    // guards what follows; never held across I/O
 	buf     *buffers      // nil: nothing is in them, and nobody runs c

@@ -45,6 +45,11 @@
 // purpose, and why. The transcripts in testdata say it line by line, and are
 // played to both servers.
 //
+// It also has what is added for clients that ask with hello, in the form that goes
+// over the wire. One of these additions refuses: clients that say that they were
+// given different lists of servers do not claim side by side, see
+// [WithMixedServerLists].
+//
 // # What is not guaranteed
 //
 // State is memory: a server that restarts has forgotten who holds what. With

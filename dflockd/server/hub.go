@@ -26,7 +26,8 @@ type hub struct {
 
 	mu     sync.Mutex // guards what follows; never held across I/O
 	table  *locktable.Table
-	armed  time.Duration // when the timer fires; never: it is off
+	list   wire.ServerList // of the clients that last claimed and had said one
+	armed  time.Duration   // when the timer fires; never: it is off
 	timer  *time.Timer
 	random randomer // of tokens
 }
@@ -56,6 +57,10 @@ func (h *hub) call(now time.Duration, c *conn, r *wire.Request, key []byte) lock
 	if c.gone {
 		h.mu.Unlock()
 		return locktable.Result{Status: wire.Error}
+	}
+	if claims(r.Command) && !h.sameListLocked(c) {
+		h.mu.Unlock()
+		return errOtherList
 	}
 	res := h.apply(now, c, r, key)
 	if res.Status == 0 {

@@ -32,6 +32,7 @@ type config struct {
 	maxWaiters      int
 	maxConns        int
 	maxConnsPerIP   int
+	mixedLists      bool
 	tls             *tls.Config
 	secret          *string
 	logger          *slog.Logger
@@ -151,6 +152,15 @@ func WithMaxConnections(n int) Option {
 // In-memory connections do not count.
 func WithMaxConnectionsPerIP(n int) Option {
 	return func(c *config) { c.maxConnsPerIP = n }
+}
+
+// WithMixedServerLists lets clients claim that were given different lists of
+// servers. Without it their claims are refused while others with another list hold
+// or wait for slots here: they may look for one key on different servers, and so
+// hold more slots of it than its limit. It is for clients whose lists differ and
+// whose keys do not meet.
+func WithMixedServerLists() Option {
+	return func(c *config) { c.mixedLists = true }
 }
 
 // WithTLS serves TLS with cfg, which is cloned; versions before 1.2 are not

@@ -155,6 +155,9 @@ func (c *conn) request(now time.Duration, out []byte, lines [3][]byte) (_ []byte
 	case wire.Ping:
 		return wire.AppendReply(out, r.Command, wire.Reply{Status: wire.OK, Tag: r.Tag}), true
 	case wire.Hello:
+		if !r.List.None() {
+			c.srv.hub.say(c, r.List)
+		}
 		return wire.AppendReply(out, r.Command, wire.Reply{Status: wire.OK, Tag: r.Tag, Text: c.srv.features.String()}), true
 	case wire.Stats:
 		return wire.AppendReply(out, r.Command, wire.Reply{Status: wire.OK, Tag: r.Tag, Text: c.srv.statsJSON()}), true
@@ -164,6 +167,9 @@ func (c *conn) request(now time.Duration, out []byte, lines [3][]byte) (_ []byte
 	res := c.srv.hub.call(now, c, &r, lines[1])
 	if res.Status == 0 {
 		return out, r.Tag != 0
+	}
+	if res.Status == wire.ErrorServerList {
+		return wire.AppendReply(out, r.Command, wire.Reply{Status: res.Status, Tag: r.Tag, Text: c.srv.hub.otherList(c)}), true
 	}
 	if r.Command == wire.Leave {
 		out = c.moveAnswers(out) // the wait's timeout comes before the ok that frees its tag

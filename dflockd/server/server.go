@@ -2,7 +2,9 @@ package server
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
@@ -79,6 +81,7 @@ func Start(ctx context.Context, opts ...Option) (*Server, error) {
 		stopped: make(chan struct{}),
 		features: wire.Features{
 			Strict: !cfg.autoRelease, ReadTimeout: cfg.readTimeout, MaxLease: cfg.maxLease, Fence: true, Tags: true, Ping: true,
+			ID: newID(),
 		},
 	}
 	s.hub.ticked = s.kickInDrain
@@ -94,6 +97,13 @@ func Start(ctx context.Context, opts ...Option) (*Server, error) {
 	}
 	s.hookContext(ctx)
 	return s, nil
+}
+
+// newID draws the number by which clients know this server, whatever the address.
+func newID() string {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails: it would end the process
+	return hex.EncodeToString(b[:])
 }
 
 // hookContext shuts the server down when ctx ends.

@@ -28,6 +28,7 @@ type settings struct {
 	maxWaiters      int
 	maxConns        int
 	maxConnsPerIP   int
+	mixedLists      bool
 	readTimeout     time.Duration
 	writeTimeout    time.Duration
 	preAuthTimeout  time.Duration
@@ -85,6 +86,7 @@ var sections = []section{
 		{"max-waiters", env("MAX_WAITERS"), "N", "0", "claims that wait for one key; 0: any number", number(func(s *settings) *int { return &s.maxWaiters }, 0, 1<<31-1)},
 		{"max-connections", env("MAX_CONNECTIONS"), "N", "0", "connections; 0: any number", number(func(s *settings) *int { return &s.maxConns }, 0, 1<<31-1)},
 		{"max-connections-per-ip", env("MAX_CONNECTIONS_PER_IP"), "N", "0", "connections from one address; 0: any number", number(func(s *settings) *int { return &s.maxConnsPerIP }, 0, 1<<31-1)},
+		{"allow-mixed-server-lists", env("ALLOW_MIXED_SERVER_LISTS"), "", "off", "let clients claim whose lists of servers differ, as those of berth tell; they may look for one key on different servers", boolean(func(s *settings) *bool { return &s.mixedLists }, true)},
 	}},
 	{"Time for clients", []setting{
 		{"read-timeout", env("READ_TIMEOUT_S"), "SECONDS", "23", "cut off a client that sends no whole request for so long, and does not wait for an answer", duration(func(s *settings) *time.Duration { return &s.readTimeout }, 1)},
@@ -232,6 +234,9 @@ func (s *settings) options(log *slog.Logger) ([]server.Option, error) {
 		server.WithPreAuthTimeout(s.preAuthTimeout),
 		server.WithShutdownTimeout(s.shutdownTimeout),
 		server.WithLogger(log),
+	}
+	if s.mixedLists {
+		opts = append(opts, server.WithMixedServerLists())
 	}
 	if s.secret != "" {
 		opts = append(opts, server.WithSecret(s.secret))

@@ -43,13 +43,17 @@ type claim struct {
 	state      state
 	blocked    bool // somebody waits for an event
 	remembered bool // has a place
+	listed     bool // counted in its table
 
 	lineNext, linePrev   *claim // of its lock's line
 	ownedNext, ownedPrev *claim // of its connection
 }
 
 func (t *Table) newClaim(c *Conn, l *lock, a Claim) *claim {
-	cl := &claim{lock: l, conn: c, tag: a.Tag, lease: a.Lease, heap: -1}
+	cl := &claim{lock: l, conn: c, tag: a.Tag, lease: a.Lease, heap: -1, listed: c.Listed}
+	if cl.listed {
+		t.listed++
+	}
 	c.claims.add(cl)
 	return cl
 }
@@ -131,6 +135,7 @@ func (t *Table) expireLease(cl *claim) {
 	t.due.remove(cl)
 	cl.state = stateLost
 	cl.conn.lost++
+	t.unlist(cl)
 	t.serve(cl.lock)
 }
 
@@ -157,10 +162,19 @@ func (t *Table) orphan(cl *claim) {
 	cl.conn = nil
 }
 
+// unlist counts cl, which neither waits nor holds any more, no longer.
+func (t *Table) unlist(cl *claim) {
+	if cl.listed {
+		cl.listed = false
+		t.listed--
+	}
+}
+
 // end takes cl, which neither waits nor holds any more, out of everything.
 func (t *Table) end(cl *claim) {
 	t.forget(cl)
 	t.due.remove(cl)
+	t.unlist(cl)
 	if cl.conn != nil {
 		cl.conn.claims.remove(cl)
 	}

@@ -32,6 +32,8 @@ type Conn struct {
 	ID uint64
 	// Owner is for the caller, who gets the Conn back in events.
 	Owner any
+	// Listed has the claims that c makes from now on counted, see Table.Listed.
+	Listed bool
 
 	claims        claimList
 	held, blocked int
@@ -80,7 +82,11 @@ type Table struct {
 	due     dueHeap
 	events  []Event
 	count   Counters
+	listed  int // claims that wait or hold, of connections that are listed
 }
+
+// Listed returns how many claims of listed connections wait or hold a slot.
+func (t *Table) Listed() int { return t.listed }
 
 // Counters count what happened since the table was made.
 type Counters struct {

@@ -70,7 +70,8 @@ const (
 	fieldToken
 	fieldSecret // the whole line
 	fieldIgnored
-	fieldVersion // the protocol revision of Hello
+	fieldVersion      // the protocol revision of Hello
+	fieldCapabilities // words after it, see capability.go; always last
 )
 
 // shape says what a successful reply looks like.
@@ -106,7 +107,7 @@ var commands = [numCommands]spec{
 	SemWait:    {"sw", keyName, []field{fieldTimeout}, shapeGrant},
 	Stats:      {"stats", keyNone, []field{fieldIgnored}, shapeText},
 	Ping:       {"ping", keyNone, []field{fieldIgnored}, shapeOK},
-	Hello:      {"hello", keyNone, []field{fieldVersion}, shapeText},
+	Hello:      {"hello", keyNone, []field{fieldVersion, fieldCapabilities}, shapeText},
 	StableRef:  {"stable-ref", keyRef, nil, shapeOK},
 	Barrier:    {"barrier", keyNone, nil, shapeOK},
 	Leave:      {"x", keyName, nil, shapeOK},

@@ -23,13 +23,20 @@ type Features struct {
 	Tags bool
 	// Ping says that there is a ping command.
 	Ping bool
+	// ID is the server's: drawn at random when it started, 16 hexadecimal digits.
+	// Two addresses that give the same one are those of one server. "": not said.
+	ID string
 }
 
 // String returns the text of a reply to Hello.
 func (f Features) String() string {
 	bit := map[bool]int{true: 1}
-	return fmt.Sprintf("%s strict=%d read_timeout_ms=%d max_lease_s=%d fence=%d tags=%d ping=%d", helloVersion,
+	text := fmt.Sprintf("%s strict=%d read_timeout_ms=%d max_lease_s=%d fence=%d tags=%d ping=%d", helloVersion,
 		bit[f.Strict], f.ReadTimeout.Milliseconds(), int64(f.MaxLease/time.Second), bit[f.Fence], bit[f.Tags], bit[f.Ping])
+	if f.ID != "" {
+		text += " id=" + f.ID
+	}
+	return text
 }
 
 // ParseFeatures reads the text of a reply to Hello. Fields that it does not
@@ -41,6 +48,12 @@ func ParseFeatures(text string) (f Features, err error) {
 	}
 	for pair := range strings.FieldsSeq(rest) {
 		name, value, _ := strings.Cut(pair, "=")
+		if name == "id" {
+			if f.ID = value; !isID(value) {
+				return Features{}, grammar(Hello)
+			}
+			continue
+		}
 		n, ok := parseNumber([]byte(value), MaxSeconds)
 		if !f.set(name, n) {
 			continue
@@ -50,6 +63,11 @@ func ParseFeatures(text string) (f Features, err error) {
 		}
 	}
 	return f, nil
+}
+
+// isID reports whether s is 16 lower-case hexadecimal digits.
+func isID(s string) bool {
+	return len(s) == 16 && strings.Trim(s, "0123456789abcdef") == ""
 }
 
 // set sets the field called name and reports whether there is one.

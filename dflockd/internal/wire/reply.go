@@ -25,6 +25,7 @@ const (
 	ErrorNotEnqueued            // Wait without Enqueue
 	ErrorLeaseExpired           // granted, and expired before Wait
 	ErrorDraining               // the server is shutting down
+	ErrorServerList             // clients with another list of servers have claims: Text says more
 	ErrorNotLeader              // another member of the cluster leads: Text, if known
 	ErrorOther                  // an error of a later protocol: Text
 
@@ -45,6 +46,7 @@ var statuses = [numStatuses]string{
 	ErrorNotEnqueued:     "error_not_enqueued",
 	ErrorLeaseExpired:    "error_lease_expired",
 	ErrorDraining:        "error_draining",
+	ErrorServerList:      "error_server_list",
 	ErrorNotLeader:       "error_not_leader",
 	ErrorOther:           "error_other", // on the wire: Text
 }

@@ -25,6 +25,8 @@ type Request struct {
 	Limit int64
 	// Lease is in whole seconds; 0 leaves it to the server.
 	Lease int64
+	// List is where the client of a hello has the server in its list.
+	List ServerList
 }
 
 // helloVersion is the revision of Hello that both sides speak.
@@ -50,7 +52,7 @@ func AppendRequest(dst []byte, r *Request) ([]byte, error) {
 	}
 	dst = append(dst, '\n')
 	for i, f := range sp.fields {
-		if f == fieldLease && r.Lease == 0 {
+		if f == fieldLease && r.Lease == 0 || f == fieldCapabilities && r.List.None() {
 			break
 		}
 		if i > 0 {
@@ -84,6 +86,8 @@ func (r *Request) appendField(dst []byte, f field) []byte {
 		return append(dst, r.Secret...)
 	case fieldVersion:
 		return append(dst, helloVersion...)
+	case fieldCapabilities:
+		return r.appendCapabilities(dst)
 	default:
 		return append(dst, '_')
 	}
@@ -129,6 +133,8 @@ func (r *Request) checkField(f field) error {
 		return &FieldError{"token", "is empty"}
 	case f == fieldSecret:
 		return CheckSecret(string(r.Secret))
+	case f == fieldCapabilities && !r.List.valid():
+		return &FieldError{"list of servers", "is out of range"}
 	}
 	return nil
 }
@@ -197,6 +203,9 @@ func (r *Request) parseFields(sp *spec, arg []byte) error {
 	}
 	for _, f := range sp.fields {
 		var word []byte
+		if f == fieldCapabilities {
+			return r.parseCapabilities(arg)
+		}
 		if f == fieldSecret {
 			word, arg = bytes.Trim(arg, " \t"), nil
 		} else {

@@ -54,6 +54,7 @@ func TestEveryCommandIsWrittenAsTheProtocolSays(t *testing.T) {
 		{Request{Command: Stats, Limit: 1}, "stats\n_\n_\n"},
 		{Request{Command: Ping, Limit: 1}, "ping\n_\n_\n"},
 		{Request{Command: Hello, Limit: 1}, "hello\n_\n1\n"},
+		{Request{Command: Hello, Limit: 1, List: ServerList{2, 3}}, "hello\n_\n1 servers=2/3\n"},
 		{Request{Command: StableRef, Secret: "ref-1"}, "stable-ref\nref-1\n\n"},
 		{Request{Command: Barrier, Limit: 1}, "barrier\n_\n\n"},
 		{Request{Command: Leave, Key: "k", Tag: math.MaxInt64, Limit: 1}, "#9223372036854775807 x\nk\n\n"},
@@ -100,6 +101,7 @@ func TestRequestThatDoesNotFitIsRefusedAndAppendsNothing(t *testing.T) {
 		"lease that wraps":       {Command: Lock, Key: "k", Lease: 18446744074},
 		"limit of 0":             {Command: SemLock, Key: "k"},
 		"negative limit":         {Command: SemLock, Key: "k", Limit: -1},
+		"server beyond its list": {Command: Hello, List: ServerList{3, 3}},
 		"tag of 2^63":            {Command: Ping, Tag: 1 << 63},
 		"leave without a tag":    {Command: Leave, Key: "k"},
 	} {
@@ -180,6 +182,7 @@ func TestRepliesRoundTrip(t *testing.T) {
 		{Wait, Reply{Status: ErrorLeaseExpired}, "error_lease_expired"},
 		{Lock, Reply{Status: ErrorDraining}, "error_draining"},
 		{Lock, Reply{Status: ErrorNotLeader}, "error_not_leader"},
+		{Lock, Reply{Status: ErrorServerList, Text: "one of another"}, "error_server_list one of another"},
 		{Lock, Reply{Status: ErrorNotLeader, Text: "10.0.0.1:6388"}, "error_not_leader 10.0.0.1:6388"},
 		{Lock, Reply{Status: ErrorOther, Text: "error_on_fire now"}, "error_on_fire now"},
 		{Stats, Reply{Status: OK, Text: `{"connections":1}`}, `ok {"connections":1}`},
@@ -251,12 +254,12 @@ func TestSecondsRoundsUp(t *testing.T) {
 }
 
 func TestFeaturesRoundTrip(t *testing.T) {
-	f := Features{Strict: true, ReadTimeout: 23 * time.Second, MaxLease: time.Hour, Fence: true, Tags: true, Ping: true}
-	require.Equal(t, "1 strict=1 read_timeout_ms=23000 max_lease_s=3600 fence=1 tags=1 ping=1", f.String())
+	f := Features{Strict: true, ReadTimeout: 23 * time.Second, MaxLease: time.Hour, Fence: true, Tags: true, Ping: true, ID: "0123456789abcdef"}
+	require.Equal(t, "1 strict=1 read_timeout_ms=23000 max_lease_s=3600 fence=1 tags=1 ping=1 id=0123456789abcdef", f.String())
 	back, err := ParseFeatures(f.String() + " later=x")
 	require.NoError(t, err)
 	require.Equal(t, f, back)
-	for _, bad := range []string{"", "2 strict=1", "1 strict=yes", "1 strict", "1 max_lease_s=-1"} {
+	for _, bad := range []string{"", "2 strict=1", "1 strict=yes", "1 strict", "1 max_lease_s=-1", "1 id=", "1 id=0123456789ABCDEF", "1 id=0123"} {
 		_, err := ParseFeatures(bad)
 		require.ErrorIs(t, err, ErrGrammar, "%q", bad)
 	}

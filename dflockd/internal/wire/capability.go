@@ -1,0 +1,62 @@
+package wire
+
+import (
+	"bytes"
+	"strconv"
+)
+
+// What a client says of itself after the version of its hello: words, each a name
+// or name=value. A server ignores names that it does not know.
+//
+//	hello
+//	_
+//	1 servers=0/3
+
+// MaxServers is how many servers a list may have.
+const MaxServers = 1 << 20
+
+// A ServerList says where a client has a server in the list of those that share
+// its keys: the server of a key follows from the order of the list.
+type ServerList struct {
+	Index int64 // from 0
+	Count int64 // 0: the client has not said
+}
+
+// None reports whether nothing is said.
+func (l ServerList) None() bool { return l == ServerList{} }
+
+func (l ServerList) valid() bool {
+	return l.None() || l.Index >= 0 && l.Index < l.Count && l.Count <= MaxServers
+}
+
+// String returns the value of the capability.
+func (l ServerList) String() string {
+	return strconv.FormatInt(l.Index, 10) + "/" + strconv.FormatInt(l.Count, 10)
+}
+
+const listCapability = "servers"
+
+func (r *Request) appendCapabilities(dst []byte) []byte {
+	dst = append(dst, listCapability+"="...)
+	return append(dst, r.List.String()...)
+}
+
+func (r *Request) parseCapabilities(arg []byte) error {
+	for {
+		var word []byte
+		if word, arg = cutWord(arg); len(word) == 0 {
+			return nil
+		}
+		name, value, _ := bytes.Cut(word, []byte("="))
+		if string(name) != listCapability {
+			continue
+		}
+		index, count, _ := bytes.Cut(value, []byte("/"))
+		i, ok := parseNumber(index, MaxServers)
+		n, more := parseNumber(count, MaxServers)
+		r.List = ServerList{i, n}
+		if !ok || !more || r.List.None() || !r.List.valid() {
+			return &FieldError{"list of servers", "is no INDEX/COUNT"}
+		}
+	}
+}
