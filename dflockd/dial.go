@@ -210,6 +210,7 @@ func (e *endpoint) dialFailed(server string, err error, now time.Time) {
 		return
 	}
 	e.lastErr = e.verdict(err)
+	e.known.forget(server)
 	e.gate.failed(now, rand.Float64())
 	e.warn("cannot connect", &Error{Op: "dial", Server: server, Err: err}, now)
 	e.refuseAll(e.lastErr)

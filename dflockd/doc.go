@@ -29,6 +29,13 @@
 // then they stay until their leases end, and the client renews them over
 // another connection.
 //
+// # Several servers
+//
+// With several servers, and without [WithCluster], each key lives on one of them:
+// the CRC-32 of the key, modulo their number, is an index into the list that
+// [WithServers] was given. So the order of that list matters, and it must be the
+// same for every client of a key; see WithServers for what is noticed.
+//
 // # States of a Semaphore or Lock
 //
 //	idle ── Acquire, Enqueue ──▶ opening ── a slot is free ──────▶ held
@@ -78,6 +85,7 @@
 //	ErrAuth             | a secret that the server has never accepted from here       | no: permanent
 //	ErrAuth             | the same after it had let this client in (ErrUnavailable)   | yes
 //	ErrLimitMismatch    | the key is in use with another limit                        | yes
+//	ErrServerLists      | others hold or wait for slots with another list of servers  | yes
 //	ErrMaxLocks         | the server holds as many keys as it may                     | yes
 //	ErrMaxWaiters       | the line of the key is full                                 | yes
 //	ErrRefused          | any other refusal                                           | perhaps
@@ -146,5 +154,6 @@
 // as long another holder may run beside; a strict server excludes that. A slot
 // that is lost with its connection loses its order in line too. Fences are for
 // limit 1, and do not survive a clock that is set back or another list of
-// servers.
+// servers. An original server does not notice that two clients were given different
+// lists of servers; each key then has as many slots as it has servers.
 package dflockd

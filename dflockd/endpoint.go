@@ -6,6 +6,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"github.com/berth-go/berth/dflockd/internal/wire"
 )
 
 const (
@@ -25,10 +27,12 @@ const (
 // connections, the claims on them, and the gate that paces dials.
 type endpoint struct {
 	cfg     *config
-	servers []string       // one, or the members of a cluster
-	tasks   sync.WaitGroup // goroutines and armed timers
-	gone    chan struct{}  // closed when Close is done
-	single  bool           // of a Semaphore or Lock: a connection lives as long as its claim
+	servers []string        // one, or the members of a cluster
+	list    wire.ServerList // where the server is among those that share the keys; none for a cluster
+	known   *addressBook    // of the endpoints beside this one, or nil
+	tasks   sync.WaitGroup  // goroutines and armed timers
+	gone    chan struct{}   // closed when Close is done
+	single  bool            // of a Semaphore or Lock: a connection lives as long as its claim
 
 	// mu guards everything below and what is marked so in conn and claim. It
 	// is never held across I/O, nor while code of the user runs: such things
@@ -64,7 +68,7 @@ type endpoint struct {
 
 func newEndpoint(cfg *config, servers ...string) *endpoint {
 	e := &endpoint{
-		cfg: cfg, servers: servers,
+		cfg: cfg, servers: servers, list: cfg.place(servers),
 		conns: map[*conn]struct{}{}, missed: map[string]struct{}{}, gone: make(chan struct{}),
 	}
 	e.ctx, e.stop = context.WithCancel(context.Background())

@@ -27,6 +27,11 @@ var (
 	// Every client of a key must give it the same limit.
 	ErrLimitMismatch = errors.New("the key is in use with another limit")
 
+	// ErrServerLists is returned while clients that were given another list of
+	// servers hold or wait for slots. The text says where each has the server: see
+	// WithServers.
+	ErrServerLists = errors.New("other clients have another list of servers")
+
 	// ErrMaxLocks is returned when the server has as many keys as it may.
 	ErrMaxLocks = errors.New("the server holds its maximum of keys (--max-locks)")
 
@@ -145,6 +150,8 @@ func refusal(r wire.Reply) error {
 		return ErrMaxWaiters
 	case wire.ErrorDraining:
 		return ErrDraining
+	case wire.ErrorServerList:
+		return fmt.Errorf("%w: %s", ErrServerLists, r.Text)
 	case wire.ErrorNotLeader:
 		return unavailable(errors.New("this member of the cluster does not lead it (see WithCluster)"))
 	case wire.ErrorOther:

@@ -52,6 +52,9 @@ func (e *endpoint) handshake(ctx context.Context, raw net.Conn, server string, r
 		return nil, errUnasked
 	}
 	f := &c.features
+	if err := e.known.meet(server, f.ID); err != nil {
+		return nil, err
+	}
 	if f.ReadTimeout > 0 {
 		f.ReadTimeout = max(f.ReadTimeout, leastReadTimeout)
 	}
@@ -90,7 +93,7 @@ func (e *endpoint) greet(c *conn) (original bool, err error) {
 	if c.ref != "" {
 		asked = append(asked, wire.Request{Command: wire.StableRef, Secret: c.ref})
 	}
-	asked = append(asked, wire.Request{Command: wire.Hello})
+	asked = append(asked, wire.Request{Command: wire.Hello, List: e.list})
 	var out []byte
 	for i := range asked {
 		if out, err = wire.AppendRequest(out, &asked[i]); err != nil {

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
@@ -20,15 +22,33 @@ type Option func(*config) error
 // WithServers sets the servers as host:port (default 127.0.0.1:6388). Several
 // are shards: each key lives on one of them (see [WithSharding]), unless
 // [WithCluster] says that they are one cluster.
+//
+// The order decides where a key lives, as with the official clients: every client
+// of a key must be given the same servers in the same order, or two of them look
+// for it in different places and more hold it than its limit allows. A server of
+// this module is told the place that it has in the list, and refuses the claims of
+// a client with another one, with [ErrServerLists], as long as others hold slots
+// or wait for them; an original server cannot notice. To change the list, stop all
+// clients of the old one first.
+//
+// An address that is in the list twice is an error here. Two addresses of one
+// server are noticed by a [Source] when it connects, where the server is one of
+// this module: claims at the second one fail with ErrServerLists. It is not
+// permanent, since an address can be made to lead elsewhere at any time.
 func WithServers(addresses ...string) Option {
 	return func(c *config) error {
 		if len(addresses) == 0 {
 			return errors.New("WithServers: the list is empty")
 		}
+		seen := map[string]string{}
 		for _, a := range addresses {
 			if err := checkAddress(a); err != nil {
 				return fmt.Errorf("WithServers: %w", err)
 			}
+			if other, ok := seen[spelled(a)]; ok {
+				return fmt.Errorf("WithServers: %q and %q are one address: each server must be in the list once", other, a)
+			}
+			seen[spelled(a)] = a
 		}
 		c.servers = slices.Clone(addresses)
 		return nil
@@ -44,6 +64,17 @@ func checkAddress(a string) error {
 		return fmt.Errorf("%q has no port from 1 to 65535", a)
 	}
 	return nil
+}
+
+// spelled returns the one spelling of an address that has several.
+func spelled(a string) string {
+	host, port, _ := net.SplitHostPort(a)
+	n, _ := strconv.Atoi(port)
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	if ip, err := netip.ParseAddr(host); err == nil {
+		host = ip.Unmap().String()
+	}
+	return net.JoinHostPort(host, strconv.Itoa(n))
 }
 
 // WithSharding sets the function that chooses a key's server: it gets the key

@@ -51,9 +51,12 @@ func (c *config) endpoints() []*endpoint {
 	if c.cluster {
 		return []*endpoint{newEndpoint(c, c.servers...)}
 	}
+	known := &addressBook{addresses: map[string]string{}}
 	var es []*endpoint
 	for _, server := range c.servers {
-		es = append(es, newEndpoint(c, server))
+		e := newEndpoint(c, server)
+		e.known = known
+		es = append(es, e)
 	}
 	return es
 }

@@ -343,6 +343,21 @@ var rules = []broken{
 		test: "dflockd.TestAfterAnOutageDialsAreSpread",
 	},
 
+	{
+		rule: "clients with different lists of servers do not claim side by side",
+		file: "dflockd/server/serverlist.go",
+		old:  "case h.table.Listed() > 0:",
+		new:  "case false:",
+		test: "dflockd.TestClientsWhoseListsDifferNeverHoldOneKeyTwice",
+	},
+	{
+		rule: "a list of servers counts while a slot of its clients is held",
+		file: "dflockd/internal/locktable/claim.go",
+		old:  "\tif cl.listed {\n\t\tt.listed++\n\t}",
+		new:  "",
+		test: "dflockd/server.TestAListOfServersCountsWhileItsClaimsLive",
+	},
+
 	// Slots: sources in the process and sources made of others.
 	{
 		rule: "a slot that comes back goes to the first in line",
