@@ -44,7 +44,7 @@ func (e *endpoint) follow(c *conn, r wire.Reply) error {
 		}
 		return unavailable(errNoLeader)
 	}
-	i := slices.Index(e.servers, r.Text)
+	i := slices.IndexFunc(e.servers, func(s string) bool { return spelled(s) == spelled(r.Text) })
 	if i < 0 {
 		return fmt.Errorf("%w: %q", errUnlisted, r.Text)
 	}

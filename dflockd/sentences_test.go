@@ -144,17 +144,17 @@ func TestEachCauseHasItsSentence(t *testing.T) {
 		},
 		"a slow authentication": {
 			address: silent,
-			opts:    []Option{WithAuth("barley"), WithConnectTimeout(10 * time.Millisecond)},
+			opts:    []Option{WithAuth("barley"), WithConnectTimeout(10 * time.Millisecond), patientDial},
 			want:    `no answer to the secret within 10ms (WithConnectTimeout): the server is frozen or overloaded, or speaks TLS (WithTLS)`,
 		},
 		"a slow hello": {
 			address: silent,
-			opts:    []Option{WithConnectTimeout(10 * time.Millisecond)},
+			opts:    []Option{WithConnectTimeout(10 * time.Millisecond), patientDial},
 			want:    `it takes the connection and says nothing within 10ms (WithConnectTimeout): the server is frozen or overloaded, or speaks TLS (WithTLS), or is no dflockd`,
 		},
 		"a slow TLS handshake": {
 			address: silent,
-			opts:    []Option{withTLS(pool), WithConnectTimeout(10 * time.Millisecond)},
+			opts:    []Option{withTLS(pool), WithConnectTimeout(10 * time.Millisecond), patientDial},
 			want:    `no TLS handshake within 10ms (WithConnectTimeout): the server is frozen or overloaded, or does not speak TLS`,
 		},
 		"a wrong secret": {
@@ -203,7 +203,8 @@ func TestEachCauseHasItsSentence(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			address := tc.address(t)
-			src, err := NewSource(Fixed("k", 1), append(tc.opts, WithServers(address))...)
+			opts := append([]Option{WithServers(address), WithConnectTimeout(time.Minute)}, tc.opts...)
+			src, err := NewSource(Fixed("k", 1), opts...)
 			require.NoError(t, err)
 			defer src.Close(context.Background())
 			_, err = src.Enqueue(t.Context(), "")
@@ -211,11 +212,18 @@ func TestEachCauseHasItsSentence(t *testing.T) {
 			require.Equal(t, `dflockd: claim "k" at `+host+`:PORT: `+tc.want, strings.ReplaceAll(err.Error(), port, "PORT"))
 			require.Equal(t, tc.permanent, slot.IsPermanent(err))
 			require.Equal(t, !tc.permanent, errors.Is(err, slot.ErrUnavailable))
-			_, err = Stats(t.Context(), append(tc.opts, WithServers(address))...)
+			_, err = Stats(t.Context(), opts...)
 			require.Equal(t, `dflockd: stats at `+host+`:PORT: `+tc.want, strings.ReplaceAll(err.Error(), port, "PORT"))
 		})
 	}
 }
+
+// patientDial has a connection however long it takes: what comes after is what
+// runs out of time.
+var patientDial = WithDialer(func(ctx context.Context, network, address string) (net.Conn, error) {
+	var d net.Dialer
+	return d.DialContext(context.WithoutCancel(ctx), network, address)
+})
 
 // full is a server that accepts and closes at once.
 func full(t *testing.T) string {
@@ -244,7 +252,7 @@ func TestErrorsOfBadArgumentsNameNoLayerTwice(t *testing.T) {
 	for _, tc := range []struct {
 		err  error
 		want string
-		key  bool
+		key  bool // or else an option is wrong, which the constructor says
 	}{
 		{source(Fixed("x y", 1)), `dflockd: the key "x y" contains a space`, true},
 		{source(Fixed("", 1)), `dflockd: the key "" is empty`, true},

@@ -160,3 +160,15 @@ func TestAServerOfOldAnswersAndIsAnswered(t *testing.T) {
 		}
 	})
 }
+
+func TestALeaderIsFoundInTheListHoweverItIsSpelled(t *testing.T) {
+	cfg, err := newConfig([]Option{WithServers("a.example:1", "B.example:2"), WithCluster()})
+	require.NoError(t, err)
+	e := newEndpoint(cfg, cfg.servers...)
+	defer e.stop()
+	require.NotErrorIs(t, e.follow(nil, wire.Reply{Status: wire.ErrorNotLeader, Text: "b.example:2"}), errUnlisted)
+	require.Equal(t, 1, e.leader)
+	for _, stranger := range []string{"c.example:2", "b.example:1", "b.example", ":0"} {
+		require.ErrorIs(t, e.follow(nil, wire.Reply{Status: wire.ErrorNotLeader, Text: stranger}), errUnlisted, stranger)
+	}
+}
