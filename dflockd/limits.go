@@ -27,7 +27,7 @@ func Keyed(prefix string, n int) Limits { return Limits{name: prefix, limit: n, 
 // check validates what can be known without a key.
 func (l Limits) check() error {
 	if l.limit < 1 {
-		return fmt.Errorf("the limit is %d: it must be 1 or more", l.limit)
+		return permanently(fmt.Errorf("the limit is %d: it must be 1 or more", l.limit))
 	}
 	if l.keyed && l.name == "" {
 		return nil

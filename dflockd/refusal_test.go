@@ -147,7 +147,8 @@ func TestWhatWaitingCannotCureSaysSo(t *testing.T) {
 	_, empty := src.Enqueue(t.Context(), "")
 	_, space := src.Enqueue(t.Context(), "x y")
 	require.NoError(t, src.Close(t.Context()))
-	for _, err := range []error{sharding, empty, space, ErrClosed, loss(ErrClosed), unavailable(ErrClosed)} {
+	_, limit := NewSource(Fixed("k", 0))
+	for _, err := range []error{limit, sharding, empty, space, ErrClosed, loss(ErrClosed), unavailable(ErrClosed)} {
 		require.True(t, slot.IsPermanent(err), err)
 	}
 	require.ErrorIs(t, empty, slot.ErrKey)

@@ -252,7 +252,7 @@ func TestErrorsOfBadArgumentsNameNoLayerTwice(t *testing.T) {
 	for _, tc := range []struct {
 		err  error
 		want string
-		key  bool // or else an option is wrong, which the constructor says
+		key  bool
 	}{
 		{source(Fixed("x y", 1)), `dflockd: the key "x y" contains a space`, true},
 		{source(Fixed("", 1)), `dflockd: the key "" is empty`, true},
@@ -266,6 +266,5 @@ func TestErrorsOfBadArgumentsNameNoLayerTwice(t *testing.T) {
 	} {
 		require.EqualError(t, tc.err, tc.want)
 		require.Equal(t, tc.key, errors.Is(tc.err, slot.ErrKey), tc.want)
-		require.Equal(t, tc.key, slot.IsPermanent(tc.err), tc.want)
 	}
 }
