@@ -102,16 +102,18 @@ func TestEachCauseHasItsSentence(t *testing.T) {
 		},
 		"TLS there alone": {
 			address: func(t *testing.T) string { return listening(t, serving(cert)) },
-			want:    `the server closed the connection without an answer: it has all the connections that it may have (--max-connections), or speaks TLS (WithTLS), or is no dflockd`,
+			want:    `the server speaks TLS: use WithTLS`,
 		},
-		"TLS there alone, which says so": {
+		"TLS there alone, and a secret": {
+			address: func(t *testing.T) string { return listening(t, serving(cert)) },
+			opts:    []Option{WithAuth("barley")},
+			want:    `the server speaks TLS: use WithTLS`,
+		},
+		"TLS there alone, as the original server does it": {
 			address: func(t *testing.T) string {
-				return answering(t, func(c net.Conn) {
-					_, _ = c.Read(make([]byte, 99))
-					_, _ = c.Write([]byte{0x15, 3, 3, 0, 2, 2, 70})
-				})
+				return answering(t, func(c net.Conn) { _, _ = c.Read(make([]byte, 99)) })
 			},
-			want: `the server speaks TLS: use WithTLS`,
+			want: `the server closed the connection without an answer: it has all the connections that it may have (--max-connections), or speaks TLS (WithTLS), or is no dflockd`,
 		},
 		"a wrong authority": {
 			address: func(t *testing.T) string { return listening(t, serving(nameless)) },

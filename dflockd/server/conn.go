@@ -81,9 +81,22 @@ func (c *conn) handshake() bool {
 	defer cancel()
 	if err := t.HandshakeContext(ctx); err != nil {
 		c.srv.log.warn("TLS handshake failed", "peer", c.ip, "error", err)
+		tellPlaintext(err)
 		return false
 	}
 	return true
+}
+
+// tellPlaintext answers a client that does not speak TLS with an alert, as most
+// TLS servers do and package tls does not: else it would see the connection close
+// and not know why.
+func tellPlaintext(err error) {
+	var record tls.RecordHeaderError
+	if errors.As(err, &record) && record.Conn != nil {
+		const handshakeFailure = "\x15\x03\x01\x00\x02\x02\x28"
+		_ = record.Conn.SetWriteDeadline(time.Now().Add(lingerTime))
+		_, _ = record.Conn.Write([]byte(handshakeFailure))
+	}
 }
 
 // read is the reader's: it reads until the connection is parked or ends.

@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"io"
 	"math/big"
 	"net"
 	"testing"
@@ -98,4 +99,22 @@ func TestSilentHandshakeIsCutOff(t *testing.T) {
 		require.Equal(t, "error", c.line())
 		c.eof()
 	})
+}
+
+func TestClientWithoutTLSIsAnsweredByAnAlert(t *testing.T) {
+	cert, _ := certificate(t)
+	s, err := Start(context.Background(), WithAddress("127.0.0.1:0"), WithTLS(&tls.Config{Certificates: []tls.Certificate{cert}}))
+	require.NoError(t, err)
+	defer s.Close()
+	plain, err := net.Dial("tcp", s.Addr().String())
+	require.NoError(t, err)
+	defer func() { _ = plain.Close() }()
+	_, err = io.WriteString(plain, "l\nk\n0\n")
+	require.NoError(t, err)
+	answer := make([]byte, 7)
+	_, err = io.ReadFull(plain, answer)
+	require.NoError(t, err)
+	require.Equal(t, []byte{21, 3, 1, 0, 2, 2, 40}, answer, "a fatal alert: the handshake failed")
+	_, err = plain.Read(answer)
+	require.Error(t, err)
 }
