@@ -174,7 +174,8 @@ func WithTLS(t *tls.Config) Option {
 }
 
 // WithAuth sets the secret for servers started with --auth-token. It goes over
-// plaintext to this machine only, see [WithPlaintextAuth].
+// plaintext to this machine only, see [WithPlaintextAuth]. A server that refuses
+// it is asked again when there is a claim: see [ErrAuth].
 func WithAuth(secret string) Option {
 	return func(c *config) error {
 		hidden := wire.Secret(secret)
