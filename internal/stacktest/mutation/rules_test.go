@@ -171,7 +171,7 @@ var rules = []broken{
 		rule: "one's own Close is no loss",
 		file: "dflockd/ending.go",
 		old:  "err := cl.wrap(\"hold\", ErrClosed)",
-		new:  "err := cl.wrap(\"hold\", mark(slot.ErrLost, ErrClosed))",
+		new:  "err := cl.wrap(\"hold\", slot.ErrLost)",
 		test: "dflockd.TestOnesOwnCloseOrForceIsNoLoss",
 	},
 	{
