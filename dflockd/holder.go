@@ -70,8 +70,9 @@ func (h *holder) open(k kind, force bool) (*claim, error) {
 }
 
 // Acquire claims the slot: it connects, joins the line and waits for at most
-// the acquire timeout. It returns false without an error when that has passed;
-// the place in line is given up then. With a timeout of 0 it asks the server
+// the acquire timeout. It returns false without an error when that has passed
+// and the place in line is given up, which takes a round trip and no more than
+// 100 ms. With a timeout of 0 it asks the server
 // whether a slot is free now. It returns [ErrAlreadyConnected] if a slot or a
 // place is held, unless [Force] is given, [ErrClosed] if Close, Release or a
 // Force of another goroutine ended the claim, and slot.ErrUnavailable if the server
@@ -286,10 +287,23 @@ func (cl *claim) outcome(err error) (bool, error) {
 	case !errors.Is(err, errWaited):
 		return false, cl.wrap("wait", err)
 	case inLine:
+		cl.seeOff()
 		return false, nil
 	default:
 		return false, cl.wrap("claim", unavailable(fmt.Errorf("no answer: %w", err)))
 	}
+}
+
+// seeOff waits for a moment until the place that was given up is gone on the server,
+// too: whoever is told false and then releases another slot may count on that one
+// not going there. Caller holds endpoint.mu, which is free meanwhile.
+func (cl *claim) seeOff() {
+	if cl.abandoned == nil {
+		return // others wait on
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), leaveTime)
+	defer cancel()
+	_ = cl.e.await(ctx, cl, (*claim).left)
 }
 
 // told returns why there is no slot, to a call that tells its caller. Caller holds

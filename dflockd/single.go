@@ -17,6 +17,8 @@ const (
 	// singleIdle is how long a connection is kept that was dialled for a claim
 	// which was given up meanwhile.
 	singleIdle = time.Millisecond
+	// leaveTime is how long a call whose time is over waits until its place is gone.
+	leaveTime = 100 * time.Millisecond
 	// firstRelease is how long the first answer to a release may take, of the
 	// second that it has: the rest is for another attempt.
 	firstRelease = 400 * time.Millisecond

@@ -240,6 +240,24 @@ func TestWaitForZeroLeavesThePlaceToAnotherThatWaits(t *testing.T) {
 	})
 }
 
+// Whoever has released after another's wait was over finds the slot free.
+func TestAPlaceIsGoneWhenItsWaitIsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, lock := dialects()[3].locks(t, WithAcquireTimeout(time.Second))
+		a, b, c := lock(t, "k"), lock(t, "k"), lock(t, "k")
+		mustAcquire(t, a.holder)
+		n.set(func() { n.delay = 20 * time.Millisecond })
+		start := time.Now()
+		mustNotAcquire(t, b.holder)
+		require.Equal(t, 1040*time.Millisecond, time.Since(start))
+		n.set(func() { n.delay = 0 })
+		require.NoError(t, a.Release())
+		_, err := c.Enqueue(t.Context())
+		require.NoError(t, err)
+		require.NotEmpty(t, c.Token(), "at once")
+	})
+}
+
 // A wait that is answered because of its own time is asked again for one that
 // joined it and has more.
 func TestALongerWaitOutlivesAShorterOne(t *testing.T) {
