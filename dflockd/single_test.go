@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"os"
 	"runtime"
 	"strings"
@@ -396,6 +397,50 @@ func TestAClaimDoesNotShareTheFateOfTheOneBefore(t *testing.T) {
 			})
 		}
 	}
+}
+
+func TestCloseOfASlotWhoseConnectionBrokeEndsItAndItsRescue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, lock := dialects()[3].locks(t, WithLease(20*time.Second))
+		s := lock(t, "k")
+		mustAcquire(t, s.holder)
+		ctx := s.Context()
+		time.Sleep(2 * time.Second)
+		n.set(func() { n.down = errReset })
+		n.reset()
+		synctest.Wait()
+		require.NoError(t, ctx.Err(), "a strict server keeps it")
+		start := time.Now()
+		require.NoError(t, s.Close())
+		require.Zero(t, time.Since(start))
+		require.ErrorIs(t, context.Cause(ctx), ErrClosed)
+		synctest.Wait()
+		before, _ := n.counts()
+		time.Sleep(time.Minute)
+		after, _ := n.counts()
+		require.LessOrEqual(t, after, before+1, "nothing is rescued any more")
+	})
+}
+
+func TestCloseFromTheDialerReturnsWithinASecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s *Semaphore
+		var took time.Duration
+		s, err := NewSemaphore("k", 1, WithDialer(func(ctx context.Context, _, _ string) (net.Conn, error) {
+			start := time.Now()
+			_ = s.Close()
+			took = time.Since(start)
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}))
+		require.NoError(t, err)
+		_, err = s.Acquire(t.Context())
+		require.ErrorIs(t, err, ErrClosed)
+		synctest.Wait()
+		time.Sleep(time.Second)
+		require.LessOrEqual(t, took, time.Second)
+		require.NoError(t, s.Close())
+	})
 }
 
 func TestContextOfAnIdleLockCanBeAskedForWhileItIsAcquired(t *testing.T) {
