@@ -14,9 +14,9 @@ import (
 // Release gives the slot back and closes the connection. It waits until the server
 // says that it has the slot back, for at most a second; if the connection breaks
 // meanwhile, it asks again over another. It returns slot.ErrUnavailable if that
-// second has passed: then the error says until when the slot may stay held, and it
-// is tried further in the background until then, or until Close. A place in line is given up, and
-// a slot that was granted meanwhile goes back.
+// second has passed: then the error says until when the slot may stay held, and
+// the release is tried further in the background until then, or until Close. A
+// place in line is given up, and a slot that was granted meanwhile goes back.
 //
 // It returns [ErrClosed] if nothing is open, and slot.ErrLost if the slot was lost
 // before. A call that comes while another releases waits for the same answer.
