@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-go/berth/slot"
+	"github.com/berth-go/berth/slot/slottest"
 )
 
 // free counts the slots of src that can be claimed now.
@@ -83,6 +84,23 @@ func TestLosingOnePartOfAllReleasesTheOthers(t *testing.T) {
 		require.Equal(t, 1, free(t, perHost, "a"))
 		require.ErrorIs(t, s.Release(), slot.ErrLost)
 	})
+}
+
+func TestAllEndsInTheCallThatEndsAPart(t *testing.T) {
+	for lost := range 2 {
+		parts := []*slottest.Breakable{slottest.NewBreakable(slot.NewLocal(1)), slottest.NewBreakable(slot.NewLocal(1))}
+		s := take(t, slot.All(parts[0], parts[1]), "k")
+		child, cancel := context.WithCancel(s.Context())
+		defer cancel()
+		done := child.Done()
+		parts[lost].Expire("k")
+		select {
+		case <-done:
+		default:
+			t.Errorf("part %d was lost, and who waits has not been told", lost+1)
+		}
+		require.ErrorIs(t, s.Release(), slot.ErrLost)
+	}
 }
 
 func TestLosingAPartWhileAllWaitsForTheNextFailsTheClaim(t *testing.T) {

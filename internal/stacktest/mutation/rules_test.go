@@ -439,7 +439,6 @@ var rules = []broken{
 		test: "dflockd/server.TestRequestsSentAheadAreAnsweredInOrderAfterTheOneThatWaits",
 	},
 
-
 	// Pools: who runs when, under which slot, and with what result.
 	{
 		rule: "no more jobs run than there are workers",
@@ -523,7 +522,7 @@ var rules = []broken{
 		file: "pool/jobctx.go",
 		old:  "linkctx.Under(h.context(), parent)",
 		new:  "linkctx.Join(parent)",
-		test: "pool.TestALostSlotEndsTheJobsContext",
+		test: "internal/stacktest.TestTheJobsContextHasEndedWhenTheCallThatEndsItsSlotReturns",
 	},
 	{
 		rule: "a slot that was lost serves no other job",
@@ -810,7 +809,7 @@ var rules = []broken{
 		file: "slot/all.go",
 		old:  "\t\tcontexts[i] = part.Context()\n",
 		new:  "\t\tcontexts[i], _ = context.WithCancel(part.Context())\n",
-		test: "internal/stacktest.TestTheJobsContextHasEndedWhenTheCallThatEndsItsSlotReturns",
+		test: "slot.TestAllEndsInTheCallThatEndsAPart",
 	},
 	{
 		rule: "a refusal for good ends no outage",
