@@ -72,11 +72,18 @@ func (l *Local) Enqueue(ctx context.Context, key string) (Ticket, error) {
 	if err := l.join(t); err != nil {
 		return nil, err
 	}
+	told := false
+	defer func() {
+		if !told { // a function of the trace has panicked
+			_ = t.Close()
+		}
+	}()
 	if t.ready != nil {
 		t.trace.queued(time.Now())
 	} else {
 		t.trace.granted(t.slot.info.GrantedAt)
 	}
+	told = true
 	return t, nil
 }
 
@@ -89,7 +96,14 @@ func (l *Local) Try(ctx context.Context, key string) (Slot, bool, error) {
 	if s == nil {
 		return nil, false, err
 	}
+	told := false
+	defer func() {
+		if !told {
+			_ = s.Release()
+		}
+	}()
 	TraceFrom(ctx).granted(s.info.GrantedAt)
+	told = true
 	return s, true, nil
 }
 
@@ -182,8 +196,8 @@ func (l *Local) newSlot(ln *line, key string, queued bool) *localSlot {
 // putBack gives a slot of ln to the first in line, or frees it.
 func (l *Local) putBack(ln *line) {
 	if t := l.passOn(ln); t != nil {
+		defer close(t.ready) // also where the trace panics
 		t.trace.granted(t.slot.info.GrantedAt)
-		close(t.ready)
 	}
 }
 

@@ -240,3 +240,26 @@ func ExampleNewLocal() {
 	// granted at once: false
 	// granted after a wait: true
 }
+
+func TestATraceThatPanicsCostsNoSlot(t *testing.T) {
+	boom := func(time.Time) { panic("boom") }
+	src := slot.NewLocal(1)
+	for name, trace := range map[string]*slot.Trace{"Queued": {Queued: boom}, "Granted": {Granted: boom}} {
+		ctx := slot.WithTrace(t.Context(), trace)
+		if trace.Granted != nil {
+			require.PanicsWithValue(t, "boom", func() { _, _ = src.Enqueue(ctx, "k") }, name)
+			require.PanicsWithValue(t, "boom", func() { _, _, _ = slot.Try(ctx, src, "k") }, name)
+		}
+		held := take(t, src, "k")
+		if trace.Queued != nil {
+			require.PanicsWithValue(t, "boom", func() { _, _ = src.Enqueue(ctx, "k") }, name)
+			require.NoError(t, held.Release())
+		} else {
+			waits, err := src.Enqueue(ctx, "k")
+			require.NoError(t, err)
+			require.PanicsWithValue(t, "boom", func() { _ = held.Release() }, name)
+			require.NoError(t, wait(t, waits).Release(), "the slot is his all the same")
+		}
+		require.Equal(t, 1, free(t, src, "k"), name)
+	}
+}
