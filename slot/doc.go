@@ -27,6 +27,9 @@
 // what they were given makes sense, and a source that does not refuses every
 // claim.
 //
+// A source whose engine has parts that fail on their own, such as several servers,
+// is a [Partitioner], and Fallback counts the outages of each.
+//
 // A source that can tell of a grant by a call is a [Joiner]: nobody then waits in
 // line, and a pool's contended claims cost less.
 //
