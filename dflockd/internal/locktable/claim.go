@@ -35,6 +35,7 @@ type claim struct {
 	token wire.Token
 	tag   uint64
 	lease time.Duration
+	since time.Duration // when it was made; when it was granted, once it is
 
 	due  time.Duration // when the lease or the wait ends
 	at   time.Duration // its position in the heap says; at <= due
@@ -49,7 +50,7 @@ type claim struct {
 }
 
 func (t *Table) newClaim(c *Conn, l *lock, a Claim) *claim {
-	cl := &claim{lock: l, conn: c, tag: a.Tag, lease: a.Lease, heap: -1}
+	cl := &claim{lock: l, conn: c, tag: a.Tag, lease: a.Lease, since: t.now, heap: -1}
 	c.claims.add(cl)
 	return cl
 }
@@ -58,6 +59,7 @@ func (t *Table) newClaim(c *Conn, l *lock, a Claim) *claim {
 func (t *Table) enqueue(c *Conn, l *lock, a Claim) *claim {
 	cl := t.newClaim(c, l, a)
 	l.waiting.add(cl)
+	t.waiting++
 	return cl
 }
 
@@ -81,6 +83,8 @@ func (t *Table) grant(cl *claim) Result {
 	cl.conn.held++
 	t.tokens[cl.token] = cl
 	t.count.Grants++
+	t.waits.add(t.now - cl.since)
+	cl.since = t.now
 	t.setDue(cl, after(t.now, cl.lease))
 	return Result{Status: wire.OK, Token: cl.token, Lease: cl.lease}
 }
@@ -102,6 +106,7 @@ func (t *Table) leave(cl *claim) {
 		cl.conn.blocked--
 	}
 	cl.lock.waiting.remove(cl)
+	t.waiting--
 	t.end(cl)
 	t.dropIfIdle(cl.lock)
 }
@@ -140,6 +145,7 @@ func (t *Table) unhold(cl *claim) {
 		panic("bug: releasing a claim that is " + cl.state.String())
 	}
 	delete(t.tokens, cl.token)
+	t.holds.add(t.now - cl.since)
 	cl.lock.held--
 	if cl.lock.last == cl {
 		cl.lock.last = nil

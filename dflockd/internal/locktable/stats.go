@@ -16,14 +16,24 @@ type KeyInfo struct {
 
 // Totals counts what the table holds.
 type Totals struct {
-	Keys, Held, Places int
+	Keys, Held, Waiting, Places int
 	Counters
+	// Waits is how long claims that were granted had waited, Holds how long
+	// slots that ended had been held.
+	Waits, Holds Histogram
 }
 
 // Totals returns what the table holds now, and what has happened.
 func (t *Table) Totals() Totals {
-	return Totals{Keys: len(t.keys), Held: len(t.tokens), Places: len(t.places), Counters: t.count}
+	return Totals{
+		Keys: len(t.keys), Held: len(t.tokens), Waiting: t.waiting, Places: len(t.places), Counters: t.count,
+		Waits: t.waits, Holds: t.holds,
+	}
 }
+
+// Frozen reports whether nothing is granted: in the grace after the start, and
+// in a drain.
+func (t *Table) Frozen() bool { return t.frozen }
 
 // Keys appends the state of at most limit keys to dst, in no order.
 func (t *Table) Keys(now time.Duration, dst []KeyInfo, limit int) []KeyInfo {

@@ -80,6 +80,9 @@ type Table struct {
 	due     dueHeap
 	events  []Event
 	count   Counters
+	waiting int // claims in line, over all keys
+	waits   Histogram
+	holds   Histogram
 }
 
 // Counters count what happened since the table was made.
@@ -375,6 +378,7 @@ func (t *Table) serve(l *lock) {
 	for !t.frozen && l.held < l.limit && l.waiting.first != nil {
 		cl := l.waiting.first
 		l.waiting.remove(cl)
+		t.waiting--
 		r := t.grant(cl)
 		if cl.blocked {
 			t.notify(cl, r)

@@ -160,8 +160,16 @@ func (p *pair) compareAll() error {
 		}
 	}
 	remembered := p.model.select_(func(c *modelClaim) bool { return c.remembered })
-	if n := p.table.Totals().Places; n != len(remembered) {
-		return fmt.Errorf("%d places, want %d", n, len(remembered))
+	total := p.table.Totals()
+	if total.Places != len(remembered) {
+		return fmt.Errorf("%d places, want %d", total.Places, len(remembered))
+	}
+	waiting := p.model.select_(func(c *modelClaim) bool { return c.state == stateWaiting })
+	if total.Waiting != len(waiting) {
+		return fmt.Errorf("%d wait, want %d", total.Waiting, len(waiting))
+	}
+	if waits, holds := total.Waits.Count(), total.Holds.Count(); waits != total.Grants || holds != total.Grants-uint64(total.Held) {
+		return fmt.Errorf("%d waits and %d holds of %d grants were timed, and %d are held", waits, holds, total.Grants, total.Held)
 	}
 	return p.table.check()
 }
