@@ -87,6 +87,7 @@ func TestSettingsThatMakeNoSenseAreRefused(t *testing.T) {
 		"no logger":            WithLogger(nil),
 		"address":              WithAddress("nowhere:http:x"),
 		"metrics":              WithMetricsAddress("nowhere"),
+		"nil option":           nil,
 	} {
 		_, err := Start(context.Background(), WithAddress("127.0.0.1:0"), o)
 		require.Error(t, err, name)

@@ -27,6 +27,7 @@ type config struct {
 	shutdownTimeout time.Duration
 	preAuthTimeout  time.Duration
 	startupGrace    time.Duration
+	unsafeGrace     bool
 	autoRelease     bool
 	maxLocks        int
 	maxWaiters      int
@@ -35,6 +36,7 @@ type config struct {
 	tls             *tls.Config
 	secret          *string
 	logger          *slog.Logger
+	nilOption       bool
 }
 
 func defaults() config {
@@ -44,6 +46,8 @@ func defaults() config {
 		readTimeout:     23 * time.Second,
 		writeTimeout:    5 * time.Second,
 		shutdownTimeout: 30 * time.Second,
+		maxLease:        unset,
+		startupGrace:    unset,
 		autoRelease:     true,
 		maxLocks:        1024,
 		logger:          slog.New(slog.DiscardHandler),
@@ -82,7 +86,9 @@ func WithDefaultLease(d time.Duration) Option {
 }
 
 // WithMaxLease caps leases: a longer one is shortened, and the reply says so.
-// It is a whole number of seconds; 0, the default, means no cap.
+// It is a whole number of seconds; 0 means no cap. By default there is none,
+// but for a strict server on a fixed address: there it is 60 s, or the default
+// lease if that is longer, see [WithStartupGrace].
 func WithMaxLease(d time.Duration) Option {
 	return func(c *config) { c.maxLease = d }
 }
@@ -117,14 +123,21 @@ func WithPreAuthTimeout(d time.Duration) Option {
 // WithStartupGrace makes the server grant nothing for d after it started;
 // claims wait in line. With auto-release off and d the longest lease in use,
 // a slot that was granted before a crash is not granted again while its
-// holder may still count on it. 0, the default, means no grace.
+// holder may still count on it.
+//
+// By default there is no grace, but for a strict server on a fixed address
+// ([WithAutoRelease] off, a port other than 0): there it is the longest lease,
+// and a shorter one is refused, also 0, unless [WithUnsafeShortStartupGrace]
+// allows it. If the server before this one granted longer leases, d must be as
+// long as those.
 func WithStartupGrace(d time.Duration) Option {
 	return func(c *config) { c.startupGrace = d }
 }
 
 // WithAutoRelease sets whether the slots of a connection that closes are
 // given to the next in line at once (true, the default) or only when their
-// leases end. Its places in line are given up at once in either case.
+// leases end (strict mode). Its places in line are given up at once in either
+// case. A strict server has a startup grace, see [WithStartupGrace].
 func WithAutoRelease(on bool) Option {
 	return func(c *config) { c.autoRelease = on }
 }
@@ -197,9 +210,8 @@ func (c *config) validate() error {
 	}
 	check(!c.inMemory || c.listener == nil, "in memory and a listener exclude each other")
 	check(c.logger != nil, "the logger is nil")
+	check(!c.nilOption, "an option is nil")
 	check(c.tls == nil || len(c.tls.Certificates) > 0 || c.tls.GetCertificate != nil || c.tls.GetConfigForClient != nil, "TLS needs a certificate")
-	if c.preAuthTimeout == 0 {
-		c.preAuthTimeout = c.readTimeout
-	}
+	errs = append(errs, c.checkGrace())
 	return errors.Join(errs...)
 }

@@ -57,8 +57,13 @@ type Server struct {
 func Start(ctx context.Context, opts ...Option) (*Server, error) {
 	cfg := defaults()
 	for _, o := range opts {
+		if o == nil {
+			cfg.nilOption = true
+			continue
+		}
 		o(&cfg)
 	}
+	cfg.fillIn()
 	if err := cfg.validate(); err != nil {
 		if cfg.listener != nil {
 			_ = cfg.listener.Close()
@@ -91,6 +96,7 @@ func Start(ctx context.Context, opts ...Option) (*Server, error) {
 	if s.listener != nil {
 		s.tasks.Go(s.accept)
 		s.log.info("listening", "address", s.listener.Addr().String(), "tls", cfg.tls != nil, "auto_release", cfg.autoRelease)
+		s.logGrace()
 	}
 	s.hookContext(ctx)
 	return s, nil
