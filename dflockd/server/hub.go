@@ -24,11 +24,12 @@ type hub struct {
 	start  time.Time
 	ticked func() // called, without mu, when something that was due is done
 
-	mu     sync.Mutex // guards what follows; never held across I/O
-	table  *locktable.Table
-	armed  time.Duration // when the timer fires; never: it is off
-	timer  *time.Timer
-	random randomer // of tokens
+	mu       sync.Mutex // guards what follows; never held across I/O
+	table    *locktable.Table
+	answered answers
+	armed    time.Duration // when the timer fires; never: it is off
+	timer    *time.Timer
+	random   randomer // of tokens
 }
 
 func newHub(cfg config) *hub {
@@ -58,6 +59,7 @@ func (h *hub) call(now time.Duration, c *conn, r *wire.Request, key []byte) lock
 		return locktable.Result{Status: wire.Error}
 	}
 	res := h.apply(now, c, r, key)
+	h.answered[res.Status]++
 	if res.Status == 0 {
 		c.beginWait(r.Tag)
 	}
@@ -96,6 +98,7 @@ func (h *hub) apply(now time.Duration, c *conn, r *wire.Request, key []byte) loc
 // caller runs them after unlocking.
 func (h *hub) settleLocked(now time.Duration) (wake []*conn) {
 	for _, ev := range h.table.Events() {
+		h.answered[ev.Status]++
 		c := ev.Conn.Owner.(*conn)
 		if c.answer(now, ev) {
 			wake = append(wake, c)

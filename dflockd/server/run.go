@@ -111,6 +111,7 @@ func (c *conn) work(out []byte) []byte {
 		var lines [3][]byte
 		n, state := cutRequest(rest, &lines)
 		if state == tooLong {
+			c.srv.malformed.Add(1)
 			out = wire.AppendReply(out, wire.Ping, wire.Reply{Status: c.refusal()})
 			c.end()
 		}
@@ -148,6 +149,7 @@ func (c *conn) request(now time.Duration, out []byte, lines [3][]byte) (_ []byte
 		return c.authenticate(out, &r, err)
 	}
 	if err != nil {
+		c.srv.malformed.Add(1)
 		c.srv.log.debug("malformed request", "conn", c.lc.ID, "error", err)
 		return wire.AppendReply(out, wire.Ping, wire.Reply{Status: wire.Error, Tag: r.Tag}), true
 	}

@@ -23,15 +23,16 @@ var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interva
 
 // A Server is a running lock server. It is safe for concurrent use.
 type Server struct {
-	cfg      config
-	log      *limitedLog
-	hub      *hub
-	listener net.Listener // nil: in memory alone
-	metrics  *metricsPage // nil: none
-	guesses  guesses
-	features wire.Features
-	draining atomic.Bool // set before the first connection is kicked
-	watcher  *watcher    // nil: no connection is parked
+	cfg       config
+	log       *limitedLog
+	hub       *hub
+	listener  net.Listener // nil: in memory alone
+	metrics   *metricsPage // nil: none
+	guesses   guesses
+	features  wire.Features
+	draining  atomic.Bool   // set before the first connection is kicked
+	malformed atomic.Uint64 // requests that could not be read
+	watcher   *watcher      // nil: no connection is parked
 
 	ctx    context.Context // ends when what is left is to be cut off
 	cancel context.CancelCauseFunc
@@ -253,6 +254,7 @@ func (s *Server) admit(c *conn) (stopping bool, refusal string) {
 		return false, "refused a connection: max-connections reached"
 	case s.cfg.maxConnsPerIP > 0 && c.ip != "" && s.perIP[c.ip] >= s.cfg.maxConnsPerIP:
 		s.figures.Refused++
+		s.figures.RefusedByAddress++
 		return false, "refused a connection: max-connections-per-ip reached"
 	}
 	s.lastConn++
