@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"time"
@@ -19,6 +20,9 @@ type config struct {
 	address         string
 	inMemory        bool
 	listener        net.Listener
+	unix            bool
+	unixPath        string
+	unixMode        fs.FileMode
 	metricsAddress  string
 	defaultLease    time.Duration
 	maxLease        time.Duration
@@ -60,8 +64,9 @@ func WithAddress(address string) Option {
 	return func(c *config) { c.address = address }
 }
 
-// WithInMemory makes the server listen on no address at all: connections come
-// from [Server.Dial] alone.
+// WithInMemory makes the server listen on no TCP address: connections come
+// from [Server.Dial] alone, and from the socket of [WithUnixSocket] if there
+// is one.
 func WithInMemory() Option {
 	return func(c *config) { c.inMemory = true }
 }
@@ -212,6 +217,6 @@ func (c *config) validate() error {
 	check(c.logger != nil, "the logger is nil")
 	check(!c.nilOption, "an option is nil")
 	check(c.tls == nil || len(c.tls.Certificates) > 0 || c.tls.GetCertificate != nil || c.tls.GetConfigForClient != nil, "TLS needs a certificate")
-	errs = append(errs, c.checkGrace())
+	errs = append(errs, c.checkGrace(), c.checkUnix())
 	return errors.Join(errs...)
 }

@@ -59,6 +59,9 @@ func (c *config) owesGrace() bool { return !c.autoRelease && c.fixedAddress() }
 // fixedAddress reports whether the server listens where another one can have
 // listened before.
 func (c *config) fixedAddress() bool {
+	if c.unix {
+		return true
+	}
 	if c.inMemory || c.listener != nil {
 		return false
 	}

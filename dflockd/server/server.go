@@ -26,7 +26,8 @@ type Server struct {
 	cfg       config
 	log       *limitedLog
 	hub       *hub
-	listener  net.Listener // nil: in memory alone
+	listener  net.Listener // nil: no TCP
+	unix      net.Listener // nil: no Unix socket
 	metrics   *metricsPage // nil: none
 	guesses   guesses
 	features  wire.Features
@@ -94,11 +95,14 @@ func Start(ctx context.Context, opts ...Option) (*Server, error) {
 	}
 	s.tasks.Go(func() { s.hub.runTimer(s.ctx) })
 	s.startWatcher()
-	if s.listener != nil {
-		s.tasks.Go(s.accept)
-		s.log.info("listening", "address", s.listener.Addr().String(), "tls", cfg.tls != nil, "auto_release", cfg.autoRelease)
-		s.logGrace()
+	for _, ln := range s.listeners() {
+		s.tasks.Go(func() { s.accept(ln) })
+		s.log.info("listening", "address", ln.Addr().String(), "tls", cfg.tls != nil, "auto_release", cfg.autoRelease)
 	}
+	if s.metrics != nil {
+		s.log.info("serving figures", "address", s.MetricsAddr().String())
+	}
+	s.logGrace()
 	s.hookContext(ctx)
 	return s, nil
 }
@@ -129,13 +133,39 @@ func (s *Server) listen(ctx context.Context) (err error) {
 			return fmt.Errorf("server: cannot listen on %s: %w", s.cfg.address, err)
 		}
 	}
+	if s.cfg.unix {
+		ln, err := listenUnix(s.cfg.unixPath, s.cfg.unixMode)
+		if err != nil {
+			s.stopListening()
+			return err
+		}
+		s.unix = ln
+	}
 	if s.cfg.metricsAddress == "" {
 		return nil
 	}
-	if s.metrics, err = startMetrics(ctx, s, s.cfg.metricsAddress); err != nil && s.listener != nil {
-		_ = s.listener.Close()
+	if s.metrics, err = startMetrics(ctx, s, s.cfg.metricsAddress); err != nil {
+		s.stopListening()
 	}
 	return err
+}
+
+// listeners returns what there is.
+func (s *Server) listeners() (all []net.Listener) {
+	for _, ln := range []net.Listener{s.listener, s.unix} {
+		if ln != nil {
+			all = append(all, ln)
+		}
+	}
+	return all
+}
+
+func (s *Server) stopListening() {
+	for _, ln := range s.listeners() {
+		if err := ln.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			s.log.warn("cannot stop listening", "address", ln.Addr().String(), "error", err)
+		}
+	}
 }
 
 // startWatcher lets connections be parked, where their sockets can be watched:
@@ -154,13 +184,13 @@ func (s *Server) startWatcher() {
 	}
 }
 
-// Addr returns the address that the server listens on. In memory it is one
-// whose network is "memory".
+// Addr returns the address that the server listens on: that of TCP, or else
+// its Unix socket. In memory it is one whose network is "memory".
 func (s *Server) Addr() net.Addr {
-	if s.listener == nil {
-		return memAddr{}
+	if all := s.listeners(); len(all) > 0 {
+		return all[0].Addr()
 	}
-	return s.listener.Addr()
+	return memAddr{}
 }
 
 // MetricsAddr returns the address of the metrics page, or nil.
@@ -190,10 +220,10 @@ func (s *Server) Dial(ctx context.Context) (net.Conn, error) {
 // accept serves what comes in. When the process is out of file descriptors,
 // or accepting fails otherwise, it tries again after 5 ms, then more and more
 // rarely up to once a second.
-func (s *Server) accept() {
+func (s *Server) accept(ln net.Listener) {
 	pause := time.Duration(0)
 	for {
-		nc, err := s.listener.Accept()
+		nc, err := ln.Accept()
 		if err == nil {
 			pause = 0
 			s.serve(nc)
@@ -220,9 +250,7 @@ func (s *Server) serve(nc net.Conn) bool {
 	c := &conn{srv: s, nc: nc, raw: nc}
 	c.room.L = &c.mu
 	c.lc.Owner = c
-	if _, memory := nc.(*memConn); !memory {
-		c.ip = hostOf(nc.RemoteAddr())
-	}
+	c.ip = peerOf(nc)
 	if s.cfg.tls != nil {
 		c.nc = tls.Server(nc, s.cfg.tls)
 	}
@@ -325,6 +353,19 @@ func (s *Server) isStopping() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.stopping
+}
+
+// peerOf returns whom limits of one address are about: the address without its
+// port, or the user of a Unix socket. It is "" for connections that do not
+// count, such as those in memory.
+func peerOf(nc net.Conn) string {
+	switch nc := nc.(type) {
+	case *memConn:
+		return ""
+	case *net.UnixConn:
+		return unixPeer(nc)
+	}
+	return hostOf(nc.RemoteAddr())
 }
 
 // hostOf returns the address without its port.
