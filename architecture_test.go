@@ -31,7 +31,7 @@ var layers = map[string][]string{
 	"dflockd/internal/wire":      {},
 	"dflockd/internal/locktable": {"dflockd/internal/wire"},
 	"dflockd/server":             {"dflockd/internal/wire", "dflockd/internal/locktable"},
-	"dflockd/cmd/dflockd":        {"dflockd/server"},
+	"dflockd/cmd/dflockd":        {"dflockd/server", "dflockd/internal/wire"},
 	// Tests of the whole stack, and programs and helpers for them.
 	"internal/stacktest": {"slot", "pool", "dflockd", "dflockd/server"},
 }

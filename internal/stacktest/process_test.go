@@ -240,7 +240,7 @@ func (f *fleet) startServer() {
 	args := []string{"--host", host, "--port", port}
 	if f.mode == strict {
 		lease := fmt.Sprint(int(fleetLease.Seconds()))
-		args = append(args, "--no-auto-release-on-disconnect", "--default-lease-ttl", lease, "--max-lease", lease, "--startup-grace", lease)
+		args = append(args, "--no-auto-release-on-disconnect", "--default-lease-ttl", lease, "--max-lease", lease) // and so a grace of that length
 	}
 	f.server = start(f.t, "dflockd", args...)
 	f.eventually("the server listens", func() bool {
