@@ -38,7 +38,8 @@ type conn struct {
 	raw  net.Conn       // what is below TLS; else nc
 	sock *socket        // of nc, where the server has a watcher; else nil
 	in   receiver       // the reader's
-	ip   string         // "": in memory
+	ip   string         // for the log; "": in memory
+	from string         // what counts as its address; "": in memory
 	lc   locktable.Conn // guarded by hub.mu
 	gone bool           // guarded by hub.mu: the table has forgotten lc
 
@@ -70,7 +71,7 @@ func (c *conn) serve() {
 
 // handshake does what comes before the first request.
 func (c *conn) handshake() bool {
-	c.authed = c.srv.cfg.secret == nil
+	c.authed = c.srv.secrets.Load() == nil
 	c.since = c.srv.hub.now()
 	t, ok := c.nc.(*tls.Conn)
 	if !ok {
@@ -162,8 +163,8 @@ func (c *conn) patience() time.Duration {
 
 // overdue is called when the read deadline has passed. Either that was
 // foreseen, as the deadline is moved lazily, and it sets the next one; or the
-// client has been silent, or slow, for too long, and is told so. It returns
-// false if the connection is over.
+// client has been silent, or slow, for too long, and is told so if it has shown
+// a secret. It returns false if the connection is over.
 func (c *conn) overdue() bool {
 	now := c.srv.hub.now()
 	useless := c.srv.draining.Load() && c.srv.hub.owns(c) == 0
@@ -180,7 +181,9 @@ func (c *conn) overdue() bool {
 	}
 	if left <= 0 && !useless {
 		buf := c.borrowLocked()
-		buf.out = wire.AppendReply(buf.out, wire.Ping, wire.Reply{Status: c.refusal()})
+		if c.authed { // a secret that comes slowly may be right: no answer refuses it
+			buf.out = wire.AppendReply(buf.out, wire.Ping, wire.Reply{Status: wire.Error})
+		}
 		c.endLocked()
 		c.busy, run = true, true
 	}

@@ -7,8 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"time"
-
-	"github.com/berth-go/berth/dflockd/internal/wire"
 )
 
 // An Option changes a setting of [Start].
@@ -33,7 +31,8 @@ type config struct {
 	maxConns        int
 	maxConnsPerIP   int
 	tls             *tls.Config
-	secret          *string
+	secrets         []string   // nil: none is asked for
+	hashes          *secretSet // of secrets; set by validate
 	logger          *slog.Logger
 }
 
@@ -108,8 +107,8 @@ func WithShutdownTimeout(d time.Duration) Option {
 }
 
 // WithPreAuthTimeout sets how long a connection may take to finish the TLS
-// handshake and, where there is a secret, to show it. 0, the default, means
-// as long as the read timeout.
+// handshake and, where there is a secret, to show it. Then it is closed without
+// an answer. 0, the default, means as long as the read timeout.
 func WithPreAuthTimeout(d time.Duration) Option {
 	return func(c *config) { c.preAuthTimeout = d }
 }
@@ -147,8 +146,8 @@ func WithMaxConnections(n int) Option {
 	return func(c *config) { c.maxConns = n }
 }
 
-// WithMaxConnectionsPerIP is WithMaxConnections for each client address.
-// In-memory connections do not count.
+// WithMaxConnectionsPerIP is WithMaxConnections for each client address, as
+// [WithSecrets] tells addresses apart. In-memory connections do not count.
 func WithMaxConnectionsPerIP(n int) Option {
 	return func(c *config) { c.maxConnsPerIP = n }
 }
@@ -159,9 +158,21 @@ func WithTLS(cfg *tls.Config) Option {
 	return func(c *config) { c.tls = cfg }
 }
 
-// WithSecret makes every connection begin with this shared secret.
-func WithSecret(secret string) Option {
-	return func(c *config) { c.secret = &secret }
+// WithSecret is [WithSecrets] with one secret.
+func WithSecret(secret string) Option { return WithSecrets(secret) }
+
+// WithSecrets makes every connection begin with one of these shared secrets,
+// at least one; see [Server.SetSecrets] for how to change them. A right one is
+// accepted at once. A wrong one is answered error_auth after 0.2 s, ten times a
+// second for each address at most; beyond that the connection is closed after
+// 0.5 s without an answer. An address is an IPv4 address or the first 64 bits of
+// an IPv6 one; all who come over a unix socket are one, and so are those in
+// memory.
+//
+// Somebody with many connections may still try as many secrets every half
+// second. Make them long and random, as of 16 bytes from crypto/rand.
+func WithSecrets(secrets ...string) Option {
+	return func(c *config) { c.secrets = append([]string{}, secrets...) }
 }
 
 // WithLogger sets where the server logs, by default nowhere. What can repeat
@@ -190,9 +201,10 @@ func (c *config) validate() error {
 	for name, n := range map[string]int{"keys": c.maxLocks, "waiters": c.maxWaiters, "connections": c.maxConns, "connections per address": c.maxConnsPerIP} {
 		check(n >= 0, "the limit of %s must not be negative, is %d", name, n)
 	}
-	if c.secret != nil {
-		if err := wire.CheckSecret(*c.secret); err != nil {
-			errs = append(errs, fmt.Errorf("server: %w", err))
+	if c.secrets != nil {
+		var err error
+		if c.hashes, err = newSecretSet(c.secrets); err != nil {
+			errs = append(errs, err)
 		}
 	}
 	check(!c.inMemory || c.listener == nil, "in memory and a listener exclude each other")

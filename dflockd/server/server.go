@@ -26,8 +26,9 @@ type Server struct {
 	cfg      config
 	log      *limitedLog
 	hub      *hub
-	listener net.Listener // nil: in memory alone
-	metrics  *metricsPage // nil: none
+	listener net.Listener              // nil: in memory alone
+	metrics  *metricsPage              // nil: none
+	secrets  atomic.Pointer[secretSet] // nil: none, and that for good
 	guesses  guesses
 	features wire.Features
 	draining atomic.Bool // set before the first connection is kicked
@@ -39,7 +40,7 @@ type Server struct {
 
 	mu       sync.Mutex       // guards what follows; no I/O under it
 	conns    map[uint64]*conn // by the number in lc.ID
-	perIP    map[string]int
+	perIP    map[string]int   // by conn.from
 	lastConn uint64
 	figures  figures
 	closing  bool    // somebody closes what is in left
@@ -81,6 +82,7 @@ func Start(ctx context.Context, opts ...Option) (*Server, error) {
 			Strict: !cfg.autoRelease, ReadTimeout: cfg.readTimeout, MaxLease: cfg.maxLease, Fence: true, Tags: true, Ping: true,
 		},
 	}
+	s.secrets.Store(cfg.hashes)
 	s.hub.ticked = s.kickInDrain
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	if err := s.listen(ctx); err != nil {
@@ -214,7 +216,7 @@ func (s *Server) serve(nc net.Conn) bool {
 	c.room.L = &c.mu
 	c.lc.Owner = c
 	if _, memory := nc.(*memConn); !memory {
-		c.ip = hostOf(nc.RemoteAddr())
+		c.ip, c.from = addressOf(nc.RemoteAddr())
 	}
 	if s.cfg.tls != nil {
 		c.nc = tls.Server(nc, s.cfg.tls)
@@ -245,7 +247,7 @@ func (s *Server) admit(c *conn) (stopping bool, refusal string) {
 	case s.cfg.maxConns > 0 && len(s.conns) >= s.cfg.maxConns:
 		s.figures.Refused++
 		return false, "refused a connection: max-connections reached"
-	case s.cfg.maxConnsPerIP > 0 && c.ip != "" && s.perIP[c.ip] >= s.cfg.maxConnsPerIP:
+	case s.cfg.maxConnsPerIP > 0 && c.from != "" && s.perIP[c.from] >= s.cfg.maxConnsPerIP:
 		s.figures.Refused++
 		return false, "refused a connection: max-connections-per-ip reached"
 	}
@@ -254,7 +256,7 @@ func (s *Server) admit(c *conn) (stopping bool, refusal string) {
 	c.lc.ID = s.lastConn
 	s.conns[c.lc.ID] = c
 	if s.cfg.maxConnsPerIP > 0 {
-		s.perIP[c.ip]++
+		s.perIP[c.from]++
 	}
 	s.tasks.Go(c.serve)
 	return false, ""
@@ -297,8 +299,8 @@ func (s *Server) leave(c *conn) {
 	defer s.mu.Unlock()
 	delete(s.conns, c.lc.ID)
 	if s.cfg.maxConnsPerIP > 0 {
-		if s.perIP[c.ip]--; s.perIP[c.ip] == 0 {
-			delete(s.perIP, c.ip)
+		if s.perIP[c.from]--; s.perIP[c.from] == 0 {
+			delete(s.perIP, c.from)
 		}
 	}
 	if s.stopping && len(s.conns) == 0 {
@@ -317,13 +319,4 @@ func (s *Server) isStopping() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.stopping
-}
-
-// hostOf returns the address without its port.
-func hostOf(a net.Addr) string {
-	host, _, err := net.SplitHostPort(a.String())
-	if err != nil {
-		return a.String()
-	}
-	return host
 }
