@@ -117,7 +117,7 @@ func (c *conn) proceed() {
 }
 
 // finish ends c when it is read no more. What it owned is free when finish
-// returns; its socket is closed later.
+// returns, unless it was a lot; its socket is closed later.
 func (c *conn) finish() {
 	c.end()
 	c.srv.hub.closeConn(c)
