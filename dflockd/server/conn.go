@@ -14,9 +14,6 @@ import (
 )
 
 const (
-	// maxBacklog is how many bytes of requests a connection may send ahead
-	// while an earlier one waits or is worked on. Then it is read no further.
-	maxBacklog = 64 << 10
 	// flushSize is how many bytes of answers are gathered before a write.
 	flushSize = 32 << 10
 	// lingerTime is how long a connection that the server ends is still read,
@@ -129,7 +126,7 @@ func (c *conn) finish() {
 func (c *conn) push(b []byte) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for c.buf != nil && len(c.buf.in) >= maxBacklog && !c.ended {
+	for c.buf != nil && len(c.buf.in) >= c.srv.cfg.maxAhead && !c.ended {
 		c.room.Wait()
 	}
 	if c.ended {

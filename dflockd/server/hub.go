@@ -39,6 +39,8 @@ func newHub(cfg config) *hub {
 	h.table = locktable.New(locktable.Config{
 		MaxKeys:     cfg.maxLocks,
 		MaxWaiters:  cfg.maxWaiters,
+		MaxPlaces:   cfg.maxPlaces,
+		MaxSlots:    cfg.maxSlots,
 		KeepOnClose: !cfg.autoRelease,
 		Grace:       cfg.startupGrace,
 		Fence:       uint64(now.UnixNano()),
@@ -66,6 +68,9 @@ func (h *hub) call(now time.Duration, c *conn, r *wire.Request, key []byte) lock
 	wake := h.settleLocked(now)
 	h.mu.Unlock()
 	runAll(wake)
+	if res.Bound != 0 {
+		c.srv.log.warn("refused a claim: "+res.Bound.String()+" reached", "peer", c.ip, "conn", c.lc.ID)
+	}
 	return res
 }
 

@@ -28,6 +28,9 @@ type config struct {
 	autoRelease     bool
 	maxLocks        int
 	maxWaiters      int
+	maxPlaces       int
+	maxSlots        int
+	maxAhead        int
 	maxConns        int
 	maxConnsPerIP   int
 	tls             *tls.Config
@@ -35,6 +38,9 @@ type config struct {
 	hashes          *secretSet // of secrets; set by validate
 	logger          *slog.Logger
 }
+
+// minAhead is room for a request of the longest lines, several times.
+const minAhead = 4 << 10
 
 func defaults() config {
 	return config{
@@ -44,7 +50,12 @@ func defaults() config {
 		writeTimeout:    5 * time.Second,
 		shutdownTimeout: 30 * time.Second,
 		autoRelease:     true,
+		maxLease:        24 * time.Hour,
 		maxLocks:        1024,
+		maxPlaces:       10_000,
+		maxSlots:        10_000,
+		maxAhead:        64 << 10,
+		maxConnsPerIP:   16_384,
 		logger:          slog.New(slog.DiscardHandler),
 	}
 }
@@ -81,7 +92,7 @@ func WithDefaultLease(d time.Duration) Option {
 }
 
 // WithMaxLease caps leases: a longer one is shortened, and the reply says so.
-// It is a whole number of seconds; 0, the default, means no cap.
+// It is a whole number of seconds, by default a day; 0 means no cap.
 func WithMaxLease(d time.Duration) Option {
 	return func(c *config) { c.maxLease = d }
 }
@@ -140,6 +151,29 @@ func WithMaxWaiters(n int) Option {
 	return func(c *config) { c.maxWaiters = n }
 }
 
+// WithMaxPlacesPerConnection bounds how many claims of one connection may wait,
+// by default 10,000; 0 means any number. A claim beyond is answered
+// error_max_waiters, and the log says which bound it was.
+func WithMaxPlacesPerConnection(n int) Option {
+	return func(c *config) { c.maxPlaces = n }
+}
+
+// WithMaxSlotsPerConnection bounds how many slots one connection may hold,
+// those that it waits for included, by default 10,000; 0 means any number. A
+// claim beyond is answered error_max_locks, and the log says which bound it
+// was.
+func WithMaxSlotsPerConnection(n int) Option {
+	return func(c *config) { c.maxSlots = n }
+}
+
+// WithMaxBytesAhead bounds how many bytes of requests a connection may send
+// ahead while an earlier one waits, is worked on, or is being answered, by
+// default 64 KiB and at least 4 KiB. Beyond that it is not read until there is
+// room; that costs the client nothing but time.
+func WithMaxBytesAhead(n int) Option {
+	return func(c *config) { c.maxAhead = n }
+}
+
 // WithMaxConnections bounds the connections; more are accepted and closed at
 // once. 0, the default, means any number.
 func WithMaxConnections(n int) Option {
@@ -147,7 +181,8 @@ func WithMaxConnections(n int) Option {
 }
 
 // WithMaxConnectionsPerIP is WithMaxConnections for each client address, as
-// [WithSecrets] tells addresses apart. In-memory connections do not count.
+// [WithSecrets] tells addresses apart; by default 16,384. In-memory connections
+// do not count.
 func WithMaxConnectionsPerIP(n int) Option {
 	return func(c *config) { c.maxConnsPerIP = n }
 }
@@ -198,9 +233,10 @@ func (c *config) validate() error {
 	check(c.shutdownTimeout >= 0, "the shutdown timeout must not be negative, is %v", c.shutdownTimeout)
 	check(c.preAuthTimeout >= 0, "the pre-auth timeout must not be negative, is %v", c.preAuthTimeout)
 	check(c.startupGrace >= 0, "the startup grace must not be negative, is %v", c.startupGrace)
-	for name, n := range map[string]int{"keys": c.maxLocks, "waiters": c.maxWaiters, "connections": c.maxConns, "connections per address": c.maxConnsPerIP} {
+	for name, n := range map[string]int{"keys": c.maxLocks, "waiters": c.maxWaiters, "places per connection": c.maxPlaces, "slots per connection": c.maxSlots, "connections": c.maxConns, "connections per address": c.maxConnsPerIP} {
 		check(n >= 0, "the limit of %s must not be negative, is %d", name, n)
 	}
+	check(c.maxAhead >= minAhead, "the bytes that a connection may send ahead must be at least %d, not %d", minAhead, c.maxAhead)
 	if c.secrets != nil {
 		var err error
 		if c.hashes, err = newSecretSet(c.secrets); err != nil {

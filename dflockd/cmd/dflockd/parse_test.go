@@ -32,6 +32,7 @@ func TestDefaultsAreThoseOfTheOriginal(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, &settings{
 		host: "127.0.0.1", port: 6388, defaultLease: 33 * time.Second, autoRelease: true, maxLocks: 1024,
+		maxLease: 24 * time.Hour, maxPlaces: 10_000, maxSlots: 10_000, maxAhead: 64 << 10, maxConnsPerIP: 16_384,
 		readTimeout: 23 * time.Second, writeTimeout: 5 * time.Second, shutdownTimeout: 30 * time.Second, unused: time.Minute,
 	}, s)
 }
@@ -40,7 +41,7 @@ func TestEachSettingIsReadFromItsFlagAndFromItsVariable(t *testing.T) {
 	secretFile := file(t, "sesame\n")
 	for _, sec := range sections {
 		for _, row := range sec.settings {
-			value := map[string]string{"SECONDS": "7", "N": "7", "PORT": "7", "ADDRESS": "::1", "HOST:PORT": ":9", "FILE": secretFile, "SECRET": "sesame", "": "yes"}[row.value]
+			value := map[string]string{"SECONDS": "7", "N": "7", "BYTES": "7000", "PORT": "7", "ADDRESS": "::1", "HOST:PORT": ":9", "FILE": secretFile, "SECRET": "sesame", "": "yes"}[row.value]
 			if row.flag == "auto-release-on-disconnect" {
 				value = "no"
 			}

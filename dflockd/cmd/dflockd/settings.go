@@ -26,6 +26,9 @@ type settings struct {
 	autoRelease     bool
 	maxLocks        int
 	maxWaiters      int
+	maxPlaces       int
+	maxSlots        int
+	maxAhead        int
 	maxConns        int
 	maxConnsPerIP   int
 	readTimeout     time.Duration
@@ -75,7 +78,7 @@ var sections = []section{
 	}},
 	{"Leases", []setting{
 		{"default-lease-ttl", env("DEFAULT_LEASE_TTL_S"), "SECONDS", "33", "lease of requests that ask for none", duration(func(s *settings) *time.Duration { return &s.defaultLease }, 1)},
-		{"max-lease", env("MAX_LEASE_S"), "SECONDS", "0", "shorten longer leases to this; 0: any lease", duration(func(s *settings) *time.Duration { return &s.maxLease }, 0)},
+		{"max-lease", env("MAX_LEASE_S"), "SECONDS", "86400", "shorten longer leases to this; 0: any lease", duration(func(s *settings) *time.Duration { return &s.maxLease }, 0)},
 		{"auto-release-on-disconnect", env("AUTO_RELEASE_ON_DISCONNECT"), "", "on", "free the slots of a connection that closes", boolean(func(s *settings) *bool { return &s.autoRelease }, true)},
 		{"no-auto-release-on-disconnect", nil, "", "", "keep them held until their leases end", boolean(func(s *settings) *bool { return &s.autoRelease }, false)},
 		{"startup-grace", env("STARTUP_GRACE_S"), "SECONDS", "0", "grant nothing for so long after the start: the longest lease that a server before this one may have granted", duration(func(s *settings) *time.Duration { return &s.startupGrace }, 0)},
@@ -83,8 +86,11 @@ var sections = []section{
 	{"Limits", []setting{
 		{"max-locks", env("MAX_LOCKS"), "N", "1024", "keys that are held or waited for; 0: any number", number(func(s *settings) *int { return &s.maxLocks }, 0, 1<<31-1)},
 		{"max-waiters", env("MAX_WAITERS"), "N", "0", "claims that wait for one key; 0: any number", number(func(s *settings) *int { return &s.maxWaiters }, 0, 1<<31-1)},
+		{"max-places-per-connection", env("MAX_PLACES_PER_CONNECTION"), "N", "10000", "claims of one connection that wait; 0: any number", number(func(s *settings) *int { return &s.maxPlaces }, 0, 1<<31-1)},
+		{"max-slots-per-connection", env("MAX_SLOTS_PER_CONNECTION"), "N", "10000", "slots that one connection holds or waits for; 0: any number", number(func(s *settings) *int { return &s.maxSlots }, 0, 1<<31-1)},
+		{"max-bytes-ahead", env("MAX_BYTES_AHEAD"), "BYTES", "65536", "requests that a connection may send ahead of its answers; then it is not read", number(func(s *settings) *int { return &s.maxAhead }, 4096, 1<<31-1)},
 		{"max-connections", env("MAX_CONNECTIONS"), "N", "0", "connections; 0: any number", number(func(s *settings) *int { return &s.maxConns }, 0, 1<<31-1)},
-		{"max-connections-per-ip", env("MAX_CONNECTIONS_PER_IP"), "N", "0", "connections from one address; 0: any number", number(func(s *settings) *int { return &s.maxConnsPerIP }, 0, 1<<31-1)},
+		{"max-connections-per-ip", env("MAX_CONNECTIONS_PER_IP"), "N", "16384", "connections from one address (IPv6: from the first 64 bits; unix socket: all); 0: any number", number(func(s *settings) *int { return &s.maxConnsPerIP }, 0, 1<<31-1)},
 	}},
 	{"Time for clients", []setting{
 		{"read-timeout", env("READ_TIMEOUT_S"), "SECONDS", "23", "cut off a client that sends no whole request for so long, and does not wait for an answer", duration(func(s *settings) *time.Duration { return &s.readTimeout }, 1)},
@@ -225,6 +231,9 @@ func (s *settings) options(log *slog.Logger) ([]server.Option, error) {
 		server.WithAutoRelease(s.autoRelease),
 		server.WithMaxLocks(s.maxLocks),
 		server.WithMaxWaiters(s.maxWaiters),
+		server.WithMaxPlacesPerConnection(s.maxPlaces),
+		server.WithMaxSlotsPerConnection(s.maxSlots),
+		server.WithMaxBytesAhead(s.maxAhead),
 		server.WithMaxConnections(s.maxConns),
 		server.WithMaxConnectionsPerIP(s.maxConnsPerIP),
 		server.WithReadTimeout(s.readTimeout),

@@ -75,6 +75,27 @@ var rules = []broken{
 		test: "dflockd/internal/locktable.TestTableDoesWhatTheModelDoes",
 	},
 	{
+		rule: "the places of a connection are bounded",
+		file: "dflockd/internal/locktable/bounds.go",
+		old:  "over(c.waiting, t.cfg.MaxPlaces)",
+		new:  "false",
+		test: "dflockd/server.TestConnectionThatTakesTooMuchIsToldWhichBoundItMet",
+	},
+	{
+		rule: "the slots of a connection are bounded, those that it waits for included",
+		file: "dflockd/internal/locktable/bounds.go",
+		old:  "over(c.held+c.waiting, t.cfg.MaxSlots)",
+		new:  "over(c.held, t.cfg.MaxSlots)",
+		test: "dflockd/server.TestConnectionThatTakesTooMuchIsToldWhichBoundItMet",
+	},
+	{
+		rule: "the requests that a connection sends ahead are bounded",
+		file: "dflockd/server/conn.go",
+		old:  "len(c.buf.in) >= c.srv.cfg.maxAhead",
+		new:  "len(c.buf.in) >= 1<<30",
+		test: "dflockd/server.TestRequestsSentAheadOfOneThatWaitsAreBounded",
+	},
+	{
 		rule: "nothing is granted in the grace after a start",
 		file: "dflockd/internal/locktable/table.go",
 		old:  "frozen: cfg.Grace > 0,",
