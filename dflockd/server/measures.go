@@ -13,7 +13,7 @@ import (
 // measures is one snapshot of what is to be seen at /metrics.
 type measures struct {
 	locktable.Totals
-	answered    answers
+	answered    byStatus
 	grace       time.Duration // what is left of it
 	connections int
 	draining    bool
@@ -22,8 +22,8 @@ type measures struct {
 	process     processFigures
 }
 
-// answers counts by status what requests of the lock table came to.
-type answers [wire.ErrorOther + 1]uint64
+// byStatus counts what requests to the lock table came to.
+type byStatus [wire.ErrorOther + 1]uint64
 
 // measure is cheap: it neither lists keys nor stops the server for longer than
 // a copy of some counters takes.

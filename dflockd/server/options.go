@@ -8,8 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"time"
-
-	"github.com/berth-go/berth/dflockd/internal/wire"
 )
 
 // An Option changes a setting of [Start].
@@ -35,13 +33,20 @@ type config struct {
 	autoRelease     bool
 	maxLocks        int
 	maxWaiters      int
+	maxPlaces       int
+	maxSlots        int
+	maxAhead        int
 	maxConns        int
 	maxConnsPerIP   int
 	tls             *tls.Config
-	secret          *string
+	secrets         []string   // nil: none is asked for
+	hashes          *secretSet // of secrets; set by validate
 	logger          *slog.Logger
 	nilOption       bool
 }
+
+// minAhead is room for a request of the longest lines, several times.
+const minAhead = 4 << 10
 
 func defaults() config {
 	return config{
@@ -54,6 +59,10 @@ func defaults() config {
 		startupGrace:    unset,
 		autoRelease:     true,
 		maxLocks:        1024,
+		maxPlaces:       10_000,
+		maxSlots:        10_000,
+		maxAhead:        64 << 10,
+		maxConnsPerIP:   16_384,
 		logger:          slog.New(slog.DiscardHandler),
 	}
 }
@@ -91,8 +100,8 @@ func WithDefaultLease(d time.Duration) Option {
 }
 
 // WithMaxLease caps leases: a longer one is shortened, and the reply says so.
-// It is a whole number of seconds; 0 means no cap. By default there is none,
-// but for a strict server on a fixed address: there it is 60 s, or the default
+// It is a whole number of seconds; 0 means no cap. By default it is a day, but
+// for a strict server on a fixed address: there it is 60 s, or the default
 // lease if that is longer, see [WithStartupGrace].
 func WithMaxLease(d time.Duration) Option {
 	return func(c *config) { c.maxLease = d }
@@ -119,8 +128,8 @@ func WithShutdownTimeout(d time.Duration) Option {
 }
 
 // WithPreAuthTimeout sets how long a connection may take to finish the TLS
-// handshake and, where there is a secret, to show it. 0, the default, means
-// as long as the read timeout.
+// handshake and, where there is a secret, to show it. Then it is closed without
+// an answer. 0, the default, means as long as the read timeout.
 func WithPreAuthTimeout(d time.Duration) Option {
 	return func(c *config) { c.preAuthTimeout = d }
 }
@@ -159,14 +168,38 @@ func WithMaxWaiters(n int) Option {
 	return func(c *config) { c.maxWaiters = n }
 }
 
+// WithMaxPlacesPerConnection bounds how many claims of one connection may wait,
+// by default 10,000; 0 means any number. A claim beyond is answered
+// error_max_waiters, and the log says which bound it was.
+func WithMaxPlacesPerConnection(n int) Option {
+	return func(c *config) { c.maxPlaces = n }
+}
+
+// WithMaxSlotsPerConnection bounds how many slots one connection may hold,
+// those that it waits for included, by default 10,000; 0 means any number. A
+// claim beyond is answered error_max_locks, and the log says which bound it
+// was.
+func WithMaxSlotsPerConnection(n int) Option {
+	return func(c *config) { c.maxSlots = n }
+}
+
+// WithMaxBytesAhead bounds how many bytes of requests a connection may send
+// ahead while an earlier one waits, is worked on, or is being answered, by
+// default 64 KiB and at least 4 KiB. Beyond that it is not read until there is
+// room; that costs the client nothing but time.
+func WithMaxBytesAhead(n int) Option {
+	return func(c *config) { c.maxAhead = n }
+}
+
 // WithMaxConnections bounds the connections; more are accepted and closed at
 // once. 0, the default, means any number.
 func WithMaxConnections(n int) Option {
 	return func(c *config) { c.maxConns = n }
 }
 
-// WithMaxConnectionsPerIP is WithMaxConnections for each client address.
-// In-memory connections do not count.
+// WithMaxConnectionsPerIP is WithMaxConnections for each client address, as
+// [WithSecrets] tells addresses apart; by default 16,384. In-memory connections
+// do not count.
 func WithMaxConnectionsPerIP(n int) Option {
 	return func(c *config) { c.maxConnsPerIP = n }
 }
@@ -177,9 +210,21 @@ func WithTLS(cfg *tls.Config) Option {
 	return func(c *config) { c.tls = cfg }
 }
 
-// WithSecret makes every connection begin with this shared secret.
-func WithSecret(secret string) Option {
-	return func(c *config) { c.secret = &secret }
+// WithSecret is [WithSecrets] with one secret.
+func WithSecret(secret string) Option { return WithSecrets(secret) }
+
+// WithSecrets makes every connection begin with one of these shared secrets,
+// at least one; see [Server.SetSecrets] for how to change them. A right one is
+// accepted at once. A wrong one is answered error_auth after 0.2 s, ten times a
+// second for each address at most; beyond that the connection is closed after
+// 0.5 s without an answer. An address is an IPv4 address or the first 64 bits of
+// an IPv6 one, and a user of a Unix socket on Linux (elsewhere all of its users
+// are one, and so are those in memory).
+//
+// Somebody with many connections may still try as many secrets every half
+// second. Make them long and random, as of 16 bytes from crypto/rand.
+func WithSecrets(secrets ...string) Option {
+	return func(c *config) { c.secrets = append([]string{}, secrets...) }
 }
 
 // WithLogger sets where the server logs, by default nowhere. What can repeat
@@ -205,12 +250,14 @@ func (c *config) validate() error {
 	check(c.shutdownTimeout >= 0, "the shutdown timeout must not be negative, is %v", c.shutdownTimeout)
 	check(c.preAuthTimeout >= 0, "the pre-auth timeout must not be negative, is %v", c.preAuthTimeout)
 	check(c.startupGrace >= 0, "the startup grace must not be negative, is %v", c.startupGrace)
-	for name, n := range map[string]int{"keys": c.maxLocks, "waiters": c.maxWaiters, "connections": c.maxConns, "connections per address": c.maxConnsPerIP} {
+	for name, n := range map[string]int{"keys": c.maxLocks, "waiters": c.maxWaiters, "places per connection": c.maxPlaces, "slots per connection": c.maxSlots, "connections": c.maxConns, "connections per address": c.maxConnsPerIP} {
 		check(n >= 0, "the limit of %s must not be negative, is %d", name, n)
 	}
-	if c.secret != nil {
-		if err := wire.CheckSecret(*c.secret); err != nil {
-			errs = append(errs, fmt.Errorf("server: %w", err))
+	check(c.maxAhead >= minAhead, "the bytes that a connection may send ahead must be at least %d, not %d", minAhead, c.maxAhead)
+	if c.secrets != nil {
+		var err error
+		if c.hashes, err = newSecretSet(c.secrets); err != nil {
+			errs = append(errs, err)
 		}
 	}
 	check(!c.inMemory || c.listener == nil, "in memory and a listener exclude each other")

@@ -23,6 +23,9 @@ import (
 // one, and so its startup grace.
 const strictLongestLease = time.Minute
 
+// longestLease is the longest lease of any other server that is not told one.
+const longestLease = 24 * time.Hour
+
 // unset stands for a duration that no option has set.
 const unset = time.Duration(math.MinInt64)
 
@@ -38,7 +41,7 @@ func WithUnsafeShortStartupGrace() Option {
 func (c *config) fillIn() {
 	owes := c.owesGrace()
 	if c.maxLease == unset {
-		c.maxLease = 0
+		c.maxLease = longestLease
 		if owes {
 			c.maxLease = max(strictLongestLease, c.defaultLease)
 		}

@@ -29,10 +29,10 @@ func TestStrictServerOnAFixedAddressHasALongestLeaseAndAGraceOfThatLength(t *tes
 		"a default lease over a minute":  {[]Option{fixed, strict, WithDefaultLease(90 * time.Second)}, 90 * time.Second, 90 * time.Second},
 		"an unsafe grace, asked for":     {[]Option{fixed, strict, WithStartupGrace(0), WithUnsafeShortStartupGrace()}, time.Minute, 0},
 		"any lease, asked for":           {[]Option{fixed, strict, WithMaxLease(0), WithUnsafeShortStartupGrace()}, 0, time.Minute},
-		"immediate release":              {[]Option{fixed}, 0, 0},
-		"strict on a free port":          {[]Option{WithAddress("127.0.0.1:0"), strict}, 0, 0},
-		"strict in memory":               {[]Option{WithInMemory(), strict}, 0, 0},
-		"strict on a free port, a grace": {[]Option{WithAddress("127.0.0.1:0"), strict, WithStartupGrace(time.Second)}, 0, time.Second},
+		"immediate release":              {[]Option{fixed}, longestLease, 0},
+		"strict on a free port":          {[]Option{WithAddress("127.0.0.1:0"), strict}, longestLease, 0},
+		"strict in memory":               {[]Option{WithInMemory(), strict}, longestLease, 0},
+		"strict on a free port, a grace": {[]Option{WithAddress("127.0.0.1:0"), strict, WithStartupGrace(time.Second)}, longestLease, time.Second},
 	} {
 		c, err := settled(tc.opts...)
 		require.NoError(t, err, name)

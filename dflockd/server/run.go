@@ -112,8 +112,7 @@ func (c *conn) work(out []byte) []byte {
 		n, state := cutRequest(rest, &lines)
 		if state == tooLong {
 			c.srv.malformed.Add(1)
-			out = wire.AppendReply(out, wire.Ping, wire.Reply{Status: c.refusal()})
-			c.end()
+			out = c.refuseLine(out)
 		}
 		if state != complete {
 			break
@@ -133,12 +132,13 @@ func (c *conn) work(out []byte) []byte {
 	return out
 }
 
-// refusal is the status for what is no request at all.
-func (c *conn) refusal() wire.Status {
-	if c.authed {
-		return wire.Error
+// refuseLine ends a connection that sends what is no request at all.
+func (c *conn) refuseLine(out []byte) []byte {
+	if !c.authed {
+		return c.turnAway(out, 0)
 	}
-	return wire.ErrorAuth
+	c.end()
+	return wire.AppendReply(out, wire.Ping, wire.Reply{Status: wire.Error})
 }
 
 // request does one request. It returns false if no more may be done now:

@@ -26,9 +26,10 @@ type Server struct {
 	cfg       config
 	log       *limitedLog
 	hub       *hub
-	listener  net.Listener // nil: no TCP
-	unix      net.Listener // nil: no Unix socket
-	metrics   *metricsPage // nil: none
+	listener  net.Listener              // nil: no TCP
+	unix      net.Listener              // nil: no Unix socket
+	metrics   *metricsPage              // nil: none
+	secrets   atomic.Pointer[secretSet] // nil: none, and that for good
 	guesses   guesses
 	features  wire.Features
 	draining  atomic.Bool   // set before the first connection is kicked
@@ -41,7 +42,7 @@ type Server struct {
 
 	mu       sync.Mutex       // guards what follows; no I/O under it
 	conns    map[uint64]*conn // by the number in lc.ID
-	perIP    map[string]int
+	perIP    map[string]int   // by conn.from
 	lastConn uint64
 	figures  figures
 	closing  bool    // somebody closes what is in left
@@ -88,6 +89,7 @@ func Start(ctx context.Context, opts ...Option) (*Server, error) {
 			Strict: !cfg.autoRelease, ReadTimeout: cfg.readTimeout, MaxLease: cfg.maxLease, Fence: true, Tags: true, Ping: true,
 		},
 	}
+	s.secrets.Store(cfg.hashes)
 	s.hub.ticked = s.kickInDrain
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	if err := s.listen(ctx); err != nil {
@@ -250,7 +252,7 @@ func (s *Server) serve(nc net.Conn) bool {
 	c := &conn{srv: s, nc: nc, raw: nc}
 	c.room.L = &c.mu
 	c.lc.Owner = c
-	c.ip = peerOf(nc)
+	c.ip, c.from = peerOf(nc)
 	if s.cfg.tls != nil {
 		c.nc = tls.Server(nc, s.cfg.tls)
 	}
@@ -280,7 +282,7 @@ func (s *Server) admit(c *conn) (stopping bool, refusal string) {
 	case s.cfg.maxConns > 0 && len(s.conns) >= s.cfg.maxConns:
 		s.figures.Refused++
 		return false, "refused a connection: max-connections reached"
-	case s.cfg.maxConnsPerIP > 0 && c.ip != "" && s.perIP[c.ip] >= s.cfg.maxConnsPerIP:
+	case s.cfg.maxConnsPerIP > 0 && c.from != "" && s.perIP[c.from] >= s.cfg.maxConnsPerIP:
 		s.figures.Refused++
 		s.figures.RefusedByAddress++
 		return false, "refused a connection: max-connections-per-ip reached"
@@ -290,7 +292,7 @@ func (s *Server) admit(c *conn) (stopping bool, refusal string) {
 	c.lc.ID = s.lastConn
 	s.conns[c.lc.ID] = c
 	if s.cfg.maxConnsPerIP > 0 {
-		s.perIP[c.ip]++
+		s.perIP[c.from]++
 	}
 	s.tasks.Go(c.serve)
 	return false, ""
@@ -333,8 +335,8 @@ func (s *Server) leave(c *conn) {
 	defer s.mu.Unlock()
 	delete(s.conns, c.lc.ID)
 	if s.cfg.maxConnsPerIP > 0 {
-		if s.perIP[c.ip]--; s.perIP[c.ip] == 0 {
-			delete(s.perIP, c.ip)
+		if s.perIP[c.from]--; s.perIP[c.from] == 0 {
+			delete(s.perIP, c.from)
 		}
 	}
 	if s.stopping && len(s.conns) == 0 {
@@ -353,26 +355,4 @@ func (s *Server) isStopping() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.stopping
-}
-
-// peerOf returns whom limits of one address are about: the address without its
-// port, or the user of a Unix socket. It is "" for connections that do not
-// count, such as those in memory.
-func peerOf(nc net.Conn) string {
-	switch nc := nc.(type) {
-	case *memConn:
-		return ""
-	case *net.UnixConn:
-		return unixPeer(nc)
-	}
-	return hostOf(nc.RemoteAddr())
-}
-
-// hostOf returns the address without its port.
-func hostOf(a net.Addr) string {
-	host, _, err := net.SplitHostPort(a.String())
-	if err != nil {
-		return a.String()
-	}
-	return host
 }

@@ -20,8 +20,8 @@ const maxUnixPath = 80
 // serves is an error, and so is anything else at path. The socket is removed
 // when the server shuts down.
 //
-// Connections count, for limits of one address, by the user of the process at
-// the other end, where the system is Linux; elsewhere they do not count.
+// For limits of one address, and for wrong secrets, the user at the other end
+// is the address where the system is Linux; elsewhere all are one.
 func WithUnixSocket(path string, mode fs.FileMode) Option {
 	return func(c *config) { c.unixPath, c.unixMode, c.unix = path, mode, true }
 }

@@ -25,6 +25,7 @@ func TestDefaultsAreThoseOfTheOriginal(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, &settings{
 		host: "127.0.0.1", port: 6388, unixMode: 0o600, defaultLease: 33 * time.Second, autoRelease: true, maxLocks: 1024,
+		maxPlaces: 10_000, maxSlots: 10_000, maxAhead: 64 << 10, maxConnsPerIP: 16_384,
 		readTimeout: 23 * time.Second, writeTimeout: 5 * time.Second, shutdownTimeout: 30 * time.Second, unused: time.Minute,
 	}, s)
 }
@@ -32,7 +33,7 @@ func TestDefaultsAreThoseOfTheOriginal(t *testing.T) {
 func TestEachSettingIsReadFromItsFlagAndFromItsVariable(t *testing.T) {
 	secretFile := file(t, "sesame\n")
 	values := map[string]string{
-		"SECONDS": "7", "N": "7", "PORT": "7", "ADDRESS": "::1", "HOST:PORT": ":9", "FILE": secretFile, "SECRET": "sesame",
+		"SECONDS": "7", "N": "7", "PORT": "7", "ADDRESS": "::1", "HOST:PORT": ":9", "FILE": secretFile, "SECRET": "sesame", "BYTES": "7000",
 		"PATH": "/run/dflockd", "MODE": "660", "text|json": "json", "LEVEL": "warn", "": "yes", "NAME": "example.org",
 	}
 	for _, cl := range []*commandLine{&serving, &pinging} {

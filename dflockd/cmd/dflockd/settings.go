@@ -21,6 +21,9 @@ type settings struct {
 	autoRelease     bool
 	maxLocks        int
 	maxWaiters      int
+	maxPlaces       int
+	maxSlots        int
+	maxAhead        int
 	maxConns        int
 	maxConnsPerIP   int
 	readTimeout     time.Duration
@@ -102,7 +105,7 @@ Each flag may also be set by the environment variable beside it. The flag wins.
 		}},
 		{"Leases", []setting{
 			{"default-lease-ttl", env("DEFAULT_LEASE_TTL_S"), "SECONDS", "33", "lease of requests that ask for none", duration(func(s *settings) *time.Duration { return &s.defaultLease }, 1)},
-			{"max-lease", env("MAX_LEASE_S"), "SECONDS", "", "shorten longer leases to this; 0: any lease (left out: 60, or the default lease if that is longer, without auto-release on a fixed port, else 0)", given(func(s *settings) **time.Duration { return &s.maxLease })},
+			{"max-lease", env("MAX_LEASE_S"), "SECONDS", "", "shorten longer leases to this; 0: any lease (left out: 60, or the default lease if that is longer, without auto-release on a fixed port, else 86400)", given(func(s *settings) **time.Duration { return &s.maxLease })},
 			{"auto-release-on-disconnect", env("AUTO_RELEASE_ON_DISCONNECT"), "", "on", "free the slots of a connection that closes", boolean(func(s *settings) *bool { return &s.autoRelease }, true)},
 			{"no-auto-release-on-disconnect", nil, "", "", "strict mode: keep them held until their leases end, also over a restart", boolean(func(s *settings) *bool { return &s.autoRelease }, false)},
 			{"startup-grace", env("STARTUP_GRACE_S"), "SECONDS", "", "grant nothing for so long after the start: the longest lease that a server before this one may have granted (left out: max-lease without auto-release on a fixed port, else 0)", given(func(s *settings) **time.Duration { return &s.startupGrace })},
@@ -111,8 +114,11 @@ Each flag may also be set by the environment variable beside it. The flag wins.
 		{"Limits", []setting{
 			{"max-locks", env("MAX_LOCKS"), "N", "1024", "keys that are held or waited for; 0: any number", number(func(s *settings) *int { return &s.maxLocks }, 0, 1<<31-1)},
 			{"max-waiters", env("MAX_WAITERS"), "N", "0", "claims that wait for one key; 0: any number", number(func(s *settings) *int { return &s.maxWaiters }, 0, 1<<31-1)},
+			{"max-places-per-connection", env("MAX_PLACES_PER_CONNECTION"), "N", "10000", "claims of one connection that wait; 0: any number", number(func(s *settings) *int { return &s.maxPlaces }, 0, 1<<31-1)},
+			{"max-slots-per-connection", env("MAX_SLOTS_PER_CONNECTION"), "N", "10000", "slots that one connection holds or waits for; 0: any number", number(func(s *settings) *int { return &s.maxSlots }, 0, 1<<31-1)},
+			{"max-bytes-ahead", env("MAX_BYTES_AHEAD"), "BYTES", "65536", "requests that a connection may send ahead of its answers; then it is not read", number(func(s *settings) *int { return &s.maxAhead }, 4096, 1<<31-1)},
 			{"max-connections", env("MAX_CONNECTIONS"), "N", "0", "connections; 0: any number", number(func(s *settings) *int { return &s.maxConns }, 0, 1<<31-1)},
-			{"max-connections-per-ip", env("MAX_CONNECTIONS_PER_IP"), "N", "0", "connections from one address, or of one user of the Unix socket; 0: any number", number(func(s *settings) *int { return &s.maxConnsPerIP }, 0, 1<<31-1)},
+			{"max-connections-per-ip", env("MAX_CONNECTIONS_PER_IP"), "N", "16384", "connections from one address (IPv6: from the first 64 bits; Unix socket: of one user); 0: any number", number(func(s *settings) *int { return &s.maxConnsPerIP }, 0, 1<<31-1)},
 		}},
 		{"Time for clients", []setting{
 			{"read-timeout", env("READ_TIMEOUT_S"), "SECONDS", "23", "cut off a client that sends no whole request for so long, and does not wait for an answer", duration(func(s *settings) *time.Duration { return &s.readTimeout }, 1)},

@@ -26,7 +26,7 @@ type Totals struct {
 // Totals returns what the table holds now, and what has happened.
 func (t *Table) Totals() Totals {
 	return Totals{
-		Keys: len(t.keys), Held: len(t.tokens), Waiting: t.waiting, Places: len(t.places), Counters: t.count,
+		Keys: t.keys.len, Held: t.tokens.len, Waiting: t.waiting, Places: t.places, Counters: t.count,
 		Waits: t.waits, Holds: t.holds,
 	}
 }
@@ -38,18 +38,19 @@ func (t *Table) Frozen() bool { return t.frozen }
 // Keys appends the state of at most limit keys to dst, in no order.
 func (t *Table) Keys(now time.Duration, dst []KeyInfo, limit int) []KeyInfo {
 	t.Advance(now)
-	for _, l := range t.keys {
+	t.keys.each(func(l *lock) bool {
 		if limit--; limit < 0 {
-			break
+			return false
 		}
 		info := KeyInfo{Key: l.key, Limit: l.limit, Holders: l.held, Waiters: l.waiting.len}
 		if l.limit == 1 && l.last != nil {
 			info.Left = l.last.due - t.now
-			if l.last.conn != nil {
+			if l.last.conn != nil && !l.last.conn.closed {
 				info.Owner = l.last.conn.ID
 			}
 		}
 		dst = append(dst, info)
-	}
+		return true
+	})
 	return dst
 }
