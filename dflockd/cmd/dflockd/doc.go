@@ -18,8 +18,10 @@
 // otherwise: a slot that the server granted before it was restarted may still be
 // held. A grace shorter than the longest lease has to be asked for by name.
 //
-// SIGHUP reads the certificates again, and drains nothing: connections stay, and
-// a file that is broken changes nothing. SIGINT or SIGTERM drains the server:
+// SIGHUP reads certificates and the secret's file again, and drains nothing:
+// connections stay, and if a file is broken nothing changes. The file may hold
+// two secrets, a line each, of which either is right: add the new one above the
+// old one, reload, change the clients, remove the old one, reload. SIGINT or SIGTERM drains the server:
 // nothing is granted any more, whoever waits is told so, and holders are served
 // until they release or the shutdown timeout ends. A second one ends it at once.
 //

@@ -45,7 +45,7 @@ answers in its startup grace too.
 		}},
 		{"Security", []setting{
 			secretRow.describe("secret to show; others can see it in the process list"),
-			secretFileRow.describe("file with the secret"),
+			secretFileRow.describe("file with the secret; of two lines the first counts"),
 			{"tls", nil, "", "off", "speak TLS, and check the server's name", boolean(func(s *settings) *bool { return &s.probe.tls }, true)},
 			{"tls-ca", nil, "FILE", "", "trust the authorities in this file, in PEM, instead of the system's; means --tls", text(func(s *settings) *string { return &s.probe.ca })},
 			{"tls-server-name", nil, "NAME", "", "the name to check, if it is not the address; means --tls", text(func(s *settings) *string { return &s.probe.serverName })},

@@ -7,8 +7,9 @@ import (
 	"strings"
 )
 
-// maxSecrets is how many secrets a file may hold.
-const maxSecrets = 1
+// maxSecrets is how many secrets may be right at once: a new one and the one
+// that it replaces.
+const maxSecrets = 2
 
 // A secretSource is where the shared secret comes from. The zero value says
 // that there is none.
@@ -68,7 +69,7 @@ func (s *secretSource) read() ([]string, error) {
 	case n == 0:
 		return nil, fmt.Errorf("the file %s holds no secret", s.file)
 	case n > maxSecrets:
-		return nil, fmt.Errorf("the file %s holds %d lines: it may hold one secret", s.file, n)
+		return nil, fmt.Errorf("the file %s holds %d lines: it may hold a secret and the one that it replaces", s.file, n)
 	}
 	return secrets, nil
 }

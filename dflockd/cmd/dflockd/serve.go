@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -84,27 +85,37 @@ func (d *daemon) drain() error {
 	return d.srv.Shutdown(ctx)
 }
 
-// reload reads certificates again. If anything is wrong with any of them, all stay
-// as they were.
+// reload reads certificates and secrets again. If anything is wrong with any
+// of them, all stay as they were.
 func (d *daemon) reload() {
 	d.tell(d.notify.reloading())
 	defer func() { d.tell(d.notify.ready(d.status())) }()
 	if err := d.readAgain(); err != nil {
-		d.log.Error("reload failed: certificates stay as they were", "error", err)
+		d.log.Error("reload failed: certificates and secrets stay as they were", "error", err)
 		return
 	}
-	d.log.Info("reloaded certificates")
+	d.log.Info("reloaded certificates and secrets")
 }
 
 func (d *daemon) readAgain() error {
-	if d.certs == nil {
-		return nil
-	}
-	cfg, err := d.certs.read()
+	secrets, err := d.set.secret.read()
 	if err != nil {
 		return err
 	}
-	d.certs.current.Store(cfg)
+	var cfg *tls.Config
+	if d.certs != nil {
+		if cfg, err = d.certs.read(); err != nil {
+			return err
+		}
+	}
+	if len(secrets) > 0 {
+		if err := d.srv.SetSecrets(secrets...); err != nil {
+			return err
+		}
+	}
+	if cfg != nil { // nothing can fail any more
+		d.certs.current.Store(cfg)
+	}
 	return nil
 }
 
@@ -167,7 +178,7 @@ func (d *daemon) guards(opts []server.Option) ([]server.Option, error) {
 		return nil, fmt.Errorf("secret: %w", err)
 	}
 	if len(secrets) > 0 {
-		opts = append(opts, server.WithSecret(secrets[0]))
+		opts = append(opts, server.WithSecrets(secrets...))
 	}
 	if d.certs, err = openCertificates(d.set); err != nil {
 		return nil, err

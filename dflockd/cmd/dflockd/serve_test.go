@@ -39,7 +39,7 @@ func TestSIGHUPReloadsCertificatesAndDrainsNothing(t *testing.T) {
 
 	certificate(t, cert, key, "second")
 	p.signal(t, syscall.SIGHUP)
-	p.logged(t, "reloaded certificates")
+	p.logged(t, "reloaded certificates and secrets")
 	require.Equal(t, "second", shown(t, p.address))
 	require.Equal(t, "ok 33", ask(t, nc, r, "n|k|"+token), "who is connected stays")
 	require.Contains(t, ask(t, nc, r, "l|other|0"), "ok ", "nothing drains")
@@ -70,6 +70,56 @@ func TestABrokenFileAtSIGHUPChangesNothingAndIsLoggedAsAnError(t *testing.T) {
 	}
 	p.signal(t, syscall.SIGHUP)
 	p.logged(t, "reloaded")
+}
+
+// accepted reports whether this secret is right now.
+func (p *program) accepted(t *testing.T, secret string) bool {
+	nc, r := p.dial(t)
+	return ask(t, nc, r, "auth|_|"+secret) == "ok"
+}
+
+func TestSecretIsChangedWithoutAnOutage(t *testing.T) {
+	secrets := file(t, "old\n")
+	p := startProgram(t, "--auth-token-file", secrets)
+	reload := func(text string) {
+		require.NoError(t, os.WriteFile(secrets, []byte(text), 0o600))
+		p.signal(t, syscall.SIGHUP)
+		p.logged(t, "reloaded certificates and secrets")
+	}
+	nc, r := p.dial(t)
+	require.Equal(t, "ok", ask(t, nc, r, "auth|_|old"))
+	require.False(t, p.accepted(t, "new"))
+
+	reload("new\nold\n")
+	require.True(t, p.accepted(t, "new"))
+	require.True(t, p.accepted(t, "old"), "clients that have the old one still come")
+	reload("new\n")
+	require.True(t, p.accepted(t, "new"))
+	require.False(t, p.accepted(t, "old"))
+	require.Contains(t, ask(t, nc, r, "l|k|0"), "ok ", "who came in with the old one stays")
+}
+
+func TestABrokenSecretAtSIGHUPChangesNothingAndIsLoggedAsAnError(t *testing.T) {
+	dir := t.TempDir()
+	cert, key, secrets := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"), file(t, "sesame\n")
+	certificate(t, cert, key, "first")
+	p := startProgram(t, "--tls-cert", cert, "--tls-key", key, "--auth-token-file", secrets)
+	certificate(t, cert, key, "second") // a good one, which waits for the secret
+	for _, broken := range []string{"", "a\nb\nc\n", "a\x00b\n"} {
+		require.NoError(t, os.WriteFile(secrets, []byte(broken), 0o600))
+		p.signal(t, syscall.SIGHUP)
+		line := p.logged(t, `level=ERROR msg="reload failed: .*`)
+		require.Contains(t, line, "stay as they were")
+		require.Equal(t, "first", shown(t, p.address), "all or nothing")
+		nc, err := tls.Dial("tcp", p.address, &tls.Config{InsecureSkipVerify: true}) // the secret is what is looked at
+		require.NoError(t, err)
+		require.Equal(t, "ok", ask(t, nc, newReader(nc), "auth|_|sesame"))
+		_ = nc.Close()
+	}
+	require.NoError(t, os.WriteFile(secrets, []byte("open\n"), 0o600))
+	p.signal(t, syscall.SIGHUP)
+	p.logged(t, "reloaded")
+	require.Equal(t, "second", shown(t, p.address))
 }
 
 func TestACertificateThatHasEndedIsRefused(t *testing.T) {

@@ -82,7 +82,7 @@ var (
 	portRow       = setting{"port", env("PORT"), "PORT", "6388", "port to listen on; 0 picks a free one, which is logged", number(func(s *settings) *int { return &s.port }, 0, 65535)}
 	unixRow       = setting{"unix", env("UNIX"), "PATH", "", "listen on a Unix socket too", text(func(s *settings) *string { return &s.unixPath })}
 	secretRow     = setting{"auth-token", env("AUTH_TOKEN"), "SECRET", "", "secret that clients must show; others can see it in the process list", secretItself}
-	secretFileRow = setting{"auth-token-file", env("AUTH_TOKEN_FILE"), "FILE", "", "file with the secret; space around it does not count", secretFile}
+	secretFileRow = setting{"auth-token-file", env("AUTH_TOKEN_FILE"), "FILE", "", "file with the secret, or with two, a line each, of which either is right; space around them does not count", secretFile}
 )
 
 // serving is the command line of the server.
@@ -126,7 +126,7 @@ Each flag may also be set by the environment variable beside it. The flag wins.
 			{"pre-auth-timeout", env("PRE_AUTH_TIMEOUT_S"), "SECONDS", "0", "time for the TLS handshake and the secret; 0: as read-timeout", duration(func(s *settings) *time.Duration { return &s.preAuthTimeout }, 0)},
 			{"shutdown-timeout", env("SHUTDOWN_TIMEOUT_S"), "SECONDS", "30", "time for holders to release after SIGTERM; 0: for ever", duration(func(s *settings) *time.Duration { return &s.shutdownTimeout }, 0)},
 		}},
-		{"Security; SIGHUP reads the certificates again", []setting{
+		{"Security; SIGHUP reads these files again", []setting{
 			{"tls-cert", env("TLS_CERT"), "FILE", "", "certificate chain in PEM; with it everything is TLS", text(func(s *settings) *string { return &s.tlsCert })},
 			{"tls-key", env("TLS_KEY"), "FILE", "", "its private key in PEM", text(func(s *settings) *string { return &s.tlsKey })},
 			{"tls-client-ca", env("TLS_CLIENT_CA"), "FILE", "", "let in only clients with a certificate of these authorities, in PEM", text(func(s *settings) *string { return &s.tlsClientCA })},
@@ -146,7 +146,7 @@ Each flag may also be set by the environment variable beside it. The flag wins.
 		}},
 	},
 	footer: `
-SIGHUP reads certificates again; connections stay. SIGINT and SIGTERM
+SIGHUP reads certificates and secrets again; connections stay. SIGINT and SIGTERM
 drain: nothing is granted any more, holders may still renew and release. A second
 one ends the server at once.
 `,
