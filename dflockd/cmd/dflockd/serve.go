@@ -38,7 +38,7 @@ func serve(set *settings, env environment, _, stderr io.Writer) error {
 		return usageError{err}
 	}
 	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, hangup)
 	defer signal.Stop(signals)
 	if d.srv, err = server.Start(context.Background(), opts...); err != nil {
 		return err
@@ -64,7 +64,7 @@ func (d *daemon) watch(signals <-chan os.Signal) {
 	for {
 		select {
 		case sig := <-signals:
-			if sig != syscall.SIGHUP {
+			if sig != hangup {
 				return
 			}
 			d.reload()
