@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"io"
 	"strings"
 	"testing"
 
@@ -25,10 +23,11 @@ func TestANearMissOfAVariableIsAnErrorThatNamesTheRightOne(t *testing.T) {
 		"DFLOCKD_METRICS_ADDRESS":               "DFLOCKD_METRICS_ADDR",
 		"DFLOCKD_HOSTS":                         "DFLOCKD_HOST",
 	} {
-		var stderr bytes.Buffer
-		require.Equal(t, exitUsage, run([]string{"--port=0"}, environment{wrong: "1"}, io.Discard, &stderr), wrong)
-		require.Contains(t, stderr.String(), wrong)
-		require.Contains(t, stderr.String(), " "+right+" meant?")
+		for _, cl := range []*commandLine{&serving, &pinging} {
+			_, err := cl.parse(nil, environment{wrong: "1"})
+			require.ErrorContains(t, err, wrong)
+			require.ErrorContains(t, err, " "+right+" meant?")
+		}
 	}
 }
 

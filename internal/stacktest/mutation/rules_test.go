@@ -103,6 +103,20 @@ var rules = []broken{
 		test: "dflockd/server.TestStartupGraceGrantsNothing",
 	},
 	{
+		rule: "a strict server on a fixed address has a startup grace by itself",
+		file: "dflockd/server/restart.go",
+		old:  "\t\t\tc.startupGrace = cmp.Or(c.maxLease, strictLongestLease)\n",
+		new:  "\t\t\t_ = cmp.Or(c.maxLease, strictLongestLease)\n",
+		test: "dflockd/server.TestStrictServerOnAFixedAddressHasALongestLeaseAndAGraceOfThatLength",
+	},
+	{
+		rule: "a startup grace shorter than the longest lease is refused",
+		file: "dflockd/server/restart.go",
+		old:  "c.startupGrace < c.maxLease)",
+		new:  "false)",
+		test: "dflockd/server.TestAMixThatLetsASlotBeHeldTwiceAfterARestartIsRefused",
+	},
+	{
 		rule: "nothing is granted in a drain",
 		file: "dflockd/internal/locktable/table.go",
 		old:  "t.frozen, t.drained = true, true",
