@@ -28,7 +28,7 @@ type hub struct {
 
 	mu       sync.Mutex // guards what follows; never held across I/O
 	table    *locktable.Table
-	answered byStatus
+	answered tally
 	armed    time.Duration // when the timer fires; never: it is off
 	timer    *time.Timer
 	random   randomer // of tokens
@@ -63,7 +63,7 @@ func (h *hub) call(now time.Duration, c *conn, r *wire.Request, key []byte) lock
 		return locktable.Result{Status: wire.Error}
 	}
 	res := h.apply(now, c, r, key)
-	h.answered[res.Status]++
+	h.answered.add(res)
 	if res.Status == 0 {
 		c.beginWait(r.Tag)
 	}
@@ -105,7 +105,7 @@ func (h *hub) apply(now time.Duration, c *conn, r *wire.Request, key []byte) loc
 // goroutine to write their answers; the caller runs them after unlocking.
 func (h *hub) settleLocked(now time.Duration) (wake []*conn) {
 	for _, ev := range h.table.Events() {
-		h.answered[ev.Status]++
+		h.answered.add(ev.Result)
 		c := ev.Conn.Owner.(*conn)
 		if c.answer(now, ev) {
 			wake = append(wake, c)

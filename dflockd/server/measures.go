@@ -13,7 +13,7 @@ import (
 // measures is one snapshot of what is to be seen at /metrics.
 type measures struct {
 	locktable.Totals
-	answered    byStatus
+	answered    tally
 	grace       time.Duration // what is left of it
 	connections int
 	draining    bool
@@ -22,8 +22,20 @@ type measures struct {
 	process     processFigures
 }
 
-// byStatus counts what requests to the lock table came to.
-type byStatus [wire.ErrorOther + 1]uint64
+// A tally counts what requests to the lock table came to: by the bound that
+// they met, or else by status.
+type tally struct {
+	byStatus [wire.ErrorOther + 1]uint64
+	byBound  [locktable.MaxSlots + 1]uint64
+}
+
+func (t *tally) add(r locktable.Result) {
+	if r.Bound != 0 {
+		t.byBound[r.Bound]++
+	} else {
+		t.byStatus[r.Status]++
+	}
+}
 
 // measure is cheap: it neither lists keys nor stops the server for longer than
 // a copy of some counters takes.
@@ -91,18 +103,21 @@ func (m measures) counters(p *page) {
 	p.sample("dflockd_requests_refused_total", float64(m.malformed), "reason", "malformed")
 	for s := wire.Error; s < wire.ErrorOther; s++ {
 		if reason := reasonOf(s); reason != "" {
-			p.sample("dflockd_requests_refused_total", float64(m.answered[s]), "reason", reason)
+			p.sample("dflockd_requests_refused_total", float64(m.answered.byStatus[s]), "reason", reason)
 		}
+	}
+	for b := locktable.MaxKeys; b <= locktable.MaxSlots; b++ {
+		p.sample("dflockd_requests_refused_total", float64(m.answered.byBound[b]), "reason", strings.ReplaceAll(b.String(), "-", "_"))
 	}
 }
 
 // reasonOf returns what a refusal by the lock table is called, or "" for a
-// status that never comes from there.
+// status that never comes from there, or comes with a bound that says more.
 func reasonOf(s wire.Status) string {
 	switch s {
 	case wire.Error:
 		return "not_held" // by this token: it was released, or its lease ran out
-	case wire.ErrorAuth, wire.ErrorNotLeader:
+	case wire.ErrorAuth, wire.ErrorNotLeader, wire.ErrorMaxLocks, wire.ErrorMaxWaiters:
 		return ""
 	}
 	return strings.TrimPrefix(s.String(), "error_")

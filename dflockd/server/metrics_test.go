@@ -70,7 +70,7 @@ func fetch(t *testing.T, s *Server, path string) (int, string, string) {
 }
 
 func TestMetricsPageIsPrometheusTextOnLoopback(t *testing.T) {
-	s, err := Start(context.Background(), WithInMemory(), WithMetricsAddress(":0"), WithMaxLocks(2), WithMaxConnections(1))
+	s, err := Start(context.Background(), WithInMemory(), WithMetricsAddress(":0"), WithMaxLocks(2), WithMaxConnections(1), WithMaxPlacesPerConnection(1))
 	require.NoError(t, err)
 	defer s.Close()
 	host, _, err := net.SplitHostPort(s.MetricsAddr().String())
@@ -88,6 +88,7 @@ func TestMetricsPageIsPrometheusTextOnLoopback(t *testing.T) {
 	require.Equal(t, "error_limit_mismatch", c.ask("sl|k|0 7"))
 	require.Equal(t, "error", c.ask("nonsense|k|0"))
 	require.Equal(t, "queued", c.ask("e|k|"))
+	require.Equal(t, "#1 error_max_waiters", c.ask("#1 e|k|"))
 	dial(t, s).eof()
 
 	status, kind, text := fetch(t, s, "/metrics")
@@ -111,6 +112,8 @@ func TestMetricsPageIsPrometheusTextOnLoopback(t *testing.T) {
 		"dflockd_requests_refused_total{reason=\"not_held\"}":                  1,
 		"dflockd_requests_refused_total{reason=\"max_locks\"}":                 1,
 		"dflockd_requests_refused_total{reason=\"limit_mismatch\"}":            1,
+		"dflockd_requests_refused_total{reason=\"max_places_per_connection\"}": 1,
+		"dflockd_requests_refused_total{reason=\"max_waiters\"}":               0,
 		"dflockd_requests_refused_total{reason=\"draining\"}":                  0,
 		"dflockd_wait_seconds_count":                                           3,
 		"dflockd_wait_seconds_bucket{le=\"+Inf\"}":                             3,

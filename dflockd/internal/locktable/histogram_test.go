@@ -45,3 +45,8 @@ func TestTimesOverAllBoundsAreCounted(t *testing.T) {
 	require.EqualValues(t, 1, h.Buckets[len(h.Buckets)-1])
 	require.EqualValues(t, 1, h.Count())
 }
+
+func TestTimingAGrantAllocatesNothing(t *testing.T) {
+	var h Histogram
+	require.Zero(t, testing.AllocsPerRun(100, func() { h.add(time.Hour) }))
+}
