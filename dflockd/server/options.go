@@ -140,10 +140,11 @@ func WithPreAuthTimeout(d time.Duration) Option {
 // holder may still count on it.
 //
 // By default there is no grace, but for a strict server on a fixed address
-// ([WithAutoRelease] off, a port other than 0): there it is the longest lease,
-// and a shorter one is refused, also 0, unless [WithUnsafeShortStartupGrace]
-// allows it. If the server before this one granted longer leases, d must be as
-// long as those.
+// ([WithAutoRelease] off; a port other than 0, or a Unix socket): there it is
+// the longest lease, and a shorter one is refused, also 0, unless
+// [WithUnsafeShortStartupGrace] allows it. If the server before this one granted
+// longer leases, d must be as long as those. In memory and on a listener of
+// yours ([WithListener]) the grace is yours to choose.
 func WithStartupGrace(d time.Duration) Option {
 	return func(c *config) { c.startupGrace = d }
 }
@@ -205,7 +206,9 @@ func WithMaxConnectionsPerIP(n int) Option {
 }
 
 // WithTLS serves TLS with cfg, which is cloned; versions before 1.2 are not
-// spoken. Set ClientCAs and ClientAuth in it for mutual TLS.
+// spoken. Set ClientCAs and ClientAuth in it for mutual TLS. To change
+// certificates while the server runs, set GetConfigForClient; what that returns
+// is used as it is, and sets MinVersion itself.
 func WithTLS(cfg *tls.Config) Option {
 	return func(c *config) { c.tls = cfg }
 }
