@@ -77,7 +77,7 @@ var sections = []section{
 		{"metrics-addr", env("METRICS_ADDR"), "HOST:PORT", "", "serve figures at /metrics as Prometheus text; without a host on loopback", text(func(s *settings) *string { return &s.metricsAddr })},
 	}},
 	{"Leases", []setting{
-		{"default-lease-ttl", env("DEFAULT_LEASE_TTL_S"), "SECONDS", "33", "lease of requests that ask for none", duration(func(s *settings) *time.Duration { return &s.defaultLease }, 1)},
+		{"default-lease-ttl", env("DEFAULT_LEASE_TTL_S"), "SECONDS", "33", "lease of requests that ask for none; k stopped clients in front of a live one delay it by up to k leases", duration(func(s *settings) *time.Duration { return &s.defaultLease }, 1)},
 		{"max-lease", env("MAX_LEASE_S"), "SECONDS", "86400", "shorten longer leases to this; 0: any lease", duration(func(s *settings) *time.Duration { return &s.maxLease }, 0)},
 		{"auto-release-on-disconnect", env("AUTO_RELEASE_ON_DISCONNECT"), "", "on", "free the slots of a connection that closes", boolean(func(s *settings) *bool { return &s.autoRelease }, true)},
 		{"no-auto-release-on-disconnect", nil, "", "", "keep them held until their leases end", boolean(func(s *settings) *bool { return &s.autoRelease }, false)},
