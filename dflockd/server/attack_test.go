@@ -300,6 +300,35 @@ func TestSlowAndHalfClosedConnectionsEnd(t *testing.T) {
 	})
 }
 
+// A client that is stopped keeps its connection, and its turn lasts as long as
+// its lease. Nothing is taken back sooner.
+func TestStoppedClientsInFrontDelayALiveOneByTheirLeases(t *testing.T) {
+	for limit, want := range map[int]time.Duration{1: 16 * time.Second, 2: 8 * time.Second, 3: 4 * time.Second, 5: 0} {
+		synctest.Test(t, func(t *testing.T) {
+			s := start(t)
+			holder := dial(t, s)
+			var tokens []string
+			for range limit {
+				token, _ := holder.grant(fmt.Sprintf("sl|k|0 %d 1000", limit))
+				tokens = append(tokens, token)
+			}
+			for range 4 { // stopped: they do nothing from now on
+				dial(t, s).send(fmt.Sprintf("sl|k|1000 %d 4", limit))
+				synctest.Wait()
+			}
+			live := dial(t, s)
+			live.send(fmt.Sprintf("sl|k|1000 %d", limit))
+			synctest.Wait()
+			begin := time.Now()
+			for _, token := range tokens {
+				require.Equal(t, "ok", holder.ask("sr|k|"+token))
+			}
+			live.granted(live.line())
+			require.Equal(t, want, time.Since(begin), "limit %d", limit)
+		})
+	}
+}
+
 // A crowd of waiters comes and goes; nothing of it is left but the page of
 // the runtime's own.
 func TestCrowdThatGoesLeavesNothing(t *testing.T) {

@@ -95,6 +95,10 @@ func WithMetricsAddress(address string) Option {
 
 // WithDefaultLease sets the lease of requests that ask for none, by default
 // 33 s. It is a whole number of seconds.
+//
+// A lease is also how long a client that is stopped holds up the line when its
+// turn has come: k of them in front of a live one delay it by up to k leases
+// (k/n, rounded down, where the limit is n).
 func WithDefaultLease(d time.Duration) Option {
 	return func(c *config) { c.defaultLease = d }
 }

@@ -104,7 +104,7 @@ Each flag may also be set by the environment variable beside it. The flag wins.
 			{"metrics-addr", env("METRICS_ADDR"), "HOST:PORT", "", "serve /metrics as Prometheus text, /healthz and /readyz; without a host on loopback", hostPort(func(s *settings) *string { return &s.metricsAddr })},
 		}},
 		{"Leases", []setting{
-			{"default-lease-ttl", env("DEFAULT_LEASE_TTL_S"), "SECONDS", "33", "lease of requests that ask for none", duration(func(s *settings) *time.Duration { return &s.defaultLease }, 1)},
+			{"default-lease-ttl", env("DEFAULT_LEASE_TTL_S"), "SECONDS", "33", "lease of requests that ask for none; k stopped clients in front of a live one delay it by up to k leases", duration(func(s *settings) *time.Duration { return &s.defaultLease }, 1)},
 			{"max-lease", env("MAX_LEASE_S"), "SECONDS", "", "shorten longer leases to this; 0: any lease (left out: 60, or the default lease if that is longer, without auto-release on a fixed port, else 86400)", given(func(s *settings) **time.Duration { return &s.maxLease })},
 			{"auto-release-on-disconnect", env("AUTO_RELEASE_ON_DISCONNECT"), "", "on", "free the slots of a connection that closes", boolean(func(s *settings) *bool { return &s.autoRelease }, true)},
 			{"no-auto-release-on-disconnect", nil, "", "", "strict mode: keep them held until their leases end, also over a restart", boolean(func(s *settings) *bool { return &s.autoRelease }, false)},

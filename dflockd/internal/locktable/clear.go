@@ -50,6 +50,7 @@ func (q *connList) removeFirst() {
 func (t *Table) CloseConn(now time.Duration, c *Conn) {
 	t.begin(now)
 	c.closed = true
+	c.places = nil // nobody asks for them any more
 	if c.claims.first != nil {
 		t.closing.add(c)
 	}
