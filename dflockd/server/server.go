@@ -43,6 +43,8 @@ type Server struct {
 	mu       sync.Mutex       // guards what follows; no I/O under it
 	conns    map[uint64]*conn // by the number in lc.ID
 	perIP    map[string]int   // by conn.from
+	most     int              // connections at once, since memory was last given back
+	trimming bool
 	lastConn uint64
 	figures  figures
 	closing  bool    // somebody closes what is in left
@@ -291,6 +293,7 @@ func (s *Server) admit(c *conn) (stopping bool, refusal string) {
 	s.figures.Accepted++
 	c.lc.ID = s.lastConn
 	s.conns[c.lc.ID] = c
+	s.most = max(s.most, len(s.conns))
 	if s.cfg.maxConnsPerIP > 0 {
 		s.perIP[c.from]++
 	}
@@ -334,6 +337,7 @@ func (s *Server) leave(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, c.lc.ID)
+	s.trimLocked()
 	if s.cfg.maxConnsPerIP > 0 {
 		if s.perIP[c.from]--; s.perIP[c.from] == 0 {
 			delete(s.perIP, c.from)
