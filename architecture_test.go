@@ -33,7 +33,7 @@ var layers = map[string][]string{
 	"dflockd/internal/wire":      {},
 	"dflockd/internal/locktable": {"dflockd/internal/wire"},
 	"dflockd/server":             {"dflockd/internal/wire", "dflockd/internal/locktable"},
-	"dflockd/cmd/dflockd":        {"dflockd/server"},
+	"dflockd/cmd/dflockd":        {"dflockd/server", "dflockd/internal/wire"},
 	// Tests of the whole stack, and programs and helpers for them.
 	"internal/stacktest": {"slot", "pool", "dflockd", "dflockd/server"},
 }
@@ -51,6 +51,7 @@ var outside = map[string][]string{
 var forTests = []string{
 	"github.com/stretchr/testify", "go.uber.org/goleak", "pgregory.net/rapid",
 	"github.com/anishathalye/porcupine", "go.opentelemetry.io/otel", "github.com/sourcegraph/conc", "golang.org/x/sync",
+	"go.yaml.in/yaml/v3", // what is in deploy
 }
 
 type sourceFile struct {

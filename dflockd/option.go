@@ -94,6 +94,11 @@ func WithSharding(shard func(key string, servers int) int) Option {
 // the server decides, 33 s on an original one). It is rounded up to whole
 // seconds. A slot is renewed long before, so the lease matters when a client
 // dies: its slots are free after a lease at the latest.
+//
+// It matters as much when clients are stopped that wait in line, and their
+// connections stay: each is granted its slot in its turn, and keeps it for a
+// lease. k of them in front of a live client delay it by up to k leases (k/n,
+// rounded down, where the limit is n).
 func WithLease(d time.Duration) Option {
 	return func(c *config) error {
 		c.lease = d

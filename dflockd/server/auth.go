@@ -1,8 +1,7 @@
 package server
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
+	"net"
 	"net/netip"
 	"sync"
 	"time"
@@ -11,131 +10,132 @@ import (
 )
 
 const (
-	// guessPause is how long after a failed attempt the next one from the
-	// same address is looked at.
-	guessPause = 200 * time.Millisecond
-	// maxGuessQueue is how far ahead attempts of an address may queue. Those
-	// beyond are refused unseen.
-	maxGuessQueue = 5 * time.Second
-	// guessMemory is how long an address is remembered after its last turn.
-	guessMemory = time.Minute
+	// answersPerSecond is how many wrong secrets of one address are answered
+	// in any second. Those beyond are not answered: the connection is closed.
+	answersPerSecond = 10
+	// answerPause is how long the answer to a wrong secret takes.
+	answerPause = 200 * time.Millisecond
+	// closePause is how long it takes until a connection is closed whose wrong
+	// secret is not answered. It is what such a guess costs, and short enough
+	// for clients that cannot stop waiting.
+	closePause = 500 * time.Millisecond
 	// maxGuessers bounds how many addresses are remembered.
 	maxGuessers = 10_000
 )
 
-// guesses slows down whoever guesses the secret, by address: after a failed
-// attempt every further one waits for its turn, guessPause after the one
-// before, on however many connections they come. An address that never failed
-// does not wait.
-type guesses struct {
-	mu   sync.Mutex // guards next
-	next map[string]time.Duration
-}
-
-// turn reserves the next attempt of who and returns when it may be looked at,
-// or false if too many wait already.
-func (g *guesses) turn(who string, now time.Duration) (time.Duration, bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	at, slow := g.next[who]
-	switch {
-	case !slow:
-		return now, true
-	case at+guessMemory < now:
-		delete(g.next, who)
-		return now, true
-	case at-now > maxGuessQueue:
-		return 0, false
-	}
-	at = max(at, now)
-	g.next[who] = at + guessPause
-	return at, true
-}
-
-// failed notes that an attempt of who failed.
-func (g *guesses) failed(who string, now time.Duration) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.next == nil {
-		g.next = map[string]time.Duration{}
-	}
-	if _, slow := g.next[who]; slow {
-		return
-	}
-	if len(g.next) >= maxGuessers {
-		g.forgetLocked(now)
-	}
-	g.next[who] = now + guessPause
-}
-
-// forgetLocked makes room: first what is over, then anybody.
-func (g *guesses) forgetLocked(now time.Duration) {
-	for who, at := range g.next {
-		if at+guessMemory < now {
-			delete(g.next, who)
-		}
-	}
-	for who := range g.next {
-		if len(g.next) < maxGuessers {
-			return
-		}
-		delete(g.next, who)
-	}
-}
-
-// guesser returns whom a failed attempt from ip is blamed on: the address, or
-// the network where one host has many addresses.
-func guesser(ip string) string {
-	addr, err := netip.ParseAddr(ip)
-	if err != nil || addr.Unmap().Is4() {
-		return ip
-	}
-	prefix, err := addr.WithZone("").Prefix(64)
-	if err != nil {
-		return ip
-	}
-	return prefix.String()
-}
-
 // authenticate does the first request of a connection where there is a
-// secret. Anything but the right secret is refused and ends it.
+// secret. A right one is looked at and accepted at once, whatever else comes
+// from its address; anything else ends the connection.
 func (c *conn) authenticate(out []byte, r *wire.Request, err error) ([]byte, bool) {
-	s := c.srv
-	who := guesser(c.ip)
-	at, ok := s.guesses.turn(who, s.hub.now())
-	right := ok && c.pause(at) && err == nil && r.Command == wire.Auth && sameSecret(string(r.Secret), *s.cfg.secret)
-	if right {
+	if err == nil && r.Command == wire.Auth && c.srv.secrets.Load().has(r.Secret) {
 		c.authed = true
 		return wire.AppendReply(out, wire.Auth, wire.Reply{Status: wire.OK, Tag: r.Tag}), true
 	}
-	if ok {
-		s.guesses.failed(who, s.hub.now())
-	}
-	s.countAuthFailure()
-	s.log.warn("authentication failed", "peer", c.ip)
-	c.pause(s.hub.now() + guessPause)
-	c.end()
-	return wire.AppendReply(out, wire.Auth, wire.Reply{Status: wire.ErrorAuth, Tag: r.Tag}), false
+	return c.turnAway(out, r.Tag), false
 }
 
-// pause waits until at. It returns false if the server was stopped meanwhile.
-func (c *conn) pause(at time.Duration) bool {
-	d := at - c.srv.hub.now()
-	if d <= 0 {
-		return true
+// turnAway ends a connection that began with something else than a right
+// secret, and says so as long as its address has answers left. Clients take
+// error_auth for final and a connection that is closed for a broken one, so
+// the answer is kept for those who are really wrong.
+func (c *conn) turnAway(out []byte, tag uint64) []byte {
+	s := c.srv
+	answered := s.guesses.takeAnswer(c.from, s.hub.now())
+	s.countAuthFailure()
+	s.log.warn("authentication failed", "peer", c.ip, "answered", answered)
+	c.end()
+	if !answered {
+		c.pause(closePause)
+		return out
 	}
+	c.pause(answerPause)
+	return wire.AppendReply(out, wire.Auth, wire.Reply{Status: wire.ErrorAuth, Tag: tag})
+}
+
+// pause waits for d, or until the server is stopped.
+func (c *conn) pause(d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
-		return true
 	case <-c.srv.ctx.Done():
-		return false
 	}
 }
 
-// sameSecret compares in a time that tells nothing, not even the length.
-func sameSecret(a, b string) bool {
-	x, y := sha256.Sum256([]byte(a)), sha256.Sum256([]byte(b))
-	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
+// guesses counts the answers to wrong secrets, by address. Addresses that were
+// given none for a second or two are forgotten.
+type guesses struct {
+	mu      sync.Mutex // guards what follows
+	rotated time.Duration
+	recent  map[string]*answers // given an answer since rotated
+	older   map[string]*answers // in the turn before
+}
+
+// answers are the last ones that an address was given: from when on each may be
+// followed by another one.
+type answers struct {
+	free [answersPerSecond]time.Duration
+	next int // the oldest
+}
+
+// takeAnswer reports whether a wrong secret from this address is answered, and
+// counts it if so.
+func (g *guesses) takeAnswer(from string, now time.Duration) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.recent == nil || now >= g.rotated+time.Second {
+		g.older, g.recent, g.rotated = g.recent, map[string]*answers{}, now
+	}
+	a := g.recent[from]
+	if a == nil {
+		a = g.older[from]
+	}
+	if a == nil {
+		a = new(answers)
+	}
+	if a.free[a.next] > now || len(g.recent) >= maxGuessers && g.recent[from] == nil {
+		return false
+	}
+	a.free[a.next] = now + time.Second
+	a.next = (a.next + 1) % answersPerSecond
+	g.recent[from] = a
+	return true
+}
+
+// unixPeer is the address of all who connect over a Unix socket, where the
+// system does not say which user that is.
+const unixPeer = "unix"
+
+// peerOf is addressOf for what has no address: both are "" in memory, and the
+// user over a Unix socket.
+func peerOf(nc net.Conn) (ip, from string) {
+	switch nc := nc.(type) {
+	case *memConn:
+		return "", ""
+	case *net.UnixConn:
+		user := unixUser(nc)
+		return user, user
+	}
+	return addressOf(nc.RemoteAddr())
+}
+
+// addressOf returns who is at the other end: the address without its port, for
+// the log, and what is counted as one address: that, or the network where one
+// host has many addresses.
+func addressOf(a net.Addr) (ip, from string) {
+	if a.Network() == "unix" {
+		return unixPeer, unixPeer
+	}
+	ip, _, err := net.SplitHostPort(a.String())
+	if err != nil {
+		return a.String(), a.String()
+	}
+	addr, err := netip.ParseAddr(ip)
+	if err != nil {
+		return ip, ip
+	}
+	if addr = addr.Unmap().WithZone(""); addr.Is4() {
+		return ip, addr.String()
+	}
+	return ip, netip.PrefixFrom(addr, 64).Masked().String()
 }

@@ -14,9 +14,6 @@ import (
 )
 
 const (
-	// maxBacklog is how many bytes of requests a connection may send ahead
-	// while an earlier one waits or is worked on. Then it is read no further.
-	maxBacklog = 64 << 10
 	// flushSize is how many bytes of answers are gathered before a write.
 	flushSize = 32 << 10
 	// lingerTime is how long a connection that the server ends is still read,
@@ -38,7 +35,8 @@ type conn struct {
 	raw  net.Conn        // what is below TLS; else nc
 	sock *socket         // of nc, where the server has a watcher; else nil
 	in   receiver        // the reader's
-	ip   string          // "": in memory
+	ip   string          // for the log; "": in memory
+	from string          // what counts as its address; "": in memory
 	lc   locktable.Conn  // guarded by hub.mu
 	gone bool            // guarded by hub.mu: the table has forgotten lc
 	list wire.ServerList // guarded by hub.mu: what the client's hello said
@@ -71,7 +69,7 @@ func (c *conn) serve() {
 
 // handshake does what comes before the first request.
 func (c *conn) handshake() bool {
-	c.authed = c.srv.cfg.secret == nil
+	c.authed = c.srv.secrets.Load() == nil
 	c.since = c.srv.hub.now()
 	t, ok := c.nc.(*tls.Conn)
 	if !ok {
@@ -130,7 +128,7 @@ func (c *conn) proceed() {
 }
 
 // finish ends c when it is read no more. What it owned is free when finish
-// returns; its socket is closed later.
+// returns, unless it was a lot; its socket is closed later.
 func (c *conn) finish() {
 	c.end()
 	c.srv.hub.closeConn(c)
@@ -142,7 +140,7 @@ func (c *conn) finish() {
 func (c *conn) push(b []byte) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for c.buf != nil && len(c.buf.in) >= maxBacklog && !c.ended {
+	for c.buf != nil && len(c.buf.in) >= c.srv.cfg.maxAhead && !c.ended {
 		c.room.Wait()
 	}
 	if c.ended {
@@ -176,8 +174,8 @@ func (c *conn) patience() time.Duration {
 
 // overdue is called when the read deadline has passed. Either that was
 // foreseen, as the deadline is moved lazily, and it sets the next one; or the
-// client has been silent, or slow, for too long, and is told so. It returns
-// false if the connection is over.
+// client has been silent, or slow, for too long, and is told so if it has shown
+// a secret. It returns false if the connection is over.
 func (c *conn) overdue() bool {
 	now := c.srv.hub.now()
 	useless := c.srv.draining.Load() && c.srv.hub.owns(c) == 0
@@ -194,7 +192,9 @@ func (c *conn) overdue() bool {
 	}
 	if left <= 0 && !useless {
 		buf := c.borrowLocked()
-		buf.out = wire.AppendReply(buf.out, wire.Ping, wire.Reply{Status: c.refusal()})
+		if c.authed { // a secret that comes slowly may be right: no answer refuses it
+			buf.out = wire.AppendReply(buf.out, wire.Ping, wire.Reply{Status: wire.Error})
+		}
 		c.endLocked()
 		c.busy, run = true, true
 	}

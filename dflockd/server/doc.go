@@ -53,8 +53,8 @@
 // # What is not guaranteed
 //
 // State is memory: a server that restarts has forgotten who holds what. With
-// auto-release off and [WithStartupGrace] at least as long as the longest
-// lease, no slot is granted twice even so. There is no replication. The
-// number in the first half of a token grows with each grant, unless the
-// server restarts with its clock set back by more than it ran.
+// auto-release off and a startup grace of the longest lease, which is how such a
+// server starts on a fixed address, no slot is granted twice even so. There is no
+// replication. The number in the first half of a token grows with each grant,
+// unless the server restarts with its clock set back by more than it ran.
 package server

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"math"
+	"runtime"
 	"sync"
 	"time"
 
@@ -22,22 +23,26 @@ const never = time.Duration(math.MaxInt64)
 // conn.mu.
 type hub struct {
 	start  time.Time
-	ticked func() // called, without mu, when something that was due is done
+	ticked func()        // called, without mu, when something that was due is done
+	more   chan struct{} // the table has left work for runTimer
 
-	mu     sync.Mutex // guards what follows; never held across I/O
-	table  *locktable.Table
-	list   wire.ServerList // of the clients that last claimed and had said one
-	armed  time.Duration   // when the timer fires; never: it is off
-	timer  *time.Timer
-	random randomer // of tokens
+	mu       sync.Mutex // guards what follows; never held across I/O
+	table    *locktable.Table
+	list     wire.ServerList // of the clients that last claimed and had said one
+	answered tally
+	armed    time.Duration // when the timer fires; never: it is off
+	timer    *time.Timer
+	random   randomer // of tokens
 }
 
 func newHub(cfg config) *hub {
 	now := time.Now()
-	h := &hub{start: now, armed: never, timer: time.NewTimer(never)}
+	h := &hub{start: now, armed: never, timer: time.NewTimer(never), more: make(chan struct{}, 1)}
 	h.table = locktable.New(locktable.Config{
 		MaxKeys:     cfg.maxLocks,
 		MaxWaiters:  cfg.maxWaiters,
+		MaxPlaces:   cfg.maxPlaces,
+		MaxSlots:    cfg.maxSlots,
 		KeepOnClose: !cfg.autoRelease,
 		Grace:       cfg.startupGrace,
 		Fence:       uint64(now.UnixNano()),
@@ -63,12 +68,16 @@ func (h *hub) call(now time.Duration, c *conn, r *wire.Request, key []byte) lock
 		return errOtherList
 	}
 	res := h.apply(now, c, r, key)
+	h.answered.add(res)
 	if res.Status == 0 {
 		c.beginWait(r.Tag)
 	}
 	wake := h.settleLocked(now)
 	h.mu.Unlock()
 	runAll(wake)
+	if res.Bound != 0 {
+		c.srv.log.warn("refused a claim: "+res.Bound.String()+" reached", "peer", c.ip, "conn", c.lc.ID)
+	}
 	return res
 }
 
@@ -96,17 +105,24 @@ func (h *hub) apply(now time.Duration, c *conn, r *wire.Request, key []byte) loc
 	panic("bug: " + r.Command.String() + " is not for the table")
 }
 
-// settleLocked hands events to their connections and arms the timer. It
-// returns the connections that need a goroutine to write their answers; the
-// caller runs them after unlocking.
+// settleLocked hands events to their connections, arms the timer, and has the
+// work done that the table has left. It returns the connections that need a
+// goroutine to write their answers; the caller runs them after unlocking.
 func (h *hub) settleLocked(now time.Duration) (wake []*conn) {
 	for _, ev := range h.table.Events() {
+		h.answered.add(ev.Result)
 		c := ev.Conn.Owner.(*conn)
 		if c.answer(now, ev) {
 			wake = append(wake, c)
 		}
 	}
 	h.armLocked(now)
+	if h.table.Pending() {
+		select {
+		case h.more <- struct{}{}:
+		default: // runTimer knows
+		}
+	}
 	return wake
 }
 
@@ -122,13 +138,16 @@ func (h *hub) armLocked(now time.Duration) {
 	h.timer.Reset(max(0, next-now))
 }
 
-// runTimer moves the table on when something is due, until ctx ends.
+// runTimer moves the table on when something is due or left to do, until ctx
+// ends.
 func (h *hub) runTimer(ctx context.Context) {
 	defer h.timer.Stop()
 	for {
 		select {
 		case <-h.timer.C:
 			h.tick()
+		case <-h.more:
+			h.clear()
 		case <-ctx.Done():
 			return
 		}
@@ -148,6 +167,18 @@ func (h *hub) tick() {
 	}
 }
 
+// clear does a part of the work that the table has left. Between two parts
+// those who wait for mu have it.
+func (h *hub) clear() {
+	h.mu.Lock()
+	now := h.now()
+	h.table.Clear(now)
+	wake := h.settleLocked(now)
+	h.mu.Unlock()
+	runAll(wake)
+	runtime.Gosched()
+}
+
 // drain stops all grants and answers those who wait.
 func (h *hub) drain() {
 	h.mu.Lock()
@@ -158,7 +189,8 @@ func (h *hub) drain() {
 	runAll(wake)
 }
 
-// closeConn ends what c owned. No request of c reaches the table after it.
+// closeConn ends what c owned: at once what is usual, and the rest by and by.
+// No request of c reaches the table after it.
 func (h *hub) closeConn(c *conn) {
 	h.mu.Lock()
 	if c.gone {
@@ -168,6 +200,11 @@ func (h *hub) closeConn(c *conn) {
 	now := h.now()
 	c.gone = true
 	h.table.CloseConn(now, &c.lc)
+	if !h.table.Pending() {
+		h.mu.Unlock()
+		return
+	}
+	h.table.Clear(now)
 	wake := h.settleLocked(now)
 	h.mu.Unlock()
 	runAll(wake)

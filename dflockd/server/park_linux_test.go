@@ -8,31 +8,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 )
-
-// startTCP starts a server on a free port, where connections can be parked.
-func startTCP(t testing.TB, opts ...Option) *Server {
-	s, err := Start(context.Background(), append([]Option{WithAddress("127.0.0.1:0")}, opts...)...)
-	require.NoError(t, err)
-	t.Cleanup(s.Close)
-	return s
-}
-
-func dialTCP(t testing.TB, s *Server) *client {
-	nc, err := net.Dial("tcp", s.Addr().String())
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = nc.Close() })
-	return newClient(t, nc)
-}
-
-// soon waits until what is true, or fails.
-func soon(t testing.TB, what func() bool, why string) {
-	t.Helper()
-	require.Eventually(t, what, time.Minute, time.Millisecond, why)
-}
 
 func parked(s *Server) (n int) {
 	for _, c := range s.snapshot() {
@@ -71,10 +49,7 @@ func TestConnectionThatWaitsHasNoGoroutineAndNoBuffers(t *testing.T) {
 }
 
 // readers returns how many goroutines read connections.
-func readers() int {
-	buf := make([]byte, 1<<20)
-	return strings.Count(string(buf[:runtime.Stack(buf, true)]), "server.(*conn).read(")
-}
+func readers() int { return strings.Count(stacks(), "server.(*conn).read(") }
 
 func TestParkedConnectionIsServedAsAnyOther(t *testing.T) {
 	s := startTCP(t)
@@ -110,13 +85,13 @@ func TestParkedConnectionThatSendsTooMuchAheadLosesNothing(t *testing.T) {
 	holder := dialTCP(t, s)
 	token, _ := holder.grant("l|k|0 1000")
 	w := crowd(t, s, "k", 1)[0]
-	const pings = 3 * maxBacklog / len("ping\n_\n_\n")
+	const pings = 3 * (64 << 10) / len("ping\n_\n_\n")
 	sent := make(chan error, 1)
 	go func() {
 		_, err := io.WriteString(w, strings.Repeat("ping\n_\n_\n", pings))
 		sent <- err
 	}()
-	soon(t, func() bool { return backlog(s) >= maxBacklog }, "it sends ahead")
+	soon(t, func() bool { return backlog(s) >= s.cfg.maxAhead }, "it sends ahead")
 	require.Equal(t, "ok", holder.ask("r|k|"+token))
 	w.granted(w.line())
 	for range pings {

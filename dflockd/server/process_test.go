@@ -28,7 +28,10 @@ const childFiles = "BERTH_TEST_CHILD_FILES"
 
 // serveAsChild serves on a free loopback port until its input ends.
 func serveAsChild() int {
-	opts := []Option{WithAddress("127.0.0.1:0"), WithMaxLocks(0), WithReadTimeout(time.Hour)}
+	opts := []Option{
+		WithAddress("127.0.0.1:0"), WithReadTimeout(time.Hour), WithMaxLocks(0),
+		WithMaxPlacesPerConnection(0), WithMaxSlotsPerConnection(0), WithMaxConnectionsPerIP(0),
+	}
 	if n, err := strconv.ParseUint(os.Getenv(childFiles), 10, 32); err == nil {
 		if err := limitOpenFiles(n); err != nil {
 			fmt.Fprintln(os.Stderr, err)

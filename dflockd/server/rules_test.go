@@ -51,6 +51,8 @@ func TestNumbersThatWrapAreRefused(t *testing.T) {
 		require.Equal(t, "error", c.ask("se|k|"+limit), limit)
 	}
 	_, lease := c.grant("l|k|9223372036 9223372036")
+	require.Equal(t, "86400", lease, "a day is the longest by default")
+	_, lease = dial(t, start(t, WithMaxLease(0))).grant("l|k|9223372036 9223372036")
 	require.Equal(t, "9223372036", lease)
 }
 
@@ -137,7 +139,7 @@ func TestTokensCarryAFenceThatGrows(t *testing.T) {
 }
 
 func TestHelloSaysWhatTheServerCanDo(t *testing.T) {
-	require.Regexp(t, "^ok 1 strict=0 read_timeout_ms=23000 max_lease_s=0 fence=1 tags=1 ping=1 id=[0-9a-f]{16}$", dial(t, start(t)).ask("hello|_|1"))
+	require.Regexp(t, "^ok 1 strict=0 read_timeout_ms=23000 max_lease_s=86400 fence=1 tags=1 ping=1 id=[0-9a-f]{16}$", dial(t, start(t)).ask("hello|_|1"))
 	s := start(t, WithAutoRelease(false), WithReadTimeout(time.Second), WithMaxLease(time.Minute))
 	one := dial(t, s).ask("#5 hello|_|1")
 	require.Regexp(t, "^#5 ok 1 strict=1 read_timeout_ms=1000 max_lease_s=60 fence=1 tags=1 ping=1 id=[0-9a-f]{16}$", one)

@@ -111,8 +111,8 @@ func (c *conn) work(out []byte) []byte {
 		var lines [3][]byte
 		n, state := cutRequest(rest, &lines)
 		if state == tooLong {
-			out = wire.AppendReply(out, wire.Ping, wire.Reply{Status: c.refusal()})
-			c.end()
+			c.srv.malformed.Add(1)
+			out = c.refuseLine(out)
 		}
 		if state != complete {
 			break
@@ -132,12 +132,13 @@ func (c *conn) work(out []byte) []byte {
 	return out
 }
 
-// refusal is the status for what is no request at all.
-func (c *conn) refusal() wire.Status {
-	if c.authed {
-		return wire.Error
+// refuseLine ends a connection that sends what is no request at all.
+func (c *conn) refuseLine(out []byte) []byte {
+	if !c.authed {
+		return c.turnAway(out, 0)
 	}
-	return wire.ErrorAuth
+	c.end()
+	return wire.AppendReply(out, wire.Ping, wire.Reply{Status: wire.Error})
 }
 
 // request does one request. It returns false if no more may be done now:
@@ -148,6 +149,7 @@ func (c *conn) request(now time.Duration, out []byte, lines [3][]byte) (_ []byte
 		return c.authenticate(out, &r, err)
 	}
 	if err != nil {
+		c.srv.malformed.Add(1)
 		c.srv.log.debug("malformed request", "conn", c.lc.ID, "error", err)
 		return wire.AppendReply(out, wire.Ping, wire.Reply{Status: wire.Error, Tag: r.Tag}), true
 	}

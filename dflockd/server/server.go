@@ -25,15 +25,18 @@ var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interva
 
 // A Server is a running lock server. It is safe for concurrent use.
 type Server struct {
-	cfg      config
-	log      *limitedLog
-	hub      *hub
-	listener net.Listener // nil: in memory alone
-	metrics  *metricsPage // nil: none
-	guesses  guesses
-	features wire.Features
-	draining atomic.Bool // set before the first connection is kicked
-	watcher  *watcher    // nil: no connection is parked
+	cfg       config
+	log       *limitedLog
+	hub       *hub
+	listener  net.Listener              // nil: no TCP
+	unix      net.Listener              // nil: no Unix socket
+	metrics   *metricsPage              // nil: none
+	secrets   atomic.Pointer[secretSet] // nil: none, and that for good
+	guesses   guesses
+	features  wire.Features
+	draining  atomic.Bool   // set before the first connection is kicked
+	malformed atomic.Uint64 // requests that could not be read
+	watcher   *watcher      // nil: no connection is parked
 
 	ctx    context.Context // ends when what is left is to be cut off
 	cancel context.CancelCauseFunc
@@ -41,7 +44,9 @@ type Server struct {
 
 	mu       sync.Mutex       // guards what follows; no I/O under it
 	conns    map[uint64]*conn // by the number in lc.ID
-	perIP    map[string]int
+	perIP    map[string]int   // by conn.from
+	most     int              // connections at once, since memory was last given back
+	trimming bool
 	lastConn uint64
 	figures  figures
 	closing  bool    // somebody closes what is in left
@@ -59,8 +64,13 @@ type Server struct {
 func Start(ctx context.Context, opts ...Option) (*Server, error) {
 	cfg := defaults()
 	for _, o := range opts {
+		if o == nil {
+			cfg.nilOption = true
+			continue
+		}
 		o(&cfg)
 	}
+	cfg.fillIn()
 	if err := cfg.validate(); err != nil {
 		if cfg.listener != nil {
 			_ = cfg.listener.Close()
@@ -84,6 +94,7 @@ func Start(ctx context.Context, opts ...Option) (*Server, error) {
 			ID: newID(),
 		},
 	}
+	s.secrets.Store(cfg.hashes)
 	s.hub.ticked = s.kickInDrain
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	if err := s.listen(ctx); err != nil {
@@ -91,10 +102,14 @@ func Start(ctx context.Context, opts ...Option) (*Server, error) {
 	}
 	s.tasks.Go(func() { s.hub.runTimer(s.ctx) })
 	s.startWatcher()
-	if s.listener != nil {
-		s.tasks.Go(s.accept)
-		s.log.info("listening", "address", s.listener.Addr().String(), "tls", cfg.tls != nil, "auto_release", cfg.autoRelease)
+	for _, ln := range s.listeners() {
+		s.tasks.Go(func() { s.accept(ln) })
+		s.log.info("listening", "address", ln.Addr().String(), "tls", cfg.tls != nil, "auto_release", cfg.autoRelease)
 	}
+	if s.metrics != nil {
+		s.log.info("serving figures", "address", s.MetricsAddr().String())
+	}
+	s.logGrace()
 	s.hookContext(ctx)
 	return s, nil
 }
@@ -132,13 +147,39 @@ func (s *Server) listen(ctx context.Context) (err error) {
 			return fmt.Errorf("server: cannot listen on %s: %w", s.cfg.address, err)
 		}
 	}
+	if s.cfg.unix {
+		ln, err := listenUnix(s.cfg.unixPath, s.cfg.unixMode)
+		if err != nil {
+			s.stopListening()
+			return err
+		}
+		s.unix = ln
+	}
 	if s.cfg.metricsAddress == "" {
 		return nil
 	}
-	if s.metrics, err = startMetrics(ctx, s, s.cfg.metricsAddress); err != nil && s.listener != nil {
-		_ = s.listener.Close()
+	if s.metrics, err = startMetrics(ctx, s, s.cfg.metricsAddress); err != nil {
+		s.stopListening()
 	}
 	return err
+}
+
+// listeners returns what there is.
+func (s *Server) listeners() (all []net.Listener) {
+	for _, ln := range []net.Listener{s.listener, s.unix} {
+		if ln != nil {
+			all = append(all, ln)
+		}
+	}
+	return all
+}
+
+func (s *Server) stopListening() {
+	for _, ln := range s.listeners() {
+		if err := ln.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			s.log.warn("cannot stop listening", "address", ln.Addr().String(), "error", err)
+		}
+	}
 }
 
 // startWatcher lets connections be parked, where their sockets can be watched:
@@ -157,13 +198,13 @@ func (s *Server) startWatcher() {
 	}
 }
 
-// Addr returns the address that the server listens on. In memory it is one
-// whose network is "memory".
+// Addr returns the address that the server listens on: that of TCP, or else
+// its Unix socket. In memory it is one whose network is "memory".
 func (s *Server) Addr() net.Addr {
-	if s.listener == nil {
-		return memAddr{}
+	if all := s.listeners(); len(all) > 0 {
+		return all[0].Addr()
 	}
-	return s.listener.Addr()
+	return memAddr{}
 }
 
 // MetricsAddr returns the address of the metrics page, or nil.
@@ -193,10 +234,10 @@ func (s *Server) Dial(ctx context.Context) (net.Conn, error) {
 // accept serves what comes in. When the process is out of file descriptors,
 // or accepting fails otherwise, it tries again after 5 ms, then more and more
 // rarely up to once a second.
-func (s *Server) accept() {
+func (s *Server) accept(ln net.Listener) {
 	pause := time.Duration(0)
 	for {
-		nc, err := s.listener.Accept()
+		nc, err := ln.Accept()
 		if err == nil {
 			pause = 0
 			s.serve(nc)
@@ -223,9 +264,7 @@ func (s *Server) serve(nc net.Conn) bool {
 	c := &conn{srv: s, nc: nc, raw: nc}
 	c.room.L = &c.mu
 	c.lc.Owner = c
-	if _, memory := nc.(*memConn); !memory {
-		c.ip = hostOf(nc.RemoteAddr())
-	}
+	c.ip, c.from = peerOf(nc)
 	if s.cfg.tls != nil {
 		c.nc = tls.Server(nc, s.cfg.tls)
 	}
@@ -255,16 +294,18 @@ func (s *Server) admit(c *conn) (stopping bool, refusal string) {
 	case s.cfg.maxConns > 0 && len(s.conns) >= s.cfg.maxConns:
 		s.figures.Refused++
 		return false, "refused a connection: max-connections reached"
-	case s.cfg.maxConnsPerIP > 0 && c.ip != "" && s.perIP[c.ip] >= s.cfg.maxConnsPerIP:
+	case s.cfg.maxConnsPerIP > 0 && c.from != "" && s.perIP[c.from] >= s.cfg.maxConnsPerIP:
 		s.figures.Refused++
+		s.figures.RefusedByAddress++
 		return false, "refused a connection: max-connections-per-ip reached"
 	}
 	s.lastConn++
 	s.figures.Accepted++
 	c.lc.ID = s.lastConn
 	s.conns[c.lc.ID] = c
+	s.most = max(s.most, len(s.conns))
 	if s.cfg.maxConnsPerIP > 0 {
-		s.perIP[c.ip]++
+		s.perIP[c.from]++
 	}
 	s.tasks.Go(c.serve)
 	return false, ""
@@ -306,9 +347,10 @@ func (s *Server) leave(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, c.lc.ID)
+	s.trimLocked()
 	if s.cfg.maxConnsPerIP > 0 {
-		if s.perIP[c.ip]--; s.perIP[c.ip] == 0 {
-			delete(s.perIP, c.ip)
+		if s.perIP[c.from]--; s.perIP[c.from] == 0 {
+			delete(s.perIP, c.from)
 		}
 	}
 	if s.stopping && len(s.conns) == 0 {
@@ -327,13 +369,4 @@ func (s *Server) isStopping() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.stopping
-}
-
-// hostOf returns the address without its port.
-func hostOf(a net.Addr) string {
-	host, _, err := net.SplitHostPort(a.String())
-	if err != nil {
-		return a.String()
-	}
-	return host
 }

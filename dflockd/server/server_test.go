@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -46,6 +47,33 @@ func dial(t testing.TB, s *Server) *client {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = nc.Close() })
 	return newClient(t, nc)
+}
+
+// startTCP starts a server on a free port, where connections can be parked.
+func startTCP(t testing.TB, opts ...Option) *Server {
+	s, err := Start(context.Background(), append([]Option{WithAddress("127.0.0.1:0")}, opts...)...)
+	require.NoError(t, err)
+	t.Cleanup(s.Close)
+	return s
+}
+
+func dialTCP(t testing.TB, s *Server) *client {
+	nc, err := net.Dial("tcp", s.Addr().String())
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = nc.Close() })
+	return newClient(t, nc)
+}
+
+// soon waits until what is true, or fails.
+func soon(t testing.TB, what func() bool, why string) {
+	t.Helper()
+	require.Eventually(t, what, 10*time.Second, time.Millisecond, why)
+}
+
+// stacks returns those of all goroutines.
+func stacks() string {
+	buf := make([]byte, 4<<20)
+	return string(buf[:runtime.Stack(buf, true)])
 }
 
 // send writes a request of three lines, given with | between them.

@@ -50,9 +50,7 @@ func (s *Server) beginStop() {
 	if unhook != nil {
 		unhook()
 	}
-	if s.listener != nil {
-		_ = s.listener.Close()
-	}
+	s.stopListening()
 	s.log.info("draining", "connections", s.connections())
 	s.hub.drain()
 	s.draining.Store(true)

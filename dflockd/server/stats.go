@@ -15,6 +15,7 @@ const maxStatsKeys = 4096
 // figures counts what the lock table does not see.
 type figures struct {
 	Accepted, Refused, AuthFailures uint64
+	RefusedByAddress                uint64 // of Refused
 }
 
 // Stats is one consistent snapshot of a server.
@@ -31,9 +32,10 @@ type Stats struct {
 	IdleSemaphores []struct{} `json:"idle_semaphores"`
 	// Truncated says that there are more keys than are listed.
 	Truncated bool `json:"truncated"`
-	// Keys, Held and Draining describe the server as a whole.
+	// Keys, Held, Waiting and Draining describe the server as a whole.
 	Keys     int  `json:"keys"`
 	Held     int  `json:"held"`
+	Waiting  int  `json:"waiting"`
 	Draining bool `json:"draining"`
 	// Since the server started: connections accepted and refused by a limit,
 	// failed authentications, grants, releases, leases that ran out, and
@@ -78,6 +80,7 @@ func (s *Server) Stats() Stats {
 		Truncated:      totals.Keys > len(keys),
 		Keys:           totals.Keys,
 		Held:           totals.Held,
+		Waiting:        totals.Waiting,
 		Grants:         totals.Grants,
 		Releases:       totals.Releases,
 		Expiries:       totals.Expiries,

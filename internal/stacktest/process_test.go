@@ -235,7 +235,8 @@ func (f *fleet) startServer() {
 	require.NoError(f.t, err)
 	args := []string{"--host", host, "--port", port}
 	if f.mode == strict {
-		args = append(args, "--no-auto-release-on-disconnect", "--startup-grace", fmt.Sprint(int(fleetLease.Seconds())))
+		lease := fmt.Sprint(int(fleetLease.Seconds()))
+		args = append(args, "--no-auto-release-on-disconnect", "--default-lease-ttl", lease, "--max-lease", lease) // and so a grace of that length
 	}
 	f.server = start(f.t, "dflockd", args...)
 	f.eventually("the server listens", func() bool {

@@ -1,83 +1,62 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
-	"net"
 	"os"
-	"os/signal"
 	"runtime/debug"
 	"strings"
-	"syscall"
-
-	"github.com/berth-go/berth/dflockd/server"
 )
 
 // Exit statuses.
 const (
 	exitOK     = 0
-	exitFailed = 1 // it could not start, or cut connections off at its end
+	exitFailed = 1 // it could not start, cut connections off at its end, or nobody answered a ping
 	exitUsage  = 2 // a setting cannot be read
 )
 
 func main() {
-	os.Exit(run(os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr))
+	os.Exit(run(os.Args[1:], environ(os.Environ()), os.Stdout, os.Stderr))
 }
 
 // run is main with what it depends on. It returns the exit status.
-func run(args []string, env lookup, stdout, stderr io.Writer) int {
-	set, err := parse(args, env)
+func run(args []string, env environment, stdout, stderr io.Writer) int {
+	cl, do := &serving, serve
+	if len(args) > 0 && args[0] == "ping" {
+		cl, do, args = &pinging, ping, args[1:]
+	}
+	set, err := cl.parse(args, env)
 	switch {
 	case errors.Is(err, errHelp):
-		writeHelp(stdout)
+		cl.writeHelp(stdout)
 		return exitOK
-	case err != nil:
-		fmt.Fprintf(stderr, "dflockd: %v (see dflockd --help)\n", err)
-		return exitUsage
-	case set.version:
+	case err == nil && set.version:
 		fmt.Fprintln(stdout, version())
 		return exitOK
+	case err == nil:
+		err = do(set, env, stdout, stderr)
+	default:
+		err = usageError{err}
 	}
-	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: set.level()}))
-	opts, err := set.options(log)
-	if err != nil {
-		fmt.Fprintf(stderr, "dflockd: %v (see dflockd --help)\n", err)
+	return complain(err, stderr)
+}
+
+// A usageError is about a setting.
+type usageError struct{ error }
+
+// complain says in one line what is wrong, and returns the exit status.
+func complain(err error, stderr io.Writer) int {
+	if err == nil {
+		return exitOK
+	}
+	line := strings.ReplaceAll(err.Error(), "\n", "; ")
+	if _, usage := errors.AsType[usageError](err); usage {
+		fmt.Fprintf(stderr, "dflockd: %s (see dflockd --help)\n", line)
 		return exitUsage
 	}
-	if err := serve(set, log, opts); err != nil {
-		fmt.Fprintf(stderr, "dflockd: %s\n", strings.ReplaceAll(err.Error(), "\n", "; "))
-		return exitFailed
-	}
-	return exitOK
-}
-
-// serve runs the server until a signal, then drains it.
-func serve(set *settings, log *slog.Logger, opts []server.Option) error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	srv, err := server.Start(context.Background(), opts...)
-	if err != nil {
-		return err
-	}
-	if set.secret != "" && set.tlsCert == "" && !isLoopback(set.host) {
-		log.Warn("the secret is shown in plain text to whoever can listen on the network: use --tls-cert and --tls-key")
-	}
-	<-ctx.Done()
-	stop() // a second signal ends the process
-	drain, cancel := context.Background(), context.CancelFunc(func() {})
-	if set.shutdownTimeout > 0 {
-		drain, cancel = context.WithTimeoutCause(drain, set.shutdownTimeout, errors.New("shutdown timeout"))
-	}
-	defer cancel()
-	return srv.Shutdown(drain)
-}
-
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
+	fmt.Fprintf(stderr, "dflockd: %s\n", line)
+	return exitFailed
 }
 
 // version says what was built.

@@ -40,26 +40,6 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// startProgram starts the program on a free loopback port and returns its
-// address. It ends with the test.
-func startProgram(t *testing.T, args ...string) (address string, cmd *exec.Cmd) {
-	cmd = exec.Command(binary, append([]string{"--port", "0"}, args...)...)
-	cmd.Env = []string{}
-	log, err := cmd.StderrPipe()
-	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	lines := bufio.NewScanner(log)
-	for lines.Scan() {
-		if m := regexp.MustCompile(`msg=listening address=(\S+)`).FindStringSubmatch(lines.Text()); m != nil {
-			go func() { _, _ = io.Copy(io.Discard, log) }() // ends with the process
-			return m[1], cmd
-		}
-	}
-	require.FailNow(t, "the program did not say that it listens")
-	return "", nil
-}
-
 // ask sends a request, with | for its line breaks, and returns the answer.
 func ask(t *testing.T, nc net.Conn, r *bufio.Reader, request string) string {
 	_, err := io.WriteString(nc, strings.ReplaceAll(request, "|", "\n")+"\n")
@@ -70,11 +50,8 @@ func ask(t *testing.T, nc net.Conn, r *bufio.Reader, request string) string {
 }
 
 func TestProgramAnswersAllTenCommandsAndDrainsOnSIGTERM(t *testing.T) {
-	address, cmd := startProgram(t)
-	nc, err := net.Dial("tcp", address)
-	require.NoError(t, err)
-	defer func() { _ = nc.Close() }()
-	r := bufio.NewReader(nc)
+	p := startProgram(t)
+	nc, r := p.dial(t)
 	var token string
 	for _, step := range []struct{ request, want string }{
 		{"l|lock|0 7", "ok TOKEN 7"},
@@ -106,19 +83,19 @@ func TestProgramAnswersAllTenCommandsAndDrainsOnSIGTERM(t *testing.T) {
 		}
 		require.Equal(t, step.want, got, "%q", step.request)
 	}
-	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	p.signal(t, syscall.SIGTERM)
 	require.Eventually(t, func() bool { return ask(t, nc, r, "l|new|0") == "error_draining" }, time.Minute, 10*time.Millisecond)
 	require.Equal(t, "ok", ask(t, nc, r, "sr|sem|"+token), "a holder is served while the server drains")
 }
 
 func TestProgramStopsWithStatusZeroWhenNobodyHoldsASlot(t *testing.T) {
-	_, cmd := startProgram(t)
-	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
-	require.NoError(t, cmd.Wait())
+	p := startProgram(t)
+	p.signal(t, syscall.SIGTERM)
+	require.Zero(t, p.wait())
 }
 
 func TestAddressInUseIsOneLine(t *testing.T) {
-	address, _ := startProgram(t)
+	address := startProgram(t).address
 	_, port, err := net.SplitHostPort(address)
 	require.NoError(t, err)
 	var stderr bytes.Buffer

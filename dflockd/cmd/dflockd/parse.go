@@ -5,28 +5,24 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"iter"
 	"strings"
 )
 
 // errHelp is returned by parse when help was asked for.
 var errHelp = errors.New("help")
 
-// lookup is os.LookupEnv.
-type lookup func(name string) (string, bool)
-
 // parse reads the defaults, the flags, and from the environment what no flag
 // has set. The error names what cannot be read.
-func parse(args []string, env lookup) (*settings, error) {
+func (cl *commandLine) parse(args []string, env environment) (*settings, error) {
 	s := &settings{}
 	fs := flag.NewFlagSet("dflockd", flag.ContinueOnError)
 	fs.SetOutput(io.Discard)
-	for _, sec := range sections {
-		for _, row := range sec.settings {
-			fs.Var(&flagValue{s, row}, row.flag, row.help)
-			if row.initial != "" {
-				if err := row.set(s, row.initial, fromDefault); err != nil {
-					panic("bug: default of --" + row.flag + " " + err.Error())
-				}
+	for row := range cl.rows() {
+		fs.Var(&flagValue{s, row}, row.flag, row.help)
+		if row.initial != "" {
+			if err := row.set(s, row.initial, fromDefault); err != nil {
+				panic("bug: default of --" + row.flag + " " + err.Error())
 			}
 		}
 	}
@@ -38,28 +34,43 @@ func parse(args []string, env lookup) (*settings, error) {
 	case fs.NArg() > 0:
 		return nil, fmt.Errorf("unexpected argument %q", fs.Arg(0))
 	}
-	given := map[string]bool{}
-	fs.Visit(func(f *flag.Flag) { given[f.Name] = true })
-	given["auto-release-on-disconnect"] = given["auto-release-on-disconnect"] || given["no-auto-release-on-disconnect"]
-	given["auth-token"] = given["auth-token"] || given["auth-token-file"]
-	given["auth-token-file"] = given["auth-token"]
-	for _, sec := range sections {
-		for _, row := range sec.settings {
-			if err := row.fromEnv(s, env, given[row.flag]); err != nil {
-				return nil, err
-			}
+	byFlag := map[string]bool{}
+	fs.Visit(func(f *flag.Flag) { byFlag[f.Name] = true })
+	byFlag["auto-release-on-disconnect"] = byFlag["auto-release-on-disconnect"] || byFlag["no-auto-release-on-disconnect"]
+	byFlag["auth-token"] = byFlag["auth-token"] || byFlag["auth-token-file"]
+	byFlag["auth-token-file"] = byFlag["auth-token"]
+	notes, err := env.check(knownVariables())
+	if err != nil {
+		return nil, err
+	}
+	s.notes = notes
+	for row := range cl.rows() {
+		if err := row.fromEnv(s, env, byFlag[row.flag]); err != nil {
+			return nil, err
 		}
 	}
 	return s, nil
 }
 
+// rows yields all settings, in the order of the help.
+func (cl *commandLine) rows() iter.Seq[setting] {
+	return func(yield func(setting) bool) {
+		for _, sec := range cl.sections {
+			for _, row := range sec.settings {
+				if !yield(row) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // fromEnv sets the row from the environment, unless a flag did. A variable
 // that is set and empty counts as not set, but not where it is to be a secret.
-func (row setting) fromEnv(s *settings, env lookup, byFlag bool) error {
+func (row setting) fromEnv(s *settings, env environment, byFlag bool) error {
 	for _, name := range row.env {
-		v, ok := env(name)
-		guards := strings.HasPrefix(row.flag, "auth-token")
-		if !ok || v == "" && !guards || byFlag {
+		v, ok := env.lookup(name)
+		if !ok || v == "" && !row.guards() || byFlag {
 			continue
 		}
 		if err := row.set(s, v, fromEnv); err != nil {
@@ -100,23 +111,15 @@ func flagError(err error) error {
 }
 
 // writeHelp writes all settings, each with its flag, variable and default.
-func writeHelp(w io.Writer) {
-	fmt.Fprint(w, `dflockd is a lock server: locks and semaphores with leases and fair queues, over TCP.
-
-Usage: dflockd [flags]
-
-Each flag may also be set by the environment variable beside it. The flag wins.
-`)
-	for _, sec := range sections {
+func (cl *commandLine) writeHelp(w io.Writer) {
+	fmt.Fprint(w, cl.usage)
+	for _, sec := range cl.sections {
 		fmt.Fprintf(w, "\n%s\n", sec.title)
 		for _, row := range sec.settings {
 			row.writeHelp(w)
 		}
 	}
-	fmt.Fprint(w, `
-SIGINT and SIGTERM drain: nothing is granted any more, holders may still renew
-and release. A second one ends the server at once.
-`)
+	fmt.Fprint(w, cl.footer)
 }
 
 func (row setting) writeHelp(w io.Writer) {

@@ -12,14 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func noEnv(string) (string, bool) { return "", false }
-
-func envOf(pairs map[string]string) lookup {
-	return func(name string) (string, bool) {
-		v, ok := pairs[name]
-		return v, ok
-	}
-}
+var noEnv = environment{}
 
 func file(t *testing.T, text string) string {
 	path := filepath.Join(t.TempDir(), "file")
@@ -28,33 +21,38 @@ func file(t *testing.T, text string) string {
 }
 
 func TestDefaultsAreThoseOfTheOriginal(t *testing.T) {
-	s, err := parse(nil, noEnv)
+	s, err := serving.parse(nil, noEnv)
 	require.NoError(t, err)
 	require.Equal(t, &settings{
-		host: "127.0.0.1", port: 6388, defaultLease: 33 * time.Second, autoRelease: true, maxLocks: 1024,
+		host: "127.0.0.1", port: 6388, unixMode: 0o600, defaultLease: 33 * time.Second, autoRelease: true, maxLocks: 1024,
+		maxPlaces: 10_000, maxSlots: 10_000, maxAhead: 64 << 10, maxConnsPerIP: 16_384,
 		readTimeout: 23 * time.Second, writeTimeout: 5 * time.Second, shutdownTimeout: 30 * time.Second, unused: time.Minute,
 	}, s)
 }
 
 func TestEachSettingIsReadFromItsFlagAndFromItsVariable(t *testing.T) {
 	secretFile := file(t, "sesame\n")
-	for _, sec := range sections {
-		for _, row := range sec.settings {
-			value := map[string]string{"SECONDS": "7", "N": "7", "PORT": "7", "ADDRESS": "::1", "HOST:PORT": ":9", "FILE": secretFile, "SECRET": "sesame", "": "yes"}[row.value]
+	values := map[string]string{
+		"SECONDS": "7", "N": "7", "PORT": "7", "ADDRESS": "::1", "HOST:PORT": ":9", "FILE": secretFile, "SECRET": "sesame", "BYTES": "7000",
+		"PATH": "/run/dflockd", "MODE": "660", "text|json": "json", "LEVEL": "warn", "": "yes", "NAME": "example.org",
+	}
+	for _, cl := range []*commandLine{&serving, &pinging} {
+		for row := range cl.rows() {
+			value := values[row.value]
 			if row.flag == "auto-release-on-disconnect" {
 				value = "no"
 			}
 			require.NotEmpty(t, value, row.flag)
-			before, err := parse(nil, noEnv)
+			before, err := cl.parse(nil, noEnv)
 			require.NoError(t, err)
-			byFlag, err := parse([]string{"--" + row.flag + "=" + value}, noEnv)
+			byFlag, err := cl.parse([]string{"--" + row.flag + "=" + value}, noEnv)
 			require.NoError(t, err, row.flag)
 			require.NotEqual(t, before, byFlag, row.flag)
-			byFlag.secretFrom = 0
+			byFlag.secret.rank = 0
 			for _, name := range row.env {
-				byEnv, err := parse(nil, envOf(map[string]string{name: value}))
+				byEnv, err := cl.parse(nil, environment{name: value})
 				require.NoError(t, err, name)
-				byEnv.secretFrom = 0
+				byEnv.secret.rank = 0
 				require.Equal(t, byFlag, byEnv, name)
 			}
 		}
@@ -62,23 +60,29 @@ func TestEachSettingIsReadFromItsFlagAndFromItsVariable(t *testing.T) {
 }
 
 func TestFlagWinsOverTheEnvironment(t *testing.T) {
-	vars := envOf(map[string]string{
+	vars := environment{
 		"DFLOCKD_PORT": "1", "DFLOCKD_AUTO_RELEASE_ON_DISCONNECT": "1", "DFLOCKD_AUTH_TOKEN": "of the environment", "DFLOCKD_MAX_LOCKS": "",
-	})
-	s, err := parse([]string{"-port", "2", "--no-auto-release-on-disconnect", "--auth-token-file", file(t, " of the file \n")}, vars)
+	}
+	s, err := serving.parse([]string{"-port", "2", "--no-auto-release-on-disconnect", "--auth-token-file", file(t, " of the file \n")}, vars)
 	require.NoError(t, err)
 	require.Equal(t, 2, s.port)
 	require.False(t, s.autoRelease)
-	require.Equal(t, "of the file", s.secret)
+	require.Equal(t, []string{"of the file"}, secretsOf(t, s))
 	require.Equal(t, 1024, s.maxLocks, "an empty variable counts as not set")
 
-	s, err = parse(nil, vars)
+	s, err = serving.parse(nil, vars)
 	require.NoError(t, err)
-	require.Equal(t, "of the environment", s.secret)
+	require.Equal(t, []string{"of the environment"}, secretsOf(t, s))
+}
+
+func secretsOf(t *testing.T, s *settings) []string {
+	secrets, err := s.secret.read()
+	require.NoError(t, err)
+	return secrets
 }
 
 func TestWrongSettingRefusesToStartWithOneLineThatNamesIt(t *testing.T) {
-	type vars = map[string]string
+	type vars = environment
 	for _, tc := range []struct {
 		args []string
 		env  vars
@@ -103,6 +107,19 @@ func TestWrongSettingRefusesToStartWithOneLineThatNamesIt(t *testing.T) {
 		{[]string{"--tls-client-ca", "x"}, nil, "--tls-client-ca"},
 		{[]string{"--max-lease", "5"}, nil, "default lease"},
 		{[]string{"--metrics-addr", "nowhere"}, nil, "nowhere"},
+		{[]string{"--metrics-addr", "::1:9090"}, nil, "[::1]:9090"},
+		{[]string{"--host", ""}, nil, "--host"},
+		{[]string{"--host", "[::1"}, nil, "[::1"},
+		{[]string{"--host", "[localhost]"}, nil, "[localhost]"},
+		{[]string{"--host", "[::1]:6388"}, nil, "port"},
+		{[]string{"--host", "127.0.0.1:6388"}, nil, "port"},
+		{[]string{"--log-format", "xml"}, nil, "--log-format"},
+		{[]string{"--log-level", "loud"}, nil, "--log-level"},
+		{[]string{"--unix-mode", "0999"}, nil, "--unix-mode"},
+		{[]string{"--unix-mode", "1777"}, nil, "--unix-mode"},
+		{[]string{"--no-tcp"}, nil, "--unix"},
+		{[]string{"--auth-token-file", file(t, "a\nb\nc\n")}, nil, "3 lines"},
+		{[]string{"--auth-token-file", file(t, "a\x00b\n")}, nil, "secret"},
 		{nil, vars{"DFLOCKD_MAX_LOCKS": "http"}, "DFLOCKD_MAX_LOCKS"},
 		{nil, vars{"DFLOCKD_MAX_WAITERS": "many"}, "DFLOCKD_MAX_WAITERS"},
 		{nil, vars{"DFLOCKD_GC_LOOP_SLEEP": "x"}, "DFLOCKD_GC_LOOP_SLEEP"},
@@ -112,7 +129,7 @@ func TestWrongSettingRefusesToStartWithOneLineThatNamesIt(t *testing.T) {
 		{nil, vars{"DFLOCKD_AUTO_RELEASE_ON_DISCONNECT": "maybe"}, "DFLOCKD_AUTO_RELEASE_ON_DISCONNECT"},
 	} {
 		var stderr bytes.Buffer
-		status := run(append([]string{"--port=0"}, tc.args...), envOf(tc.env), io.Discard, &stderr)
+		status := run(append([]string{"--port=0"}, tc.args...), tc.env, io.Discard, &stderr)
 		require.NotZero(t, status, "%v %v", tc.args, tc.env)
 		require.Contains(t, stderr.String(), tc.want)
 		require.Equal(t, 1, strings.Count(stderr.String(), "\n"), stderr.String())
@@ -123,12 +140,15 @@ func TestWrongSettingRefusesToStartWithOneLineThatNamesIt(t *testing.T) {
 func TestHelpNamesEachSettingItsVariableAndItsDefault(t *testing.T) {
 	var help bytes.Buffer
 	require.Equal(t, exitOK, run([]string{"--help"}, noEnv, &help, io.Discard))
-	for _, sec := range sections {
-		for _, row := range sec.settings {
-			require.Contains(t, help.String(), "--"+row.flag)
-			require.Contains(t, help.String(), strings.Join(row.env, " or "))
-			require.Contains(t, help.String(), row.initial)
-		}
+	for row := range serving.rows() {
+		require.Contains(t, help.String(), "--"+row.flag)
+		require.Contains(t, help.String(), strings.Join(row.env, " or "))
+		require.Contains(t, help.String(), row.initial)
+	}
+	help.Reset()
+	require.Equal(t, exitOK, run([]string{"ping", "--help"}, noEnv, &help, io.Discard))
+	for row := range pinging.rows() {
+		require.Contains(t, help.String(), "--"+row.flag)
 	}
 	var out bytes.Buffer
 	require.Equal(t, exitOK, run([]string{"--version"}, noEnv, &out, io.Discard))

@@ -35,6 +35,7 @@ type claim struct {
 	token wire.Token
 	tag   uint64
 	lease time.Duration
+	since time.Duration // when it was made; when it was granted, once it is
 
 	due  time.Duration // when the lease or the wait ends
 	at   time.Duration // its position in the heap says; at <= due
@@ -50,11 +51,11 @@ type claim struct {
 }
 
 func (t *Table) newClaim(c *Conn, l *lock, a Claim) *claim {
-	cl := &claim{lock: l, conn: c, tag: a.Tag, lease: a.Lease, heap: -1, listed: c.Listed}
+	cl := &claim{lock: l, conn: c, tag: a.Tag, lease: a.Lease, since: t.now, heap: -1, listed: c.Listed}
 	if cl.listed {
 		t.listed++
 	}
-	c.claims.add(cl)
+	c.add(cl)
 	return cl
 }
 
@@ -62,6 +63,8 @@ func (t *Table) newClaim(c *Conn, l *lock, a Claim) *claim {
 func (t *Table) enqueue(c *Conn, l *lock, a Claim) *claim {
 	cl := t.newClaim(c, l, a)
 	l.waiting.add(cl)
+	t.waiting++
+	c.waiting++
 	return cl
 }
 
@@ -83,8 +86,10 @@ func (t *Table) grant(cl *claim) Result {
 		panic("bug: granted more slots than the limit")
 	}
 	cl.conn.held++
-	t.tokens[cl.token] = cl
+	t.tokens.add(cl)
 	t.count.Grants++
+	t.waits.add(t.now - cl.since)
+	cl.since = t.now
 	t.setDue(cl, after(t.now, cl.lease))
 	return Result{Status: wire.OK, Token: cl.token, Lease: cl.lease}
 }
@@ -101,18 +106,27 @@ func (t *Table) notify(cl *claim, r Result) {
 
 // leave takes a waiting claim out of its line.
 func (t *Table) leave(cl *claim) {
+	t.exit(cl)
+	t.dropIfIdle(cl.lock)
+}
+
+// exit is leave for a lock that is looked at again.
+func (t *Table) exit(cl *claim) {
 	if cl.blocked {
 		cl.blocked = false
 		cl.conn.blocked--
 	}
 	cl.lock.waiting.remove(cl)
+	t.waiting--
+	cl.conn.waiting--
 	t.end(cl)
-	t.dropIfIdle(cl.lock)
 }
 
 // expireWait ends a wait that took too long.
 func (t *Table) expireWait(cl *claim) {
-	t.notify(cl, t.timedOut())
+	if !cl.conn.closed {
+		t.notify(cl, t.timedOut())
+	}
 	t.leave(cl)
 }
 
@@ -127,7 +141,7 @@ func (t *Table) release(cl *claim) {
 // asked for yet stays, so that Wait can say what became of it.
 func (t *Table) expireLease(cl *claim) {
 	t.count.Expiries++
-	if !cl.remembered || cl.conn.lost >= maxLost {
+	if !cl.remembered || cl.conn.closed || cl.conn.lost >= maxLost {
 		t.release(cl)
 		return
 	}
@@ -144,7 +158,8 @@ func (t *Table) unhold(cl *claim) {
 	if cl.state != stateHeld {
 		panic("bug: releasing a claim that is " + cl.state.String())
 	}
-	delete(t.tokens, cl.token)
+	t.tokens.remove(cl)
+	t.holds.add(t.now - cl.since)
 	cl.lock.held--
 	if cl.lock.last == cl {
 		cl.lock.last = nil
@@ -157,7 +172,7 @@ func (t *Table) unhold(cl *claim) {
 // orphan lets a held slot outlive its connection.
 func (t *Table) orphan(cl *claim) {
 	t.forget(cl)
-	cl.conn.claims.remove(cl)
+	cl.conn.remove(cl)
 	cl.conn.held--
 	cl.conn = nil
 }
@@ -176,7 +191,7 @@ func (t *Table) end(cl *claim) {
 	t.due.remove(cl)
 	t.unlist(cl)
 	if cl.conn != nil {
-		cl.conn.claims.remove(cl)
+		cl.conn.remove(cl)
 	}
 	cl.state = stateGone
 }
@@ -199,38 +214,14 @@ func (t *Table) setDue(cl *claim, due time.Duration) {
 	t.due.add(cl)
 }
 
-// place returns where cl is remembered: by its tag, or else by its key.
-func (cl *claim) place() place {
-	if cl.tag != 0 {
-		return place{conn: cl.conn, tag: cl.tag}
-	}
-	return place{conn: cl.conn, key: cl.lock.key}
-}
-
 func (t *Table) remember(cl *claim) {
-	cl.remembered = true
-	t.places[cl.place()] = cl
+	cl.conn.remember(cl)
+	t.places++
 }
 
 func (t *Table) forget(cl *claim) {
 	if cl.remembered {
-		cl.remembered = false
-		delete(t.places, cl.place())
+		cl.conn.forget(cl)
+		t.places--
 	}
-}
-
-// lookup returns the claim that c remembers under a's tag, or else a's key.
-func (t *Table) lookup(c *Conn, a Claim) *claim {
-	if a.Tag != 0 {
-		return t.places[place{conn: c, tag: a.Tag}]
-	}
-	return t.places[place{conn: c, key: string(a.Key)}]
-}
-
-// find is lookup for requests that name a place: key and tag must both fit.
-func (t *Table) find(c *Conn, a Claim) *claim {
-	if cl := t.lookup(c, a); cl != nil && cl.lock.key == string(a.Key) {
-		return cl
-	}
-	return nil
 }

@@ -33,7 +33,10 @@ func (q *queue) remove(cl *claim) {
 }
 
 // claimList is what a connection owns, latest first.
-type claimList struct{ first *claim }
+type claimList struct {
+	first *claim
+	len   int
+}
 
 func (l *claimList) add(cl *claim) {
 	cl.ownedNext = l.first
@@ -41,6 +44,7 @@ func (l *claimList) add(cl *claim) {
 		l.first.ownedPrev = cl
 	}
 	l.first = cl
+	l.len++
 }
 
 func (l *claimList) remove(cl *claim) {
@@ -53,6 +57,7 @@ func (l *claimList) remove(cl *claim) {
 		cl.ownedNext.ownedPrev = cl.ownedPrev
 	}
 	cl.ownedNext, cl.ownedPrev = nil, nil
+	l.len--
 }
 
 // dueHeap is a binary heap of claims by at, the earliest first. Claims know

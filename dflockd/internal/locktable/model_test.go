@@ -11,6 +11,9 @@ import (
 
 // model is what a table should do, written to be read: one list of claims in
 // the order they came, and a loop over it for every question.
+//
+// When the table gets round to what may be done later, the model does not say:
+// it is told (see told) and says what must follow.
 type model struct {
 	cfg     Config
 	now     time.Duration
@@ -30,6 +33,8 @@ type modelClaim struct {
 	blocked    bool
 	remembered bool
 	token      wire.Token // zero until the table has told it
+	dying      bool       // its connection is gone, and it is to follow
+	real       *claim     // the table's
 }
 
 type modelEvent struct {
@@ -78,13 +83,22 @@ func (m *model) remove(c *modelClaim) {
 	m.claims = slices.DeleteFunc(m.claims, func(x *modelClaim) bool { return x == c })
 }
 
-// serve grants whatever can be granted, of every key.
+// serve grants whatever can be granted, of every key. It passes nobody, not
+// even who is dying and still in line.
 func (m *model) serve() {
 	if m.frozen() {
 		return
 	}
+	done := map[string]bool{}
 	for _, c := range m.claims {
-		if c.state == stateWaiting && int64(len(m.of(c.key, stateHeld))) < c.limit {
+		if c.state == stateWaiting && !done[c.key] && int64(len(m.of(c.key, stateHeld))) < c.limit {
+			if c.dying || c.real.state == stateWaiting && c.real.lock.unserved {
+				done[c.key] = true
+				continue
+			}
+			if c.real.state == stateGone && m.cfg.Slice > 0 {
+				continue // it timed out before the table got round to it
+			}
 			m.hold(c)
 			if c.blocked {
 				m.events = append(m.events, modelEvent{c.conn, c.tag, wire.OK, c})
@@ -141,6 +155,9 @@ func (m *model) claim(conn int, o op) (c *modelClaim, granted bool, status wire.
 	c = &modelClaim{conn: conn, key: o.key, limit: o.limit, tag: o.tag, lease: o.lease}
 	waiting := len(m.of(o.key, stateWaiting))
 	if !m.frozen() && waiting == 0 && int64(len(m.of(o.key, stateHeld))) < o.limit {
+		if m.tooMany(conn) {
+			return nil, false, wire.ErrorMaxLocks
+		}
 		m.claims = append(m.claims, c)
 		m.hold(c)
 		return c, true, 0
@@ -148,7 +165,21 @@ func (m *model) claim(conn int, o op) (c *modelClaim, granted bool, status wire.
 	if m.cfg.MaxWaiters > 0 && waiting >= m.cfg.MaxWaiters {
 		return nil, false, wire.ErrorMaxWaiters
 	}
+	places := m.select_(func(c *modelClaim) bool { return c.conn == conn && c.state == stateWaiting })
+	if m.cfg.MaxPlaces > 0 && len(places) >= m.cfg.MaxPlaces {
+		return nil, false, wire.ErrorMaxWaiters
+	}
+	if m.tooMany(conn) {
+		return nil, false, wire.ErrorMaxLocks
+	}
 	return c, false, 0
+}
+
+func (m *model) tooMany(conn int) bool {
+	claims := m.select_(func(c *modelClaim) bool {
+		return c.conn == conn && (c.state == stateWaiting || c.state == stateHeld)
+	})
+	return m.cfg.MaxSlots > 0 && len(claims) >= m.cfg.MaxSlots
 }
 
 func (m *model) acquire(o op) (wire.Status, *modelClaim) {
@@ -204,6 +235,9 @@ func (m *model) wait(o op) (wire.Status, *modelClaim) {
 		return wire.OK, c
 	case c.blocked:
 		return wire.Error, nil
+	case m.drained:
+		m.remove(c)
+		return wire.ErrorDraining, nil
 	case o.timeout == 0:
 		m.remove(c)
 		return wire.Timeout, nil
@@ -227,7 +261,7 @@ func (m *model) leave(o op) wire.Status {
 
 func (m *model) holder(key string, token wire.Token) *modelClaim {
 	for _, c := range m.claims {
-		if c.state == stateHeld && c.key == key && c.token == token && !token.IsZero() {
+		if c.state == stateHeld && !c.dying && c.key == key && c.token == token && !token.IsZero() {
 			return c
 		}
 	}
@@ -254,22 +288,32 @@ func (m *model) renew(o op) wire.Status {
 }
 
 func (m *model) closeConn(conn int) {
+	for _, c := range m.claims {
+		if c.conn == conn {
+			c.conn, c.remembered, c.blocked = -1, false, false
+			c.dying = c.state != stateHeld || !m.cfg.KeepOnClose
+		}
+	}
+}
+
+// told removes what the table has cleared of the dying, and returns how many
+// those were. Leases that have run out are left to advance.
+func (m *model) told() int {
+	before := len(m.claims)
 	for _, c := range slices.Clone(m.claims) {
-		switch {
-		case c.conn != conn:
-		case c.state == stateHeld && m.cfg.KeepOnClose:
-			c.conn, c.remembered = -1, false
-		default:
+		if c.dying && c.real.state == stateGone && !(c.state == stateHeld && c.due <= m.now) {
 			m.remove(c)
 		}
 	}
 	m.serve()
+	return before - len(m.claims)
 }
 
-func (m *model) drain() {
-	m.drained = true
+// toldOfDrain removes those who the table has sent away in a drain, but for
+// who has left.
+func (m *model) toldOfDrain(left *modelClaim) {
 	for _, c := range slices.Clone(m.claims) {
-		if c.state != stateWaiting {
+		if !m.drained || c == left || c.state != stateWaiting || c.real.state != stateGone {
 			continue
 		}
 		if c.blocked {
@@ -304,10 +348,11 @@ const (
 	opClose
 	opPass
 	opDrain
+	opClear
 )
 
 func (o op) String() string {
 	return fmt.Sprintf("+%d %s conn=%d key=%s tag=%d limit=%d lease=%d timeout=%d fence=%d", o.pass,
-		[]string{"acquire", "enqueue", "wait", "leave", "release", "renew", "close", "pass", "drain"}[o.verb],
+		[]string{"acquire", "enqueue", "wait", "leave", "release", "renew", "close", "pass", "drain", "clear"}[o.verb],
 		o.conn, o.key, o.tag, o.limit, o.lease, o.timeout, o.token.Fence())
 }

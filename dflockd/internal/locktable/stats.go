@@ -16,30 +16,41 @@ type KeyInfo struct {
 
 // Totals counts what the table holds.
 type Totals struct {
-	Keys, Held, Places int
+	Keys, Held, Waiting, Places int
 	Counters
+	// Waits is how long claims that were granted had waited, Holds how long
+	// slots that ended had been held.
+	Waits, Holds Histogram
 }
 
 // Totals returns what the table holds now, and what has happened.
 func (t *Table) Totals() Totals {
-	return Totals{Keys: len(t.keys), Held: len(t.tokens), Places: len(t.places), Counters: t.count}
+	return Totals{
+		Keys: t.keys.len, Held: t.tokens.len, Waiting: t.waiting, Places: t.places, Counters: t.count,
+		Waits: t.waits, Holds: t.holds,
+	}
 }
+
+// Frozen reports whether nothing is granted: in the grace after the start, and
+// in a drain.
+func (t *Table) Frozen() bool { return t.frozen }
 
 // Keys appends the state of at most limit keys to dst, in no order.
 func (t *Table) Keys(now time.Duration, dst []KeyInfo, limit int) []KeyInfo {
 	t.Advance(now)
-	for _, l := range t.keys {
+	t.keys.each(func(l *lock) bool {
 		if limit--; limit < 0 {
-			break
+			return false
 		}
 		info := KeyInfo{Key: l.key, Limit: l.limit, Holders: l.held, Waiters: l.waiting.len}
 		if l.limit == 1 && l.last != nil {
 			info.Left = l.last.due - t.now
-			if l.last.conn != nil {
+			if l.last.conn != nil && !l.last.conn.closed {
 				info.Owner = l.last.conn.ID
 			}
 		}
 		dst = append(dst, info)
-	}
+		return true
+	})
 	return dst
 }

@@ -2,6 +2,7 @@ package locktable
 
 import (
 	"encoding/binary"
+	"hash/maphash"
 	"math"
 	"time"
 
@@ -14,6 +15,12 @@ type Config struct {
 	MaxKeys int
 	// MaxWaiters is how many claims may wait for one key; 0: any number.
 	MaxWaiters int
+	// MaxPlaces is how many claims of one connection may wait, and MaxSlots how
+	// many may hold a slot or wait for one; 0: any number.
+	MaxPlaces, MaxSlots int
+	// Slice is how many claims one call serves, or clears after a connection
+	// has closed; 0: DefaultSlice. What is left is for Clear.
+	Slice int
 	// KeepOnClose makes slots stay held until their leases end when their
 	// connection closes. What only waits leaves at once in any case.
 	KeepOnClose bool
@@ -24,27 +31,6 @@ type Config struct {
 	// Random returns the unguessable half of a token.
 	Random func() uint64
 }
-
-// A Conn is what the table knows of a connection. The zero value is a
-// connection without claims; it must not be copied.
-type Conn struct {
-	// ID is shown in stats.
-	ID uint64
-	// Owner is for the caller, who gets the Conn back in events.
-	Owner any
-	// Listed has the claims that c makes from now on counted, see Table.Listed.
-	Listed bool
-
-	claims        claimList
-	held, blocked int
-	lost          int
-}
-
-// Held returns how many slots c holds.
-func (c *Conn) Held() int { return c.held }
-
-// Blocked returns how many of c's claims have somebody waiting for an event.
-func (c *Conn) Blocked() int { return c.blocked }
 
 // A Claim is what is asked for.
 type Claim struct {
@@ -61,6 +47,7 @@ type Result struct {
 	Status wire.Status
 	Token  wire.Token
 	Lease  time.Duration
+	Bound  Bound // why a claim was refused, if a bound is why
 }
 
 // An Event answers a claim that was blocked.
@@ -76,13 +63,20 @@ type Table struct {
 	now     time.Duration // never goes back
 	frozen  bool          // nothing is granted: grace or drain
 	drained bool
-	keys    map[string]*lock
-	tokens  map[wire.Token]*claim
-	places  map[place]*claim
+	keys    lockMap
+	tokens  tokenMap
+	places  int // remembered claims
 	due     dueHeap
 	events  []Event
 	count   Counters
 	listed  int // claims that wait or hold, of connections that are listed
+	waiting int // claims in line, over all keys
+	waits   Histogram
+	holds   Histogram
+
+	budget   int // what is left of the Slice of this call
+	closing  connList
+	unserved []*lock
 }
 
 // Listed returns how many claims of listed connections wait or hold a slot.
@@ -93,51 +87,44 @@ type Counters struct {
 	Grants, Releases, Expiries, Timeouts uint64
 }
 
-// place is how a remembered claim is found again: by key, or by tag.
-type place struct {
-	conn *Conn
-	key  string
-	tag  uint64
-}
-
 // lock is a key that is held or waited for.
 //
-// Invariant: held <= limit. Invariant: if anybody waits, held == limit or the
-// table is frozen.
+// Invariant: held <= limit.
 type lock struct {
 	key     string
 	limit   int64
 	held    int64
 	last    *claim // the latest grant; with limit 1 the holder, if held
 	waiting queue
+
+	unserved bool // in the table's list
+	dropped  bool // not in the table any more
 }
 
 // New returns an empty table.
 func New(cfg Config) *Table {
+	if cfg.Slice == 0 {
+		cfg.Slice = DefaultSlice
+	}
 	return &Table{
 		cfg:    cfg,
 		frozen: cfg.Grace > 0,
-		keys:   map[string]*lock{},
-		tokens: map[wire.Token]*claim{},
-		places: map[place]*claim{},
+		keys:   lockMap{seed: maphash.MakeSeed()},
 	}
 }
 
 // Acquire claims a slot and waits for it for at most a.Timeout.
 func (t *Table) Acquire(now time.Duration, c *Conn, a Claim) Result {
-	t.Advance(now)
-	if a.Tag != 0 && t.lookup(c, a) != nil {
+	t.begin(now)
+	if a.Tag != 0 && c.lookup(a.Tag, a.Key) != nil {
 		return Result{Status: wire.ErrorAlreadyEnqueued}
 	}
-	l, status := t.lockFor(a)
-	if status != 0 {
-		return Result{Status: status}
+	l, refusal := t.lockFor(c, a)
+	if l == nil {
+		return refusal
 	}
 	if t.free(l) {
 		return t.grant(t.newClaim(c, l, a))
-	}
-	if t.full(l) {
-		return Result{Status: wire.ErrorMaxWaiters}
 	}
 	if a.Timeout <= 0 {
 		t.dropIfIdle(l)
@@ -154,16 +141,16 @@ func (t *Table) Acquire(now time.Duration, c *Conn, a Claim) Result {
 // Enqueue claims a slot and takes a place in line if there is none. It
 // answers Acquired or Queued.
 func (t *Table) Enqueue(now time.Duration, c *Conn, a Claim) Result {
-	t.Advance(now)
-	if old := t.lookup(c, a); old != nil {
+	t.begin(now)
+	if old := c.lookup(a.Tag, a.Key); old != nil {
 		if old.state != stateLost {
 			return Result{Status: wire.ErrorAlreadyEnqueued}
 		}
 		t.forgetLost(old)
 	}
-	l, status := t.lockFor(a)
-	if status != 0 {
-		return Result{Status: status}
+	l, refusal := t.lockFor(c, a)
+	if l == nil {
+		return refusal
 	}
 	if t.free(l) {
 		cl := t.newClaim(c, l, a)
@@ -172,9 +159,6 @@ func (t *Table) Enqueue(now time.Duration, c *Conn, a Claim) Result {
 		r.Status = wire.Acquired
 		return r
 	}
-	if t.full(l) {
-		return Result{Status: wire.ErrorMaxWaiters}
-	}
 	t.remember(t.enqueue(c, l, a))
 	return Result{Status: wire.Queued}
 }
@@ -182,8 +166,8 @@ func (t *Table) Enqueue(now time.Duration, c *Conn, a Claim) Result {
 // Wait waits for the place that Enqueue took, for at most a.Timeout; then the
 // place is gone. Only Key, Timeout and Tag of a count.
 func (t *Table) Wait(now time.Duration, c *Conn, a Claim) Result {
-	t.Advance(now)
-	cl := t.find(c, a)
+	t.begin(now)
+	cl := c.find(a.Tag, a.Key)
 	switch {
 	case cl == nil && t.drained:
 		return Result{Status: wire.ErrorDraining}
@@ -198,6 +182,9 @@ func (t *Table) Wait(now time.Duration, c *Conn, a Claim) Result {
 		return Result{Status: wire.OK, Token: cl.token, Lease: cl.lease}
 	case cl.blocked:
 		return Result{Status: wire.Error} // this tag is being waited for already
+	case t.drained:
+		t.leave(cl)
+		return Result{Status: wire.ErrorDraining}
 	case a.Timeout <= 0:
 		t.leave(cl)
 		return t.timedOut()
@@ -209,8 +196,8 @@ func (t *Table) Wait(now time.Duration, c *Conn, a Claim) Result {
 // Leave gives up the place of a tag. A Wait for it is answered Timeout, and a
 // slot that was granted and not yet answered goes back.
 func (t *Table) Leave(now time.Duration, c *Conn, a Claim) Result {
-	t.Advance(now)
-	cl := t.find(c, a)
+	t.begin(now)
+	cl := c.find(a.Tag, a.Key)
 	switch {
 	case cl == nil:
 		return Result{Status: wire.ErrorNotEnqueued}
@@ -228,9 +215,9 @@ func (t *Table) Leave(now time.Duration, c *Conn, a Claim) Result {
 
 // Release gives a slot back, whichever connection it was granted to.
 func (t *Table) Release(now time.Duration, key []byte, token wire.Token) Result {
-	t.Advance(now)
-	cl := t.tokens[token]
-	if cl == nil || cl.lock.key != string(key) {
+	t.begin(now)
+	cl := t.holder(key, token)
+	if cl == nil {
 		return Result{Status: wire.Error}
 	}
 	t.count.Releases++
@@ -240,59 +227,30 @@ func (t *Table) Release(now time.Duration, key []byte, token wire.Token) Result 
 
 // Renew sets a slot's lease anew and answers it.
 func (t *Table) Renew(now time.Duration, key []byte, token wire.Token, lease time.Duration) Result {
-	t.Advance(now)
-	cl := t.tokens[token]
-	if cl == nil || cl.lock.key != string(key) {
+	t.begin(now)
+	cl := t.holder(key, token)
+	if cl == nil {
 		return Result{Status: wire.Error}
 	}
 	t.setDue(cl, after(t.now, lease))
 	return Result{Status: wire.OK, Lease: lease}
 }
 
-// CloseConn ends all claims of c: it leaves every line, and releases its slots
-// unless the table keeps them until their leases end.
-func (t *Table) CloseConn(now time.Duration, c *Conn) {
-	t.Advance(now)
-	// What waits goes first, so that no slot released below is granted to it.
-	for cl := c.claims.first; cl != nil; {
-		next := cl.ownedNext
-		switch cl.state {
-		case stateWaiting:
-			t.leave(cl)
-		case stateLost:
-			t.forgetLost(cl)
-		}
-		cl = next
-	}
-	for c.claims.first != nil {
-		if cl := c.claims.first; t.cfg.KeepOnClose {
-			t.orphan(cl)
-		} else {
-			t.release(cl)
-		}
-	}
-}
-
 // Drain stops all grants for good and answers whoever waits ErrorDraining.
 // Leases still run out, and slots can still be renewed and released.
 func (t *Table) Drain(now time.Duration) {
-	t.Advance(now)
+	t.begin(now)
 	t.frozen, t.drained = true, true
-	for _, l := range t.keys {
-		for cl := l.waiting.first; cl != nil; {
-			next := cl.lineNext
-			if cl.blocked {
-				t.notify(cl, Result{Status: wire.ErrorDraining})
-			}
-			t.leave(cl)
-			cl = next
-		}
-	}
+	t.serveAll()
 }
 
 // Advance moves time on: leases end, waits time out, and what that frees is
 // granted. Every other call does it too. A now in the past changes nothing.
-func (t *Table) Advance(now time.Duration) {
+func (t *Table) Advance(now time.Duration) { t.begin(now) }
+
+// begin begins a call: time has moved on.
+func (t *Table) begin(now time.Duration) {
+	t.budget = t.cfg.Slice
 	t.now = max(t.now, now)
 	if t.frozen && !t.drained && t.now >= t.cfg.Grace {
 		t.thaw()
@@ -303,6 +261,8 @@ func (t *Table) Advance(now time.Duration) {
 		case cl.due > cl.at: // it was renewed since it entered the heap
 			cl.at = cl.due
 			t.due.down(0)
+		case cl.state == stateWaiting && cl.lock.unserved && t.budget > 0:
+			t.serve(cl.lock) // it may be granted yet
 		case cl.state == stateWaiting:
 			t.expireWait(cl)
 		default:
@@ -340,62 +300,71 @@ func (t *Table) Events() []Event {
 // maxSpareEvents is how many events the reused slice keeps room for.
 const maxSpareEvents = 1024
 
-// lockFor returns the lock that a claims, new if need be, or why not.
-func (t *Table) lockFor(a Claim) (*lock, wire.Status) {
+// lockFor returns the lock that c claims, new if need be, or why not.
+func (t *Table) lockFor(c *Conn, a Claim) (*lock, Result) {
 	if t.drained {
-		return nil, wire.ErrorDraining
+		return nil, Result{Status: wire.ErrorDraining}
 	}
-	if l := t.keys[string(a.Key)]; l != nil {
-		if l.limit != a.Limit {
-			return nil, wire.ErrorLimitMismatch
-		}
-		return l, 0
+	l := t.keys.get(a.Key)
+	if l != nil && l.unserved {
+		t.serve(l) // which may drop it
+		l = t.keys.get(a.Key)
 	}
-	if t.cfg.MaxKeys > 0 && len(t.keys) >= t.cfg.MaxKeys {
-		return nil, wire.ErrorMaxLocks
+	switch {
+	case l != nil && l.limit != a.Limit:
+		return nil, Result{Status: wire.ErrorLimitMismatch}
+	case l == nil && t.cfg.MaxKeys > 0 && t.keys.len >= t.cfg.MaxKeys:
+		return nil, MaxKeys.refusal()
+	case l == nil:
+		l = &lock{key: string(a.Key), limit: a.Limit}
+		t.keys.add(l)
 	}
-	l := &lock{key: string(a.Key), limit: a.Limit}
-	t.keys[l.key] = l
-	return l, 0
+	if b := t.exceeded(c, l); b != 0 {
+		t.dropIfIdle(l)
+		return nil, b.refusal()
+	}
+	return l, Result{}
 }
 
 // free reports whether a new claim of l may be granted at once. It passes
-// nobody: by the invariant of lock, nobody waits while a slot is free.
+// nobody.
 func (t *Table) free(l *lock) bool {
-	return !t.frozen && l.held < l.limit
-}
-
-func (t *Table) full(l *lock) bool {
-	return t.cfg.MaxWaiters > 0 && l.waiting.len >= t.cfg.MaxWaiters
+	return !t.frozen && l.held < l.limit && l.waiting.first == nil
 }
 
 // dropIfIdle forgets a key that nobody holds and nobody waits for.
 func (t *Table) dropIfIdle(l *lock) {
-	if l.held == 0 && l.waiting.first == nil {
-		delete(t.keys, l.key)
+	if l.held == 0 && l.waiting.first == nil && !l.dropped {
+		l.dropped = true
+		t.keys.remove(l)
 	}
-}
-
-// serve grants what is free of l to those who wait, first come first served.
-func (t *Table) serve(l *lock) {
-	for !t.frozen && l.held < l.limit && l.waiting.first != nil {
-		cl := l.waiting.first
-		l.waiting.remove(cl)
-		r := t.grant(cl)
-		if cl.blocked {
-			t.notify(cl, r)
-			t.forget(cl)
-		}
-	}
-	t.dropIfIdle(l)
 }
 
 // thaw ends the grace after a start.
 func (t *Table) thaw() {
 	t.frozen = false
-	for _, l := range t.keys {
+	t.serveAll()
+}
+
+// serveAll serves every line, as far as this call may.
+func (t *Table) serveAll() {
+	t.keys.each(func(l *lock) bool {
 		t.serve(l)
+		return true
+	})
+}
+
+// holder returns the claim of key whose token this is, if it may still be
+// renewed and released.
+func (t *Table) holder(key []byte, token wire.Token) *claim {
+	cl := t.tokens.get(token)
+	if cl == nil || cl.lock.key != string(key) {
+		return nil
 	}
+	if cl.conn != nil && cl.conn.closed && !t.cfg.KeepOnClose {
+		return nil // its turn to be released comes
+	}
+	return cl
 }
 
 func (t *Table) timedOut() Result {

@@ -42,40 +42,22 @@ func newPair(cfg Config, conns int) *pair {
 func (p *pair) step(o op) error {
 	p.history = append(p.history, o)
 	p.now += o.pass
-	p.model.advance(p.now)
-	c := p.conns[o.conn]
-	a := Claim{Key: []byte(o.key), Limit: o.limit, Lease: o.lease, Timeout: o.timeout, Tag: o.tag}
-	var got Result
-	var want wire.Status
-	var granted *modelClaim
-	switch o.verb {
-	case opAcquire:
-		got = p.table.Acquire(p.now, c, a)
-		want, granted = p.model.acquire(o)
-	case opEnqueue:
-		got = p.table.Enqueue(p.now, c, a)
-		want, granted = p.model.enqueue(o)
-	case opWait:
-		got = p.table.Wait(p.now, c, a)
-		want, granted = p.model.wait(o)
-	case opLeave:
-		got = p.table.Leave(p.now, c, a)
-		want = p.model.leave(o)
-	case opRelease:
-		got = p.table.Release(p.now, a.Key, o.token)
-		want = p.model.release(o)
-	case opRenew:
-		got = p.table.Renew(p.now, a.Key, o.token, o.lease)
-		want = p.model.renew(o)
-	case opClose:
-		p.table.CloseConn(p.now, c)
-		p.model.closeConn(o.conn)
-	case opPass:
-		p.table.Advance(p.now)
-	case opDrain:
-		p.table.Drain(p.now)
-		p.model.drain()
+	got := p.onTable(o)
+	p.model.now = max(p.model.now, p.now)
+	if n := p.model.told(); n > p.table.cfg.Slice && o.pass == 0 {
+		return fmt.Errorf("cleared %d claims in one call, %d at most", n, p.table.cfg.Slice)
 	}
+	p.model.advance(p.now)
+	var left *modelClaim
+	if o.verb == opLeave && got.Status == wire.OK {
+		left = p.model.remembered(o.conn, o.key, o.tag)
+	}
+	p.model.toldOfDrain(left)
+	want, granted := p.onModel(o)
+	if n := len(p.model.claims); n > 0 && p.model.claims[n-1].real == nil {
+		p.model.claims[n-1].real = p.conns[o.conn].claims.first
+	}
+	p.model.toldOfDrain(nil)
 	if got.Status != want {
 		return fmt.Errorf("answered %v, want %v", got.Status, want)
 	}
@@ -85,6 +67,74 @@ func (p *pair) step(o op) error {
 		}
 	}
 	return p.compareEvents()
+}
+
+func (p *pair) onTable(o op) (got Result) {
+	c := p.conns[o.conn]
+	a := Claim{Key: []byte(o.key), Limit: o.limit, Lease: o.lease, Timeout: o.timeout, Tag: o.tag}
+	switch o.verb {
+	case opAcquire:
+		got = p.table.Acquire(p.now, c, a)
+	case opEnqueue:
+		got = p.table.Enqueue(p.now, c, a)
+	case opWait:
+		got = p.table.Wait(p.now, c, a)
+	case opLeave:
+		got = p.table.Leave(p.now, c, a)
+	case opRelease:
+		got = p.table.Release(p.now, a.Key, o.token)
+	case opRenew:
+		got = p.table.Renew(p.now, a.Key, o.token, o.lease)
+	case opClose:
+		p.table.CloseConn(p.now, c)
+		p.conns[o.conn] = &Conn{ID: c.ID} // the next of this number
+	case opPass:
+		p.table.Advance(p.now)
+	case opDrain:
+		p.table.Drain(p.now)
+	case opClear:
+		p.table.Clear(p.now)
+	}
+	return got
+}
+
+func (p *pair) onModel(o op) (want wire.Status, granted *modelClaim) {
+	switch o.verb {
+	case opAcquire:
+		want, granted = p.model.acquire(o)
+	case opEnqueue:
+		want, granted = p.model.enqueue(o)
+	case opWait:
+		want, granted = p.model.wait(o)
+	case opLeave:
+		want = p.model.leave(o)
+	case opRelease:
+		want = p.model.release(o)
+	case opRenew:
+		want = p.model.renew(o)
+	case opClose:
+		p.model.closeConn(o.conn)
+	case opDrain:
+		p.model.drained = true
+	}
+	return want, granted
+}
+
+// clearAll lets the table finish, and says so if it does not.
+func (p *pair) clearAll() error {
+	for range 2 * (len(p.model.claims) + 1) {
+		if !p.table.Pending() {
+			break
+		}
+		if err := p.step(op{verb: opClear}); err != nil {
+			return err
+		}
+	}
+	left := p.model.select_(func(c *modelClaim) bool { return c.dying || p.model.drained && c.state == stateWaiting })
+	if p.table.Pending() || len(left) > 0 {
+		return fmt.Errorf("%d claims are never cleared", len(left))
+	}
+	return p.compareAll()
 }
 
 // learn gives the model the token of a grant.
@@ -119,6 +169,9 @@ func (p *pair) compareEvents() error {
 	})
 	for i, w := range want {
 		g := got[i]
+		if p.model.drained && w.status == wire.Timeout && g.Status == wire.ErrorDraining {
+			w.status = g.Status // both are true then
+		}
 		if int(g.Conn.ID) != w.conn || g.Tag != w.tag || g.Status != w.status {
 			return fmt.Errorf("event for conn %d tag %d: %v, want conn %d tag %d: %v", g.Conn.ID, g.Tag, g.Status, w.conn, w.tag, w.status)
 		}
@@ -155,8 +208,16 @@ func (p *pair) compareAll() error {
 		}
 	}
 	remembered := p.model.select_(func(c *modelClaim) bool { return c.remembered })
-	if n := p.table.Totals().Places; n != len(remembered) {
-		return fmt.Errorf("%d places, want %d", n, len(remembered))
+	total := p.table.Totals()
+	if total.Places != len(remembered) && !p.table.Pending() {
+		return fmt.Errorf("%d places, want %d", total.Places, len(remembered))
+	}
+	waiting := p.model.select_(func(c *modelClaim) bool { return c.state == stateWaiting })
+	if total.Waiting != len(waiting) && !p.table.Pending() {
+		return fmt.Errorf("%d wait, want %d", total.Waiting, len(waiting))
+	}
+	if waits, holds := total.Waits.Count(), total.Holds.Count(); waits != total.Grants || holds != total.Grants-uint64(total.Held) {
+		return fmt.Errorf("%d waits and %d holds of %d grants were timed, and %d are held", waits, holds, total.Grants, total.Held)
 	}
 	return p.table.check()
 }
@@ -171,11 +232,11 @@ func (t *Table) check() error {
 		}
 	}
 	blocked := 0
-	for key, l := range t.keys {
+	for key, l := range t.locks() {
 		if l.held > l.limit || l.held+int64(l.waiting.len) == 0 || key != l.key {
 			return fmt.Errorf("key %s: held %d of %d, %d wait", key, l.held, l.limit, l.waiting.len)
 		}
-		if l.waiting.len > 0 && l.held < l.limit && !t.frozen {
+		if l.waiting.len > 0 && (l.held < l.limit && !t.frozen || t.drained) && !l.unserved {
 			return fmt.Errorf("key %s: a slot is free and somebody waits", key)
 		}
 		n := 0
@@ -189,17 +250,26 @@ func (t *Table) check() error {
 			return fmt.Errorf("key %s: %d in line, %d counted", key, n, l.waiting.len)
 		}
 	}
-	if inHeap != len(t.tokens)+blocked {
-		return fmt.Errorf("%d in the heap, %d tokens and %d blocked", inHeap, len(t.tokens), blocked)
+	if inHeap != t.tokens.len+blocked {
+		return fmt.Errorf("%d in the heap, %d tokens and %d blocked", inHeap, t.tokens.len, blocked)
 	}
 	return nil
+}
+
+func (t *Table) locks() map[string]*lock {
+	all := map[string]*lock{}
+	t.keys.each(func(l *lock) bool {
+		all[l.key] = l
+		return true
+	})
+	return all
 }
 
 // randomOp draws a step. An untagged request that blocks holds its connection
 // back, as the server does: then only a close or another connection's step.
 func (p *pair) randomOp(rng *rand.Rand, keys int) op {
 	o := op{
-		verb:  []verb{opAcquire, opAcquire, opEnqueue, opEnqueue, opWait, opWait, opLeave, opRelease, opRelease, opRenew, opPass, opClose}[rng.IntN(12)],
+		verb:  []verb{opAcquire, opAcquire, opEnqueue, opEnqueue, opWait, opWait, opLeave, opRelease, opRelease, opRenew, opPass, opClose, opClear, opClear}[rng.IntN(14)],
 		conn:  rng.IntN(len(p.conns)),
 		key:   string(rune('a' + rng.IntN(keys))),
 		limit: 1,
@@ -221,7 +291,10 @@ func (p *pair) randomOp(rng *rand.Rand, keys int) op {
 	if o.verb == opClose && rng.IntN(3) > 0 {
 		o.verb = opPass
 	}
-	if p.held(o.conn) && o.verb != opClose {
+	if o.verb == opClear {
+		o.pass = 0 // what is due comes before what is cleared
+	}
+	if p.held(o.conn) && o.verb != opClose && o.verb != opClear {
 		o.verb = opPass
 	}
 	if len(p.tokens) > 64 {
@@ -255,7 +328,7 @@ func (p *pair) fatal(t *testing.T, err error) {
 	for _, o := range p.history[max(0, len(p.history)-40):] {
 		fmt.Fprintln(&b, o)
 	}
-	t.Fatalf("after %d steps: %v; the last of them:\n%s", len(p.history), err, &b)
+	t.Fatalf("slice %d keep %v: after %d steps: %v; the last of them:\n%s", p.table.cfg.Slice, p.table.cfg.KeepOnClose, len(p.history), err, &b)
 }
 
 func TestTableDoesWhatTheModelDoes(t *testing.T) {
@@ -264,9 +337,15 @@ func TestTableDoesWhatTheModelDoes(t *testing.T) {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	steps := 0
 	for steps < least {
-		cfg := Config{MaxKeys: rng.IntN(4), MaxWaiters: rng.IntN(4), KeepOnClose: rng.IntN(2) == 0}
+		cfg := Config{MaxKeys: rng.IntN(4), MaxWaiters: rng.IntN(4), KeepOnClose: rng.IntN(2) == 0, Slice: rng.IntN(4)}
 		if rng.IntN(4) == 0 {
 			cfg.Grace = time.Duration(rng.IntN(30))
+		}
+		if rng.IntN(3) == 0 {
+			cfg.MaxPlaces, cfg.MaxSlots = 1+rng.IntN(3), 1+rng.IntN(5)
+		}
+		if rng.IntN(3) == 0 { // lines are longer then
+			cfg.MaxWaiters = 0
 		}
 		p := newPair(cfg, 1+rng.IntN(6))
 		keys := 1 + rng.IntN(3)
@@ -289,7 +368,7 @@ func TestTableDoesWhatTheModelDoes(t *testing.T) {
 				p.fatal(t, err)
 			}
 		}
-		if err := p.compareAll(); err != nil {
+		if err := p.clearAll(); err != nil {
 			p.fatal(t, err)
 		}
 	}
@@ -311,7 +390,7 @@ func alphabet() (ops []op) {
 		o(opRelease, 0, 0)
 		o(opClose, 0, 0)
 	}
-	return append(ops, op{verb: opRenew, key: "a", lease: 3}, op{verb: opPass, key: "a", pass: 1}, op{verb: opPass, key: "a", pass: 2})
+	return append(ops, op{verb: opClear, key: "a"}, op{verb: opRenew, key: "a", lease: 3}, op{verb: opPass, key: "a", pass: 1}, op{verb: opPass, key: "a", pass: 2})
 }
 
 func TestEveryShortHistoryDoesWhatTheModelDoes(t *testing.T) {
@@ -322,20 +401,20 @@ func TestEveryShortHistoryDoesWhatTheModelDoes(t *testing.T) {
 	}
 	index := make([]int, depth)
 	for {
-		p := newPair(Config{}, 2)
+		p := newPair(Config{Slice: 1}, 2)
 		for _, i := range index {
 			o := ops[i]
 			if n := len(p.tokens); n > 0 {
 				o.token = p.tokens[n-1]
 			}
-			if p.held(o.conn) && o.verb != opClose {
+			if p.held(o.conn) && o.verb != opClose && o.verb != opClear {
 				o.verb = opPass
 			}
 			if err := p.step(o); err != nil {
 				p.fatal(t, err)
 			}
 		}
-		if err := p.compareAll(); err != nil {
+		if err := p.clearAll(); err != nil {
 			p.fatal(t, err)
 		}
 		histories++

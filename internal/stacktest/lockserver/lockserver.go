@@ -32,16 +32,23 @@ func Original(t testing.TB) string {
 const patience = time.Minute
 
 // Start runs the program on a free loopback port, with the flags given, and
-// returns when it answers there. It is killed at the end of the test.
+// returns when it answers there. It is killed at the end of the test. Nobody has
+// known such a server before, so it needs no grace in which it grants nothing.
 func Start(t testing.TB, path string, flags ...string) (address string, cmd *exec.Cmd) {
 	t.Helper()
 	address = FreeAddress(t)
-	return address, StartAt(t, path, address, flags...)
+	return address, start(t, path, address, flags, "DFLOCKD_STARTUP_GRACE_S=0", "DFLOCKD_UNSAFE_SHORT_STARTUP_GRACE=1")
 }
 
-// StartAt is Start at an address. The settings in the environment of the tests
-// are not the program's.
+// StartAt is Start at an address, where the program may have run before.
 func StartAt(t testing.TB, path, address string, flags ...string) *exec.Cmd {
+	t.Helper()
+	return start(t, path, address, flags)
+}
+
+// start runs the program. The settings in the environment of the tests are not
+// the program's.
+func start(t testing.TB, path, address string, flags []string, env ...string) *exec.Cmd {
 	t.Helper()
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -49,6 +56,7 @@ func StartAt(t testing.TB, path, address string, flags ...string) *exec.Cmd {
 	}
 	cmd := exec.Command(path, append([]string{"--host", host, "--port", port}, flags...)...)
 	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "DFLOCKD_") })
+	cmd.Env = append(cmd.Env, env...)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+)
+
+// maxSecrets is how many secrets may be right at once: a new one and the one
+// that it replaces.
+const maxSecrets = 2
+
+// A secretSource is where the shared secret comes from. The zero value says
+// that there is none.
+type secretSource struct {
+	secret string // given itself; not both
+	file   string // read at the start, and at each SIGHUP
+	rank   int    // the highest of what was given counts
+}
+
+// secretItself takes the secret, which counts for more than a file that is
+// named in the same place, and for less than what a flag says.
+func secretItself(s *settings, v string, from source) error {
+	if v == "" {
+		return errors.New("is empty: leave it out to serve without a secret")
+	}
+	s.secret.replace(secretSource{secret: v, rank: 10*int(from) + 2})
+	return nil
+}
+
+func secretFile(s *settings, path string, from source) error {
+	if path == "" {
+		return errors.New("is empty")
+	}
+	src := secretSource{file: path, rank: 10*int(from) + 1}
+	if _, err := src.read(); err != nil {
+		return err
+	}
+	s.secret.replace(src)
+	return nil
+}
+
+func (s *secretSource) replace(with secretSource) {
+	if with.rank >= s.rank {
+		*s = with
+	}
+}
+
+// read returns the secrets of which any is right; nil: there is none to show.
+func (s *secretSource) read() ([]string, error) {
+	if s.file == "" {
+		if s.secret == "" {
+			return nil, nil
+		}
+		return []string{s.secret}, nil
+	}
+	b, err := os.ReadFile(s.file)
+	if err != nil {
+		return nil, err
+	}
+	var secrets []string
+	for line := range strings.Lines(string(b)) {
+		if line = strings.TrimSpace(line); line != "" {
+			secrets = append(secrets, line)
+		}
+	}
+	switch n := len(secrets); {
+	case n == 0:
+		return nil, fmt.Errorf("the file %s holds no secret", s.file)
+	case n > maxSecrets:
+		return nil, fmt.Errorf("the file %s holds %d lines: it may hold a secret and the one that it replaces", s.file, n)
+	}
+	return secrets, nil
+}

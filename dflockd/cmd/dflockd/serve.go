@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/berth-go/berth/dflockd/server"
+)
+
+// A daemon is a server that listens to signals and to its service manager.
+type daemon struct {
+	set    *settings
+	log    *slog.Logger
+	notify notifier
+	certs  *certificates // nil: no TLS
+	srv    *server.Server
+}
+
+// serve runs the server until a signal, then drains it.
+func serve(set *settings, env environment, _, stderr io.Writer) error {
+	d := &daemon{set: set, log: set.logger(stderr), notify: newNotifier(env)}
+	for _, note := range set.notes {
+		d.log.Warn(note)
+	}
+	opts, err := d.options()
+	if err != nil {
+		return usageError{err}
+	}
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, hangup)
+	defer signal.Stop(signals)
+	if d.srv, err = server.Start(context.Background(), opts...); err != nil {
+		return err
+	}
+	if set.secret != (secretSource{}) && d.certs == nil && !set.noTCP && !isLoopback(set.host) {
+		d.log.Warn("the secret is shown in plain text to whoever can listen on the network: use --tls-cert and --tls-key")
+	}
+	d.tell(d.notify.ready(d.status()))
+	d.watch(signals)
+	d.tell(d.notify.stopping())
+	signal.Reset(os.Interrupt, syscall.SIGTERM) // a second one ends the process; a SIGHUP changes nothing now
+	return d.drain()
+}
+
+// watch returns when the server is to stop.
+func (d *daemon) watch(signals <-chan os.Signal) {
+	var tick <-chan time.Time
+	if d.notify.watchdog > 0 {
+		t := time.NewTicker(d.notify.watchdog / 2)
+		defer t.Stop()
+		tick = t.C
+	}
+	for {
+		select {
+		case sig := <-signals:
+			if sig != hangup {
+				return
+			}
+			d.reload()
+		case <-tick:
+			d.srv.Stats() // hangs if the server does
+			d.tell(d.notify.alive())
+		}
+	}
+}
+
+// drain ends the server when nobody needs it any more.
+func (d *daemon) drain() error {
+	ctx, cancel := context.Background(), context.CancelFunc(func() {})
+	if d.set.shutdownTimeout > 0 {
+		ctx, cancel = context.WithTimeoutCause(ctx, d.set.shutdownTimeout, errors.New("shutdown timeout"))
+	}
+	defer cancel()
+	return d.srv.Shutdown(ctx)
+}
+
+// reload reads certificates and secrets again. If anything is wrong with any
+// of them, all stay as they were.
+func (d *daemon) reload() {
+	d.tell(d.notify.reloading())
+	defer func() { d.tell(d.notify.ready(d.status())) }()
+	if err := d.readAgain(); err != nil {
+		d.log.Error("reload failed: certificates and secrets stay as they were", "error", err)
+		return
+	}
+	d.log.Info("reloaded certificates and secrets")
+}
+
+func (d *daemon) readAgain() error {
+	secrets, err := d.set.secret.read()
+	if err != nil {
+		return err
+	}
+	var cfg *tls.Config
+	if d.certs != nil {
+		if cfg, err = d.certs.read(); err != nil {
+			return err
+		}
+	}
+	if len(secrets) > 0 {
+		if err := d.srv.SetSecrets(secrets...); err != nil {
+			return err
+		}
+	}
+	if cfg != nil { // nothing can fail any more
+		d.certs.current.Store(cfg)
+	}
+	return nil
+}
+
+// status is one line for whoever asks the service manager.
+func (d *daemon) status() string { return "serving on " + d.srv.Addr().String() }
+
+// tell logs that the service manager could not be told.
+func (d *daemon) tell(err error) {
+	if err != nil {
+		d.log.Warn(err.Error())
+	}
+}
+
+// options turns the settings into those of a server.
+func (d *daemon) options() ([]server.Option, error) {
+	s := d.set
+	opts := []server.Option{
+		server.WithAddress(net.JoinHostPort(s.host, strconv.Itoa(s.port))),
+		server.WithMetricsAddress(s.metricsAddr),
+		server.WithDefaultLease(s.defaultLease),
+		server.WithAutoRelease(s.autoRelease),
+		server.WithMaxLocks(s.maxLocks),
+		server.WithMaxWaiters(s.maxWaiters),
+		server.WithMaxPlacesPerConnection(s.maxPlaces),
+		server.WithMaxSlotsPerConnection(s.maxSlots),
+		server.WithMaxBytesAhead(s.maxAhead),
+		server.WithMaxConnections(s.maxConns),
+		server.WithMaxConnectionsPerIP(s.maxConnsPerIP),
+		server.WithReadTimeout(s.readTimeout),
+		server.WithWriteTimeout(s.writeTimeout),
+		server.WithPreAuthTimeout(s.preAuthTimeout),
+		server.WithShutdownTimeout(s.shutdownTimeout),
+		server.WithLogger(d.log),
+	}
+	if s.maxLease != nil {
+		opts = append(opts, server.WithMaxLease(*s.maxLease))
+	}
+	if s.startupGrace != nil {
+		opts = append(opts, server.WithStartupGrace(*s.startupGrace))
+	}
+	if s.unsafeGrace {
+		opts = append(opts, server.WithUnsafeShortStartupGrace())
+	}
+	if s.mixedLists {
+		opts = append(opts, server.WithMixedServerLists())
+	}
+	if s.unixPath != "" {
+		opts = append(opts, server.WithUnixSocket(s.unixPath, fs.FileMode(s.unixMode)))
+	}
+	if s.noTCP {
+		if s.unixPath == "" {
+			return nil, errors.New("--no-tcp needs --unix")
+		}
+		opts = append(opts, server.WithInMemory())
+	}
+	return d.guards(opts)
+}
+
+// guards adds what keeps people out.
+func (d *daemon) guards(opts []server.Option) ([]server.Option, error) {
+	secrets, err := d.set.secret.read()
+	if err != nil {
+		return nil, fmt.Errorf("secret: %w", err)
+	}
+	if len(secrets) > 0 {
+		opts = append(opts, server.WithSecrets(secrets...))
+	}
+	if d.certs, err = openCertificates(d.set); err != nil {
+		return nil, err
+	}
+	if d.certs != nil {
+		opts = append(opts, server.WithTLS(d.certs.config()))
+	}
+	return opts, nil
+}
