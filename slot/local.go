@@ -72,9 +72,18 @@ func (l *Local) Enqueue(ctx context.Context, key string) (Ticket, error) {
 	if err := l.join(t); err != nil {
 		return nil, err
 	}
+	if t.trace != nil {
+		t.tell()
+	}
+	return t, nil
+}
+
+// tell tells the trace of a claim how it began. If that panics, nobody has the
+// ticket.
+func (t *localTicket) tell() {
 	told := false
 	defer func() {
-		if !told { // a function of the trace has panicked
+		if !told {
 			_ = t.Close()
 		}
 	}()
@@ -84,7 +93,6 @@ func (l *Local) Enqueue(ctx context.Context, key string) (Ticket, error) {
 		t.trace.granted(t.slot.info.GrantedAt)
 	}
 	told = true
-	return t, nil
 }
 
 // Try claims a slot of key if one is free and nobody waits for it.
@@ -96,14 +104,9 @@ func (l *Local) Try(ctx context.Context, key string) (Slot, bool, error) {
 	if s == nil {
 		return nil, false, err
 	}
-	told := false
-	defer func() {
-		if !told {
-			_ = s.Release()
-		}
-	}()
-	TraceFrom(ctx).granted(s.info.GrantedAt)
-	told = true
+	if trace := TraceFrom(ctx); trace != nil {
+		s.tell(trace)
+	}
 	return s, true, nil
 }
 
@@ -234,6 +237,19 @@ type localSlot struct {
 	ctx  linkctx.Context
 	once sync.Once
 	err  error // what Release returns; written inside once
+}
+
+// tell tells the trace of a claim of its grant. If that panics, nobody has the
+// slot.
+func (s *localSlot) tell(trace *Trace) {
+	told := false
+	defer func() {
+		if !told {
+			_ = s.Release()
+		}
+	}()
+	trace.granted(s.info.GrantedAt)
+	told = true
 }
 
 func (s *localSlot) Context() context.Context { return &s.ctx }

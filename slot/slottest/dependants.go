@@ -38,7 +38,7 @@ func checkDependants(r *run) {
 	released := r.fill()
 	for _, s := range released {
 		d := dependOn(s)
-		r.release(s)
+		_ = s.Release() // on this goroutine: another one would give the late some time
 		r.endedWith(d, "Release")
 		d.stop()
 	}
