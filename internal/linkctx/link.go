@@ -84,12 +84,12 @@ func (c *Context) close() []*Context {
 // unlink follows nobody any more. It is called after close.
 func (c *Context) unlink() {
 	c.mu.Lock()
-	links, stops := c.links, c.stops
-	if c.first.at != nil {
-		links = append(links, &c.first)
-	}
+	first, links, stops := c.first.at, c.links, c.stops
 	c.links, c.stops = nil, nil
 	c.mu.Unlock()
+	if first != nil {
+		first.take(&c.first)
+	}
 	for _, l := range links {
 		l.at.take(l)
 	}
