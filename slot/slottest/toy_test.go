@@ -51,6 +51,7 @@ const (
 	leaveIsIgnored
 	leaveHasNoCause
 	closeTellsNobody
+	tellsFollowersLate
 )
 
 // A toy is a small source that does one thing wrong, or nothing.
@@ -84,6 +85,30 @@ type toySlot struct {
 	cancel context.CancelCauseFunc
 	gone   bool // released or lost
 	err    error
+}
+
+// A lateContext ends in time, and tells those that follow it a moment later. That
+// is what the contexts of package context do where something has to follow two of
+// them, but how long their moment is is up to the scheduler.
+type lateContext struct {
+	context.Context
+	done <-chan struct{} // not that of the Context, from which package context takes its shortcut
+}
+
+func newLateContext(ctx context.Context) lateContext {
+	child, cancel := context.WithCancel(ctx)
+	context.AfterFunc(ctx, cancel)
+	return lateContext{ctx, child.Done()}
+}
+
+func (c lateContext) Done() <-chan struct{} { return c.done }
+
+// AfterFunc is what package context asks for where it cannot take the shortcut.
+func (c lateContext) AfterFunc(f func()) (stop func() bool) {
+	return context.AfterFunc(c.Context, func() {
+		time.Sleep(time.Millisecond)
+		f()
+	})
 }
 
 func newToy(t *testing.T, limit int, f fault) *toy {
@@ -176,6 +201,9 @@ func (s *toy) grant() {
 			parent = t.ctx
 		}
 		t.slot.ctx, t.slot.cancel = context.WithCancelCause(parent)
+		if s.fault == tellsFollowersLate {
+			t.slot.ctx = newLateContext(t.slot.ctx)
+		}
 		s.held = append(s.held, t.slot)
 		if s.fault == leaksAGoroutine {
 			go func() { <-s.stop }()
