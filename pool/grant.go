@@ -23,7 +23,7 @@ func (p *Pool) nextUnderSlot(w *worker) (item, bool) {
 				continue
 			}
 			w.hold = nil
-			p.held--
+			p.disown(h)
 			p.unlock()
 			h.release()
 			p.lock()
@@ -66,7 +66,7 @@ func (p *Pool) serveGrant(w *worker) (item, bool) {
 		}
 		if old := w.hold; old != nil {
 			w.hold = nil
-			p.held--
+			p.disown(old)
 			defer old.release()
 		}
 		return p.bind(w, h), true
@@ -112,9 +112,8 @@ func (p *Pool) bind(w *worker, h *hold) item {
 // giveBack releases a grant that serves nobody. It is called with mu held, and
 // returns with mu held.
 func (p *Pool) giveBack(h *hold) {
-	p.held--
 	p.wantClaim(h.group)
-	p.retireGroup(h.group)
+	p.disown(h)
 	p.unlock()
 	h.release()
 	p.lock()
@@ -188,8 +187,7 @@ func (p *Pool) withdraw(h *hold) {
 		g.listed = true
 		p.wanting.pushFront(g)
 	}
-	p.retireGroup(g)
-	p.held--
+	p.disown(h)
 	p.unneeded++
 	p.returning.Go(h.release) // not under mu
 }

@@ -75,11 +75,21 @@ func (h *hold) receive(s slot.Slot) (err error) {
 	return nil
 }
 
-// adopt counts a slot as the pool's; the caller holds mu.
+// adopt counts a slot as the pool's; the caller holds mu. Its group stays until
+// the slot is gone, so that jobs which come meanwhile find the slot.
 func (p *Pool) adopt(h *hold) {
+	h.group.holds++
 	if p.held++; p.held == 1 {
 		p.sweepLater()
 	}
+}
+
+// disown is the opposite of adopt; the caller holds mu, and then gives the slot
+// back without it.
+func (p *Pool) disown(h *hold) {
+	p.held--
+	h.group.holds--
+	p.retireGroup(h.group)
 }
 
 // context returns the slot's context, and from then on the pool is told at once

@@ -96,7 +96,7 @@ func (p *Pool) finishShutdown() {
 	for p.grants.n > 0 {
 		h := p.grants.pop()
 		left = append(left, h)
-		p.held--
+		p.disown(h)
 	}
 	p.unlock()
 	for _, h := range left {

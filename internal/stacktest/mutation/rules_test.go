@@ -618,15 +618,15 @@ var rules = []broken{
 	{
 		rule: "a retry keeps no slot",
 		file: "pool/grant.go",
-		old:  "\t\t\tp.held--\n\t\t\tp.unlock()\n\t\t\th.release()\n\t\t\tp.lock()\n\t\t\tcontinue",
-		new:  "\t\t\tp.held--\n\t\t\tcontinue",
+		old:  "\t\t\tp.disown(h)\n\t\t\tp.unlock()\n\t\t\th.release()\n\t\t\tp.lock()\n\t\t\tcontinue",
+		new:  "\t\t\tp.disown(h)\n\t\t\tcontinue",
 		test: "pool.TestARetryGivesTheSlotBack",
 	},
 	{
 		rule: "however a job ends its slot goes back",
 		file: "pool/grant.go",
-		old:  "\t\t\tp.held--\n\t\t\tp.unlock()\n\t\t\th.release()\n\t\t\tp.lock()\n\t\t\tcontinue",
-		new:  "\t\t\tp.held--\n\t\t\tcontinue",
+		old:  "\t\t\tp.disown(h)\n\t\t\tp.unlock()\n\t\t\th.release()\n\t\t\tp.lock()\n\t\t\tcontinue",
+		new:  "\t\t\tp.disown(h)\n\t\t\tcontinue",
 		test: "internal/stacktest.TestEveryEndOfAJobGivesItsSlotBack",
 	},
 	{
