@@ -78,8 +78,9 @@ func spelled(a string) string {
 }
 
 // WithSharding sets the function that chooses a key's server: it gets the key
-// and the number of servers and returns an index (default [StableHashShard]).
-// An index out of range fails the call that needed it.
+// and the number of servers, 1 or more, and returns an index (default
+// [StableHashShard]). An index out of range fails the call that needed it. A
+// cluster shares no keys out, and asks no function.
 func WithSharding(shard func(key string, servers int) int) Option {
 	return func(c *config) error {
 		if shard == nil {

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"math"
 	"net"
 	"slices"
@@ -250,9 +251,11 @@ var rows = map[string]row{
 			require.Equal(t, servers[StableHashShard("123456789", 3)], l.e.servers[0])
 		},
 		refuses: func(t *testing.T, to *target) {
-			for _, i := range []int{-1, 2} {
-				_, err := NewLock("k", WithServers("a:1", "b:2"), WithSharding(func(string, int) int { return i }))
-				require.ErrorContains(t, err, "of 2")
+			for _, servers := range [][]string{{"a:1", "b:2"}, {"a:1"}} {
+				for _, i := range []int{-1, len(servers)} {
+					_, err := NewLock("k", WithServers(servers...), WithSharding(func(string, int) int { return i }))
+					require.ErrorContains(t, err, fmt.Sprintf("server %d of %d", i, len(servers)))
+				}
 			}
 			_, err := NewLock("k", WithSharding(nil))
 			require.Error(t, err)

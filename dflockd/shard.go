@@ -17,7 +17,7 @@ func StableHashShard(key string, servers int) int {
 
 // shard returns the index of the server that has key.
 func (c *config) shard(key string) (int, error) {
-	if len(c.servers) == 1 || c.cluster {
+	if c.cluster {
 		return 0, nil
 	}
 	i := c.sharding(key, len(c.servers))
