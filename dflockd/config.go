@@ -44,6 +44,7 @@ type config struct {
 	socketTimeout  time.Duration
 	dial           DialFunc
 	log            *slog.Logger
+	quiet          bool // no logger was given
 
 	// For Semaphore and Lock only.
 	acquireTimeout time.Duration
@@ -65,6 +66,7 @@ func newConfig(opts []Option) (*config, error) {
 		socketTimeout:  defaultSocketTimeout,
 		acquireTimeout: defaultAcquireTimeout,
 		log:            slog.New(slog.DiscardHandler),
+		quiet:          true,
 		wall:           func(now time.Time) time.Time { return now },
 	}
 	var errs []error

@@ -224,7 +224,7 @@ func (e *endpoint) warn(msg string, err error, now time.Time) {
 	}
 	suppressed := e.unlogged
 	e.loggedAt, e.unlogged = now, 0
-	e.later(func() { e.cfg.log.Warn("dflockd: "+msg, "error", err, "suppressed", suppressed) })
+	e.callLater("the logger", func() { e.cfg.log.Warn("dflockd: "+msg, "error", err, "suppressed", suppressed) })
 }
 
 // noteMiss remembers that a key is contended, so that its next claim joins the

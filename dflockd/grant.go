@@ -84,7 +84,7 @@ func (cl *claim) inLine(now time.Time) {
 		cl.move(stagePlace)
 	}
 	if cl.trace != nil && cl.trace.Queued != nil && cl.route != routeBack {
-		cl.e.later(func() { cl.trace.Queued(now) })
+		cl.e.callLater("slot.Trace.Queued", func() { cl.trace.Queued(now) })
 	}
 	cl.signal()
 }
@@ -272,7 +272,7 @@ func (cl *claim) grant(r wire.Reply, sent, now time.Time) error {
 		cl.e.noteFree(cl.name)
 	}
 	if cl.trace != nil && cl.trace.Confirmed != nil {
-		cl.e.later(func() { cl.trace.Confirmed(now) })
+		cl.e.callLater("slot.Trace.Confirmed", func() { cl.trace.Confirmed(now) })
 	}
 	cl.signal()
 	return nil

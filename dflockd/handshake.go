@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"time"
 
@@ -17,7 +18,14 @@ import (
 func (e *endpoint) connect(ctx context.Context, server string, ref wire.Secret) (*conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, e.cfg.connectTimeout)
 	defer cancel()
-	raw, err := e.cfg.dial(ctx, "tcp", server)
+	var raw net.Conn
+	err := e.cfg.try("the function of WithDialer", func() (err error) {
+		raw, err = e.cfg.dial(ctx, "tcp", server)
+		if raw == nil && err == nil {
+			err = errors.New("the function of WithDialer returned neither a connection nor an error")
+		}
+		return err
+	})
 	if err != nil {
 		return nil, e.cfg.noConnection(server, err)
 	}
@@ -80,7 +88,7 @@ func (e *endpoint) startTLS(ctx context.Context, raw net.Conn, server string) (n
 		cfg.ServerName = host
 	}
 	t := tls.Client(raw, cfg)
-	return t, t.HandshakeContext(ctx)
+	return t, e.cfg.try("a function of WithTLS", func() error { return t.HandshakeContext(ctx) })
 }
 
 // greet shows the secret and the reference and asks what the server can do, in

@@ -233,13 +233,15 @@ func WithDialer(dial DialFunc) Option {
 	}
 }
 
-// WithLogger sets where faults are logged (default: nowhere).
+// WithLogger sets where faults are logged. The default is nowhere, but for the panic
+// of a function of yours, such as one of a [slot.Trace]: it ends nothing but that
+// function, and is told to slog.Default().
 func WithLogger(l *slog.Logger) Option {
 	return func(c *config) error {
 		if l == nil {
 			return errors.New("WithLogger: the logger is nil")
 		}
-		c.log = l
+		c.log, c.quiet = l, false
 		return nil
 	}
 }

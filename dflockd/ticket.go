@@ -141,12 +141,12 @@ func (cl *claim) fence() uint64 {
 func (cl *claim) traceGranted(now time.Time) {
 	cl.granted = now
 	if cl.trace != nil && cl.trace.Granted != nil {
-		cl.e.later(func() { cl.trace.Granted(now) })
+		cl.e.callLater("slot.Trace.Granted", func() { cl.trace.Granted(now) })
 	}
 }
 
 func (cl *claim) traceRenewed(x exchange, now time.Time, err error) {
 	if cl.trace != nil && cl.trace.Renewed != nil {
-		cl.e.later(func() { cl.trace.Renewed(now.Sub(x.sent), err) })
+		cl.e.callLater("slot.Trace.Renewed", func() { cl.trace.Renewed(now.Sub(x.sent), err) })
 	}
 }
