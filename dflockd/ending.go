@@ -102,7 +102,7 @@ func (cl *claim) leave(now time.Time) {
 	switch {
 	case cl.tag != 0:
 		cl.sendLeave(now)
-	case !c.strict || cl.e.closing:
+	case !c.strict:
 		c.end(now)
 		cl.finish(cl.abandoned)
 	case cl.stage != stageWait:

@@ -19,8 +19,6 @@ const (
 	// flapTime is how long a connection lives at least that does not count as
 	// a failed dial.
 	flapTime = time.Second
-	// cutTimeout is how long close waits for goroutines whose sockets are closed.
-	cutTimeout = 50 * time.Millisecond
 )
 
 // An endpoint is one server (or one cluster) as its clients here see it: the

@@ -177,6 +177,13 @@ func (s *Source) Ping(ctx context.Context) error {
 // slot.ErrLost, and closes the connections. It returns when that is done, ctx
 // ends, or a second has passed, whichever is first: what is left then is cut,
 // and its slots are free as for a client that died.
+//
+// A strict server that takes no tagged requests, such as the original one, keeps a
+// place in line until its wait is over, even if the connection closes. There
+// connections with such places stay for up to a minute, so that what is granted to
+// them goes back. Close waits for that while one is over every 100 ms, and no longer;
+// it goes on in the background. A process that ends before, or a place that is
+// granted later, costs the key one of its slots for a lease.
 func (s *Source) Close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, closeTimeout, errClose)
 	defer cancel()

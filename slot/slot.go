@@ -50,7 +50,9 @@ type Source interface {
 	// releases that are on their way, ends every Wait with ErrClosed, and ends
 	// the source's connections, timers and goroutines. It returns when that is
 	// done or ctx ends, whichever is first; it is idempotent and safe to call
-	// at any time.
+	// at any time. Where an engine does not take a place in line back, a source
+	// may go on for a bounded time after that, to give back what is granted; its
+	// documentation says so.
 	Close(ctx context.Context) error
 }
 

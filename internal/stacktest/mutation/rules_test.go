@@ -177,9 +177,16 @@ var rules = []broken{
 	{
 		rule: "a cancelled wait leaves no slot behind on a strict server",
 		file: "dflockd/ending.go",
-		old:  "case !c.strict || cl.e.closing:",
+		old:  "case !c.strict:",
 		new:  "case true:",
 		test: "dflockd.TestCancelledWaitOnAStrictServerGivesItsSlotBackWhenItComes",
+	},
+	{
+		rule: "a closed source gives back what its places on a strict server are granted",
+		file: "dflockd/closing.go",
+		old:  "if c.alone && !c.strict {",
+		new:  "if c.alone {",
+		test: "dflockd.TestClosedSourceGivesBackWhatItsPlacesAreGrantedForAMinute",
 	},
 	{
 		rule: "a call that gives up leaves the slot to one that was told of it",
