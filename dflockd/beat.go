@@ -20,6 +20,7 @@ const judgeDelay = 50 * time.Millisecond
 var (
 	errNoAnswer = errors.New("no answer in time")
 	errExpired  = errors.New("its lease was not renewed in time")
+	errUntaken  = errors.New("the slot was granted, and nobody asked for it before its lease ended")
 	errNotOurs  = errors.New("the server says that it is not held any more")
 )
 
@@ -107,7 +108,7 @@ func (c *conn) expire(now time.Time) {
 	wall := c.e.cfg.wall(now)
 	for i := len(c.held) - 1; i >= 0; i-- {
 		if cl := c.held[i]; cl.lease.over(now, wall) || c.forgotten(now) {
-			cl.lose(errExpired, now)
+			cl.runOut(now)
 		}
 	}
 	c.owed = slices.DeleteFunc(c.owed, func(cl *claim) bool { return cl.lease.over(now, wall) })
@@ -118,11 +119,26 @@ func (c *conn) expire(now time.Time) {
 	c.forgetIfEmpty()
 }
 
+// runOut ends a slot whose guard has passed. One that nobody asked for is not lost
+// but goes back. Caller holds endpoint.mu.
+func (cl *claim) runOut(now time.Time) {
+	if cl.owner == ownerHas {
+		cl.lose(errExpired, now)
+	} else {
+		cl.release(cl.wrap("wait", unavailable(errUntaken)), now)
+	}
+}
+
+// beats reports whether the lease of a slot has to be renewed. One that nobody was
+// told of is not: it may be that nobody will ever ask for it. Caller holds
+// endpoint.mu.
+func (cl *claim) beats() bool { return cl.owner == ownerHas && !cl.renewing }
+
 // renew sends the renewals that are due, and those nearly due with them: they
 // share a write. Caller holds endpoint.mu.
 func (c *conn) renew(now time.Time) {
 	for _, cl := range c.held {
-		if !cl.renewing && !now.Before(cl.beatAt.Add(-c.pace.beat(cl.lease.length)/4)) {
+		if cl.beats() && !now.Before(cl.beatAt.Add(-c.pace.beat(cl.lease.length)/4)) {
 			cl.sendRenew(roleRenew, c.pace.answer(cl.lease), now)
 		}
 	}
@@ -155,7 +171,7 @@ func (c *conn) next(now time.Time) time.Time {
 	}
 	for _, cl := range c.held {
 		sooner(cl.lease.guard())
-		if !cl.renewing && c.broken == nil {
+		if cl.beats() && c.broken == nil {
 			sooner(cl.beatAt)
 		}
 		sooner(now.Add(wallCheck))

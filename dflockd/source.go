@@ -65,6 +65,10 @@ func (c *config) endpoints() []*endpoint {
 // one round trip, or two for a key that turns out to be contended, and a dial
 // where no connection has room. While a server is down it returns
 // slot.ErrUnavailable at once.
+//
+// A slot that is granted is renewed once Slot or Wait has returned it. Until then its
+// lease runs down, and the slot goes back in time; Wait then returns
+// slot.ErrUnavailable.
 func (s *Source) Enqueue(ctx context.Context, key string) (slot.Ticket, error) {
 	cl, err := s.claim(ctx, key, kindPooled)
 	if err != nil {

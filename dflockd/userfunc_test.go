@@ -77,7 +77,8 @@ func TestAUsersFunctionEndsNothingButItself(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					l := newLedger(t, 1)
 					b, tr := &burst{end: end}, &slot.Trace{}
-					src := newTestSource(t, l.peer, Fixed("k", 1), option(b, tr, l.dial)...)
+					opts := append([]Option{WithLogger(slog.New(slog.DiscardHandler))}, option(b, tr, l.dial)...)
+					src := newTestSource(t, l.peer, Fixed("k", 1), opts...)
 					b.armed.Store(true)
 					ctx, cancel := context.WithTimeout(slot.WithTrace(t.Context(), tr), 30*time.Second)
 					defer cancel()
@@ -122,7 +123,7 @@ func everythingHappens(ctx context.Context, t *testing.T, l *ledger, src *Source
 func TestAFunctionOfWithOnLostThatPanicsEndsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := generous(t)
-		lock, err := NewLock("k", WithDialer(p.dial), WithOnLost(func(string, string) { panic("boom") }))
+		lock, err := NewLock("k", WithDialer(p.dial), WithLogger(slog.New(slog.DiscardHandler)), WithOnLost(func(string, string) { panic("boom") }))
 		require.NoError(t, err)
 		mustAcquire(t, lock.holder)
 		p.reset()
@@ -139,9 +140,8 @@ func TestAFunctionOfWithTLSThatPanicsFailsTheClaim(t *testing.T) {
 				p := generous(t)
 				b := &burst{end: end}
 				b.armed.Store(true)
-				src := newTestSource(t, p, Fixed("k", 1), WithTLS(&tls.Config{
-					ServerName: "a.example", ClientSessionCache: sessions{b},
-				}))
+				src := newTestSource(t, p, Fixed("k", 1), WithLogger(slog.New(slog.DiscardHandler)),
+					WithTLS(&tls.Config{ServerName: "a.example", ClientSessionCache: sessions{b}}))
 				_, err := src.Enqueue(t.Context(), "")
 				require.ErrorIs(t, err, slot.ErrUnavailable)
 				require.NotZero(t, b.calls.Load(), "the function was never called")

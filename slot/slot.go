@@ -58,6 +58,13 @@ type Source interface {
 
 // A Ticket is a place in line, from one Enqueue. Its owner calls Slot, Wait or
 // Close, and is done with it once it has a slot or has called Close.
+//
+// An owner who calls neither Wait nor Close keeps the place, and a slot that is
+// granted to it, from the others. A source whose slots have leases does not renew
+// that slot, and gives it back when its lease ends; then Wait returns
+// ErrUnavailable. Where slots have no lease, as those of [Local], or where a part of
+// them is taken already, as by [All], it is kept until the owner asks or the source
+// is closed: like a slot that nobody releases.
 type Ticket interface {
 	// Slot returns the slot if it was granted at once, without blocking.
 	Slot() (Slot, bool)

@@ -294,6 +294,13 @@ var rules = []broken{
 		test: "dflockd.TestSilenceEndsTheContextBeforeTheLease",
 	},
 	{
+		rule: "a slot that nobody was told of is not renewed",
+		file: "dflockd/beat.go",
+		old:  "return cl.owner == ownerHas && !cl.renewing",
+		new:  "return !cl.renewing",
+		test: "dflockd.TestATicketThatNobodyAsksBecomesNoSlotThatIsRenewed",
+	},
+	{
 		rule: "a renewal asks for the lease",
 		file: "dflockd/beat.go",
 		old:  "Token: cl.token, Lease: cl.e.leaseSeconds()})",
