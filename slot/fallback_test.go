@@ -20,7 +20,8 @@ func TestFallbackKeepsThePromisesOfASource(t *testing.T) {
 	slottest.RunSynctest(t, func(*testing.T) slottest.Harness {
 		src := slottest.NewBreakable(slot.NewLocal(2))
 		return slottest.Harness{
-			Source: slot.Fallback(src, slot.NewLocal(1), time.Second), FIFO: true, Prompt: true, Abandon: true, Expire: src.Expire,
+			Source: slot.Fallback(src, slot.NewLocal(1), time.Second), Peer: src.Peer(), FIFO: true, Prompt: true, Abandon: true,
+			TakeAway: src.Expire, Expire: src.Expire, Silence: src.Silence, Heal: src.Heal,
 		}
 	})
 }
@@ -30,7 +31,8 @@ func TestFallbackKeepsThePromisesOfASourceDuringAnOutage(t *testing.T) {
 		src, local := slottest.NewBreakable(slot.NewLocal(5)), slottest.NewBreakable(slot.NewLocal(2))
 		src.Break()
 		return slottest.Harness{
-			Source: slot.Fallback(src, local, 0), Limit: 2, FIFO: true, Prompt: true, Abandon: true, Expire: local.Expire,
+			Source: slot.Fallback(src, local, 0), Limit: 2, FIFO: true, Prompt: true, Abandon: true,
+			TakeAway: local.Expire, Expire: local.Expire,
 		}
 	})
 }
