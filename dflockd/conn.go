@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/internal/lease"
 )
 
 // maxLoad is how many claims share a connection. What breaks one connection
@@ -55,7 +56,7 @@ type conn struct {
 	keeps    bool        // its slots outlive it on the server
 	member   int         // which of endpoint.servers it leads to
 	ref      wire.Secret // its stable reference, in a cluster
-	pace     pace
+	pace     lease.Pace
 	idle     time.Duration // how long it is kept without use
 	reader   *bufio.Reader // of the reading goroutine, after the handshake
 	wake     chan struct{} // cap 1: out has something to write

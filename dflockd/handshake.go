@@ -69,7 +69,7 @@ func (e *endpoint) handshake(ctx context.Context, raw net.Conn, server string, r
 	c.strict = f.Strict || e.cfg.strict
 	c.keeps = c.strict || e.cfg.orphanTime > 0
 	f.Ping = f.Ping || e.cfg.cluster
-	c.pace = pace{ratio: e.cfg.renewRatio, readTimeout: f.ReadTimeout}
+	c.pace = paceFor(e.cfg.renewRatio, f.ReadTimeout)
 	c.idle = longestIdle
 	if !original && f.ReadTimeout > 0 {
 		c.idle = min(c.idle, f.ReadTimeout/2)

@@ -63,7 +63,7 @@ func (cl *claim) released(began time.Time) error {
 	case cl.back == handbackDenied:
 		return cl.wrap("release", loss(errNotOurs))
 	default:
-		until := began.Add(cl.lease.length).Format(time.RFC3339)
+		until := began.Add(cl.lease.Length).Format(time.RFC3339)
 		return cl.wrap("release", unavailable(fmt.Errorf("the server did not say that it has the slot back: it may stay held until %s", until)))
 	}
 }
@@ -134,7 +134,7 @@ func (h *holder) Lease() time.Duration {
 	h.e.lock()
 	defer h.e.unlock()
 	if cl := h.has(); cl != nil {
-		return cl.lease.length
+		return cl.lease.Length
 	}
 	return 0
 }

@@ -275,7 +275,7 @@ var rows = map[string]row{
 	},
 	"renewRatio": {
 		does: func(t *testing.T, to *target) {
-			require.Equal(t, time.Second, pace{ratio: 0.1}.beat(10*time.Second))
+			require.Equal(t, time.Second, paceFor(0.1, 0).Beat(10*time.Second))
 			l := to.lock(t, WithLease(time.Second), WithRenewRatio(0.1))
 			mustAcquire(t, l.holder)
 			expires := (*grant)(l.claim).Info().ExpiresAt

@@ -124,7 +124,7 @@ func (g *grant) Info() slot.Info {
 		ConfirmedAt: cl.confirmed,
 		Queued:      cl.queued,
 		Strict:      cl.conn.strict,
-		ExpiresAt:   cl.lease.guard(),
+		ExpiresAt:   cl.lease.Guard(),
 	}
 	info.Fence = cl.fence()
 	return info
