@@ -3,7 +3,6 @@ package dflockd
 import (
 	"context"
 	"errors"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -13,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/internal/stacktest/goroutines"
 	"github.com/berth-go/berth/slot"
 )
 
@@ -43,11 +43,12 @@ func TestNoGoroutineIsStartedPerClaim(t *testing.T) {
 		src := newTestSource(t, generous(t), Fixed("k", 100))
 		claimNow(t, src, "")
 		synctest.Wait()
-		before := runtime.NumGoroutine()
+		before := goroutines.InBubble(t)
 		for range maxLoad - 1 {
 			claimNow(t, src, "")
 		}
-		require.LessOrEqual(t, runtime.NumGoroutine(), before) // one of an earlier test may end meanwhile
+		synctest.Wait()
+		require.Equal(t, before, goroutines.InBubble(t))
 	})
 }
 

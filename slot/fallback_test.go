@@ -3,7 +3,6 @@ package slot_test
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/berth-go/berth/internal/stacktest/goroutines"
 	"github.com/berth-go/berth/slot"
 	"github.com/berth-go/berth/slot/slottest"
 )
@@ -283,7 +283,7 @@ func TestWhoWaitsInTheLineOfTheLocalShareCostsNoGoroutine(t *testing.T) {
 		src.Break()
 		take(t, both, "k")
 		const waiters = 500
-		before := runtime.NumGoroutine()
+		before := goroutines.InBubble(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		var all sync.WaitGroup
 		for range waiters {
@@ -291,7 +291,7 @@ func TestWhoWaitsInTheLineOfTheLocalShareCostsNoGoroutine(t *testing.T) {
 			all.Go(func() { _, _ = ticket.Wait(ctx) })
 		}
 		synctest.Wait()
-		require.LessOrEqual(t, runtime.NumGoroutine(), before+waiters, "those that call Wait, and no others")
+		require.Equal(t, before+waiters, goroutines.InBubble(t), "those that call Wait, and no others")
 		cancel()
 		all.Wait()
 	})
