@@ -141,7 +141,7 @@ func TestATaskThatEndsWhileItIsPutOffKeepsItsLastError(t *testing.T) {
 					run := 0
 					task := p.Submit(func(context.Context) error { run++; return c.answers[run-1] })
 					time.Sleep(time.Minute)
-					synctest.Wait()
+					synctest.Wait() // the end of a sleep is in no order with what others did before it
 					require.Len(t, c.answers, run)
 					e.end(p, task)
 					synctest.Wait()

@@ -330,16 +330,6 @@ func TestStoppedClientsInFrontDelayALiveOneByTheirLeases(t *testing.T) {
 	}
 }
 
-// goroutines returns how many the servers of this process have.
-func goroutines() (n int) {
-	for _, stack := range strings.Split(stacks(), "\n\n") {
-		if strings.Contains(stack, "dflockd/server.(*") {
-			n++
-		}
-	}
-	return n
-}
-
 // A crowd of waiters comes and goes; nothing of it is left but what the
 // runtime keeps for the next one.
 func TestCrowdThatGoesLeavesNothing(t *testing.T) {
