@@ -17,7 +17,7 @@ func (p *Pool) nextUnderSlot(w *worker) (item, bool) {
 			return it, true // unlocked
 		}
 		if h := w.hold; h != nil {
-			if !looked && h.group.n == 0 && p.mayReuse(h) && !h.over() {
+			if !looked && p.grants.n == 0 && h.group.n == 0 && p.mayReuse(h) && !h.over() {
 				looked = true
 				p.yield() // a submitter may be about to bring its next job
 				continue
@@ -64,10 +64,10 @@ func (p *Pool) serveGrant(w *worker) (item, bool) {
 			p.giveBack(h)
 			continue
 		}
-		if old := w.hold; old != nil {
-			w.hold = nil
-			p.disown(old)
-			defer old.release()
+		if w.hold != nil { // that one goes back first, while nothing depends on this worker
+			h.group.claims++
+			p.grants.pushFront(h)
+			return item{}, false
 		}
 		return p.bind(w, h), true
 	}

@@ -100,7 +100,7 @@ func (p *Pool) finishShutdown() {
 	}
 	p.unlock()
 	for _, h := range left {
-		h.release()
+		contained(h.release)
 	}
 	p.returning.Wait() // no grant is left that could join them
 	p.baseEnd(ErrShutdown)

@@ -651,6 +651,13 @@ var rules = []broken{
 		test: "pool.TestClaimsInLineAreBounded",
 	},
 	{
+		rule: "a claim whose source calls Goexit is over",
+		file: "pool/claim.go",
+		old:  "\t\tif !returned {\n\t\t\tp.tellClaim(g, c)",
+		new:  "\t\tif false {\n\t\t\tp.tellClaim(g, c)",
+		test: "pool.TestASourceThatFailsToReturnLeavesThePoolItsWorkersAndClaims",
+	},
+	{
 		rule: "places that no job needs are given up",
 		file: "pool/line.go",
 		old:  "\t\tl.leave(errUnneeded)\n",
