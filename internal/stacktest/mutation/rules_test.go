@@ -654,7 +654,7 @@ var rules = []broken{
 		rule: "a claim whose source calls Goexit is over",
 		file: "pool/claim.go",
 		old:  "\t\tif !returned {\n\t\t\tp.tellClaim(g, c)",
-		new:  "\t\tif false {\n\t\t\tp.tellClaim(g, c)",
+		new:  "\t\tif !returned && false {\n\t\t\tp.tellClaim(g, c)",
 		test: "pool.TestASourceThatFailsToReturnLeavesThePoolItsWorkersAndClaims",
 	},
 	{
@@ -694,7 +694,7 @@ var rules = []broken{
 	},
 	{
 		rule: "an overrun leaves its slot to the lease",
-		file: "pool/overrun.go",
+		file: "pool/sourcecall.go",
 		old:  "a.Abandon()",
 		new:  "_ = a",
 		test: "pool.TestAJobThatIgnoresItsContextIsReportedAndItsSlotLeftToItsLease",
