@@ -119,7 +119,7 @@ func TestMissingServerIsNamedWithTheWayToStartOne(t *testing.T) {
 	require.Equal(t, exitFailed, status)
 	require.Contains(t, r.Err, address)
 	_, port, _ := net.SplitHostPort(address)
-	require.Contains(t, r.Err, "go run ./dflockd/cmd/dflockd --port "+port)
+	require.Contains(t, r.Err, "--port "+port)
 	require.Equal(t, 1, strings.Count(r.Err, "\n"))
 }
 
