@@ -302,6 +302,9 @@ func TestClosedSourceGivesBackWhatItsPlacesAreGrantedForAMinute(t *testing.T) {
 					require.NoError(t, src.Close(context.Background()))
 					require.LessOrEqual(t, time.Since(start), leaveTime)
 				}
+				soon, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+				defer cancel()
+				require.NoError(t, src.Close(soon), "nothing was cut")
 				require.ErrorIs(t, ended(), slot.ErrClosed)
 				time.Sleep(after)
 				require.NoError(t, s.Release())

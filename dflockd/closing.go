@@ -49,6 +49,9 @@ func (e *endpoint) close(ctx context.Context) error {
 
 // closeNow cuts what has not ended in time.
 func (e *endpoint) closeNow(ctx context.Context) error {
+	if _, stay := e.left(); stay {
+		return nil
+	}
 	e.lock()
 	e.cut(time.Now())
 	e.unlock()
@@ -59,11 +62,12 @@ func (e *endpoint) closeNow(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// left returns how many connections are left, and whether all of them stay.
+// left returns how many connections are left, and whether those that stay are all
+// that is.
 func (e *endpoint) left() (n int, stay bool) {
 	e.lock()
 	defer e.unlock()
-	stay = e.dialing == 0
+	stay = e.dialing == 0 && len(e.conns) > 0
 	for c := range e.conns {
 		stay = stay && c.staying()
 	}

@@ -80,32 +80,26 @@ func (s *seat) leave() {
 
 // Granted is called by the source.
 func (s *seat) Granted(granted slot.Slot) {
-	if s.over() {
-		quietly(granted.Release) // it failed, and goes on all the same
-		return
-	}
 	err := errSourceGoexit
-	defer func() { s.tell(err) }()
+	defer func() {
+		if !s.tell(err) {
+			quietly(granted.Release) // the source failed before, and goes on all the same
+		}
+	}()
 	err = s.receive(granted)
 }
 
 // Refused is called by the source, or instead of it.
 func (s *seat) Refused(err error) { s.tell(err) }
 
-// over reports whether the claim has ended.
-func (s *seat) over() bool {
-	s.p.lock()
-	defer s.p.unlock()
-	return s.told
-}
-
-// tell takes note of what has become of the claim.
-func (s *seat) tell(err error) {
+// tell takes note of what has become of the claim. It returns false if that was
+// known before.
+func (s *seat) tell(err error) bool {
 	p, g := s.p, s.group
 	p.lock()
 	defer p.unlock()
 	if s.told {
-		return // the source has told of it and then panicked
+		return false
 	}
 	s.told = true
 	defer p.alive.Done()
@@ -114,6 +108,7 @@ func (s *seat) tell(err error) {
 		err = errUnneeded
 	}
 	p.leaveLine(g, claimed{at: s.claimed, hold: &s.hold, err: err})
+	return true
 }
 
 // leaveSeats gives up claims; the caller holds mu.
