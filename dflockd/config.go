@@ -70,7 +70,11 @@ func newConfig(opts []Option) (*config, error) {
 		wall:           func(now time.Time) time.Time { return now },
 	}
 	var errs []error
-	for _, opt := range opts {
+	for i, opt := range opts {
+		if opt == nil {
+			errs = append(errs, fmt.Errorf("option %d is nil", i+1))
+			continue
+		}
 		errs = append(errs, opt(c))
 	}
 	errs = append(errs, c.check())

@@ -145,8 +145,15 @@ func (c *conn) expect(cl *claim, deadline time.Time) {
 // readLoop hands each line to the exchange that it answers. It ends when the
 // connection breaks. How long an answer may take is tick's business.
 func (c *conn) readLoop() {
-	defer c.e.tasks.Done()
-	for {
+	ended := false
+	defer func() {
+		if !ended { // a function that was called from here called runtime.Goexit
+			go c.readLoop()
+			return
+		}
+		c.e.tasks.Done()
+	}()
+	for !ended {
 		line, err := c.read()
 		now := time.Now()
 		c.e.lock()
@@ -163,11 +170,8 @@ func (c *conn) readLoop() {
 		if err != nil {
 			c.fail(broken(err), now)
 		}
-		broken := c.broken != nil
+		ended = c.broken != nil
 		c.e.unlock()
-		if broken {
-			return
-		}
 	}
 }
 

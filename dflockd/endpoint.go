@@ -85,14 +85,16 @@ func (e *endpoint) unlock() {
 	if c != nil {
 		c.flushNow()
 	}
+	if more {
+		defer func() { // also where a claimant ends the goroutine
+			e.lock()
+			e.unlock()
+		}()
+	}
 	for _, f := range after {
 		f()
 	}
-	told.spread()
-	if more {
-		e.lock()
-		e.unlock()
-	}
+	told.spread(e.cfg)
 }
 
 // later has f run once mu is free. Caller holds mu.
