@@ -67,7 +67,7 @@ func All(sources ...Source) Source {
 	}
 	for i, src := range sources {
 		if err := Check(src); err != nil && a.invalid == nil {
-			a.invalid = fmt.Errorf("slot: source %d of All: %w", i+1, err)
+			a.invalid = within(fmt.Sprintf("source %d of All", i+1), err)
 		}
 		if a.invalid == nil && repeats(sources[:i+1]) {
 			a.invalid = fmt.Errorf("slot: source %d of All is there already, or has one inside that is: "+

@@ -145,6 +145,9 @@ type Limiter interface {
 // error. A source that is a [Trier] does it in one request; of any other it
 // joins the line and leaves it again.
 func Try(ctx context.Context, src Source, key string) (Slot, bool, error) {
+	if src == nil {
+		return nil, false, Check(src)
+	}
 	if t, ok := src.(Trier); ok {
 		return t.Try(ctx, key)
 	}
