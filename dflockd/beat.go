@@ -15,7 +15,7 @@ import (
 const judgeDelay = 50 * time.Millisecond
 
 var (
-	errNoAnswer = errors.New("no answer in time")
+	errNoAnswer = errors.New("no answer in time: the server is frozen or overloaded, or the network is down")
 	errExpired  = errors.New("its lease was not renewed in time")
 	errUntaken  = errors.New("the slot was granted, and nobody asked for it before its lease ended")
 	errNotOurs  = errors.New("the server says that it is not held any more")

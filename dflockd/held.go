@@ -68,7 +68,14 @@ func (cl *claim) released(began time.Time) error {
 	}
 }
 
-func (h *holder) closed(op string) error { return &Error{Op: op, Key: h.key, Err: ErrClosed} }
+// closed is for a call that needs what is not there: it was closed, or never opened.
+func (h *holder) closed(op string) error {
+	text := "there is no place in line: call Enqueue first"
+	if op == "release" {
+		text = "no slot is held: it was never acquired, or is released or closed already"
+	}
+	return &Error{Op: op, Key: h.key, Err: inWords(text, ErrClosed)}
+}
 
 // Close closes the connection without releasing a slot that is held: a server frees
 // it when it notices, a strict one when the lease ends. The slot's context ends with

@@ -60,7 +60,7 @@ func checkAddress(a string) error {
 	if err != nil || host == "" {
 		return fmt.Errorf("%q is not host:port, such as 127.0.0.1:6388", a)
 	}
-	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
 		return fmt.Errorf("%q has no port from 1 to 65535", a)
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -41,7 +42,7 @@ func NewSource(limits Limits, opts ...Option) (*Source, error) {
 		return nil, err
 	}
 	if len(cfg.single) > 0 {
-		return nil, fmt.Errorf("dflockd: %s is for a Semaphore or a Lock", strings.Join(cfg.single, ", "))
+		return nil, fmt.Errorf("dflockd: only for a Semaphore or a Lock: %s", strings.Join(slices.Compact(cfg.single), ", "))
 	}
 	return &Source{cfg: cfg, limits: limits, endpoints: cfg.endpoints()}, nil
 }
