@@ -78,7 +78,8 @@ func (s *Source) Enqueue(ctx context.Context, key string) (slot.Ticket, error) {
 	return (*ticket)(cl), nil
 }
 
-// Try claims a slot of key if one is free now, in one round trip.
+// Try claims a slot of key if one is free now, in one round trip, and a dial where
+// no connection has room.
 func (s *Source) Try(ctx context.Context, key string) (slot.Slot, bool, error) {
 	cl, err := s.claim(ctx, key, kindTry)
 	if errors.Is(err, errNoneFree) {

@@ -135,7 +135,7 @@ type claimed struct {
 	err    error
 }
 
-// ask makes the first phase of a claim, which is a round trip at most.
+// ask makes the first phase of a claim, which waits for no holder of a slot.
 func (p *Pool) ask(g *group, queue bool, at time.Time) (c claimed) {
 	c.at = at
 	ctx := p.claimCtx

@@ -227,6 +227,15 @@ func TestWaitingForEverAfterABreakIsFound(t *testing.T) {
 	requireFound(t, waitsForEverAfterABreak, "ABrokenConnectionIsSurvived", "Wait did not return")
 }
 
+func TestAStrictSourceThatLosesSlotsWithAConnectionIsFound(t *testing.T) {
+	found := failures(t, func(t *testing.T) Harness {
+		h := toyHarness(2, none)(t)
+		h.Strict = true
+		return h
+	})
+	require.Contains(t, strings.Join(found["ABrokenConnectionIsSurvived"], "\n"), "lost a slot that the harness says is strict")
+}
+
 func TestCloseThatKeepsWhatIsHeldIsFound(t *testing.T) {
 	requireFound(t, closeKeepsWhatIsHeld, "CloseGivesBackWhatIsHeld", "has not ended")
 }

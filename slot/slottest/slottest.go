@@ -27,7 +27,8 @@ type Harness struct {
 	// FIFO claims that slots are granted in the order of Enqueue.
 	FIFO bool
 	// Strict claims that a broken connection alone loses no slot, as
-	// slot.Info.Strict says.
+	// slot.Info.Strict says. That the engine does not lose its state is up to
+	// tests of the engine.
 	Strict bool
 	// Fence claims that slots have a fencing token. It is checked where Limit
 	// is 1.
