@@ -152,6 +152,43 @@ var rules = []broken{
 		test: "dflockd.TestKeyThatCannotBeSentSendsNothing",
 	},
 
+	// The suite that every source has to pass: what it must not overlook.
+	{
+		rule: "the suite counts what a silent source holds beside what its peer is granted",
+		file: "slot/slottest/silence.go",
+		old:  "rand: r.rand, held: r.held}",
+		new:  "rand: r.rand, held: new(holders)}",
+		test: "slot/slottest.TestAMissingGuardIsFound",
+	},
+	{
+		rule: "the suite counts a grant that comes too late",
+		file: "slot/slottest/silence.go",
+		old:  "r.note(got) // beside the slots of the peer",
+		new:  "_ = got",
+		test: "slot/slottest.TestAnOldGrantThatIsUsedIsFound",
+	},
+	{
+		rule: "nothing but Close ends the claims of the storm over it",
+		file: "slot/slottest/endings.go",
+		old:  "\tticket, err := r.Source.Enqueue(ctx, r.Key)\n",
+		new:  "\tctx, cancel := context.WithTimeout(ctx, r.Within)\n\tdefer cancel()\n\tticket, err := r.Source.Enqueue(ctx, r.Key)\n",
+		test: "slot/slottest.TestAnEnqueueThatOutlivesCloseIsFound",
+	},
+	{
+		rule: "the suite looks at the fences of grants from the line",
+		file: "slot/slottest/grants.go",
+		old:  "held = rises(\"a grant from the line\", r.wait(ticket))",
+		new:  "held = r.wait(ticket)",
+		test: "slot/slottest.TestAFenceThatIsRepeatedInLineIsFound",
+	},
+	{
+		rule: "the suite finds a client without a guard",
+		file: "internal/lease/lease.go",
+		old:  "return l.From.Add(l.Usable())",
+		new:  "return l.From.Add(l.Usable() + time.Hour)",
+		test: "dflockd.TestSourceKeepsThePromisesOfASource",
+	},
+
 	// The client: when a slot may be used, and that it goes back.
 	{
 		rule: "the guard ends the context of a slot",
