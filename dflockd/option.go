@@ -127,6 +127,11 @@ func WithRenewRatio(r float64) Option {
 // itself; an original one does not. Such an original server keeps the place of
 // a claim that was given up, too: its connection waits until the slot comes, and
 // gives it back.
+//
+// Strict is about connections. A server that restarts has forgotten its slots. One
+// of this module then grants nothing until leases of before are over (see
+// --startup-grace); an original one grants at once, so start it again a lease after
+// it ended, or two can hold what one held.
 func WithStrict() Option {
 	return func(c *config) error {
 		c.strict = true

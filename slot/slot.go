@@ -132,9 +132,9 @@ type Info struct {
 	// remembers the slot: one that loses its state, in a restart without it or a
 	// failover to a machine that had not heard of the slot, grants it again, and
 	// Context ends only when a renewal is refused or its lease is over. A source
-	// sets Strict only where an engine can be run so that this does not happen,
-	// by storing its state or by granting nothing for a lease after a start; its
-	// documentation says what that takes.
+	// sets Strict only where its engine can be run so that this does not happen,
+	// by storing its state or by granting nothing for a lease after a start, and
+	// its documentation says what that takes.
 	Strict bool
 	// ExpiresAt is when Context ends unless the lease is renewed before. It is
 	// zero where slots have no lease.
