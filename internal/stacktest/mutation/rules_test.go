@@ -1041,4 +1041,34 @@ var rules = []broken{
 		new:  "case false:",
 		test: "examples/crawler.TestStartPageCountsAsReadOnlyIfItWas",
 	},
+
+	// Requests over HTTP.
+	{
+		rule: "a request's context ends with its slot",
+		file: "slothttp/holding.go",
+		old:  "linkctx.Under(s.Context(), ctx)",
+		new:  "linkctx.Join(ctx)",
+		test: "slothttp.TestALostSlotEndsTheRequestBeforeAnybodyElseHasIt",
+	},
+	{
+		rule: "a response that is not over holds the slot of its request",
+		file: "slothttp/transport.go",
+		old:  "resp, kept = h.respond(resp, req)",
+		new:  "resp, _ = h.respond(resp, req)",
+		test: "slothttp.TestARequestHoldsItsSlotUntilItsResponseIsOver",
+	},
+	{
+		rule: "a slot is not given back while a body is read",
+		file: "slothttp/stream.go",
+		old:  "\treturn s.reading == 0",
+		new:  "\treturn true",
+		test: "slothttp.TestASlotIsNotGivenBackWhileABodyIsRead",
+	},
+	{
+		rule: "an upgraded connection is closed when its slot is lost",
+		file: "slothttp/upgraded.go",
+		old:  "\t_ = c.end()\n",
+		new:  "\tc.release()\n",
+		test: "slothttp.TestALostSlotClosesAnUpgradedConnection",
+	},
 }
