@@ -14,6 +14,7 @@ import (
 
 const (
 	defaultServer         = "127.0.0.1:6388"
+	embeddedAddress       = "localhost:0" // of a server that has none; no socket leads there
 	defaultAcquireTimeout = 10 * time.Second
 	defaultRenewRatio     = 0.5
 	defaultConnectTimeout = 3 * time.Second
@@ -43,6 +44,8 @@ type config struct {
 	connectTimeout time.Duration
 	socketTimeout  time.Duration
 	dial           DialFunc
+	embedded       EmbeddedServer // nil: servers is where to look
+	network        []string       // the options that an embedded server excludes and that were given
 	log            *slog.Logger
 	quiet          bool // no logger was given
 
@@ -81,7 +84,11 @@ func newConfig(opts []Option) (*config, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("dflockd: %w", err)
 	}
-	if c.dial == nil {
+	switch {
+	case c.embedded != nil:
+		c.servers = []string{embeddedAddress}
+		c.dial = func(ctx context.Context, _, _ string) (net.Conn, error) { return c.embedded.Dial(ctx) }
+	case c.dial == nil:
 		c.dial = newDialer().DialContext
 	}
 	return c, nil
@@ -89,6 +96,9 @@ func newConfig(opts []Option) (*config, error) {
 
 // check validates what no single option can see.
 func (c *config) check() error {
+	if c.embedded != nil && len(c.network) > 0 {
+		return fmt.Errorf("WithServer and %s exclude each other: an embedded server is the only one, and is reached in memory", c.network[0])
+	}
 	for _, server := range c.servers {
 		if c.secret != nil && c.tls == nil && !c.insecureAuth && !loopback(server) {
 			return fmt.Errorf("the secret would go to %s in the clear: use WithTLS, or WithPlaintextAuth if the network is trusted", server)

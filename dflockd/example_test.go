@@ -53,6 +53,29 @@ func ExampleNewSource() {
 	// both slots are taken
 }
 
+// A server in this process, without a port: for tests, and for programs that need
+// no second machine yet.
+func ExampleWithServer() {
+	ctx := context.Background()
+	srv, err := server.Start(ctx, server.WithInMemory())
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer srv.Close()
+	lock, err := dflockd.NewLock("report", dflockd.WithServer(srv))
+	if err != nil {
+		log.Fatal(err)
+	}
+	err = lock.WithLock(ctx, func(ctx context.Context) error {
+		fmt.Println("nobody else writes the report now")
+		return nil
+	})
+	fmt.Println(err)
+	// Output:
+	// nobody else writes the report now
+	// <nil>
+}
+
 // Keyed has a semaphore for each key: here, one slot for each host.
 func ExampleKeyed() {
 	addr, stop := startServer()

@@ -1,12 +1,14 @@
 package dflockd
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -51,8 +53,39 @@ func WithServers(addresses ...string) Option {
 			seen[spelled(a)] = a
 		}
 		c.servers = slices.Clone(addresses)
+		c.network = append(c.network, "WithServers")
 		return nil
 	}
+}
+
+// An EmbeddedServer is a server in this process that is reached without a network:
+// a *server.Server of package dflockd/server. Its Dial connects to it in memory.
+type EmbeddedServer interface {
+	Dial(ctx context.Context) (net.Conn, error)
+}
+
+// WithServer makes srv, which runs in this process, the only server. It is for
+// tests, and for programs that need no second machine yet. A secret goes there
+// without TLS. The client does not shut srv down: close the client first, then srv.
+//
+// It excludes [WithServers], [WithDialer] and [WithCluster]. In errors the address
+// of srv is localhost:0, and a certificate of srv has to be for localhost unless
+// [WithTLS] names another server.
+func WithServer(srv EmbeddedServer) Option {
+	return func(c *config) error {
+		if isNil(srv) {
+			return errors.New("WithServer: the server is nil (has server.Start returned an error?)")
+		}
+		c.embedded = srv
+		return nil
+	}
+}
+
+// isNil reports whether v is nil, or an interface around a nil pointer, which would
+// panic when the first connection is made.
+func isNil(v any) bool {
+	r := reflect.ValueOf(v)
+	return !r.IsValid() || r.Kind() == reflect.Pointer && r.IsNil()
 }
 
 func checkAddress(a string) error {
@@ -155,6 +188,7 @@ func WithFence() Option {
 func WithCluster() Option {
 	return func(c *config) error {
 		c.cluster = true
+		c.network = append(c.network, "WithCluster")
 		return nil
 	}
 }
@@ -234,6 +268,7 @@ func WithDialer(dial DialFunc) Option {
 			return errors.New("WithDialer: the function is nil")
 		}
 		c.dial = dial
+		c.network = append(c.network, "WithDialer")
 		return nil
 	}
 }

@@ -23,6 +23,8 @@ import (
 func (c *config) noConnection(server string, err error) error {
 	var dns *net.DNSError
 	switch {
+	case c.embedded != nil:
+		return inWords(fmt.Sprintf("the embedded server takes no connection (%s): has it been shut down before its clients?", bare(err)), err)
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return inWords(fmt.Sprintf("the name %q does not resolve: correct it (WithServers), or have it put into the name service", dns.Name), err)
 	case errors.As(err, &dns):

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -75,8 +74,7 @@ func slots(n int) (*dflockd.Source, func() error, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	src, err := dflockd.NewSource(dflockd.Fixed("berth-chain", n),
-		dflockd.WithDialer(func(ctx context.Context, _, _ string) (net.Conn, error) { return srv.Dial(ctx) }))
+	src, err := dflockd.NewSource(dflockd.Fixed("berth-chain", n), dflockd.WithServer(srv))
 	if err != nil {
 		return nil, nil, errors.Join(err, srv.Shutdown(context.Background()))
 	}

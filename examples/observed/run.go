@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"math/rand/v2"
-	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -109,8 +108,7 @@ func slots(n int) (slot.Source, func() error, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	src, err := dflockd.NewSource(dflockd.Fixed("berth-observed", n),
-		dflockd.WithDialer(func(ctx context.Context, _, _ string) (net.Conn, error) { return srv.Dial(ctx) }))
+	src, err := dflockd.NewSource(dflockd.Fixed("berth-observed", n), dflockd.WithServer(srv))
 	end := func() error { return srv.Shutdown(context.Background()) }
 	if err != nil {
 		return nil, nil, errors.Join(err, end())
