@@ -16,7 +16,7 @@ import (
 )
 
 // aWhile is how long a test waits for what should happen at once.
-const aWhile = 20 * time.Second
+const aWhile = 10 * time.Second
 
 // A site is a server with a client whose requests all need a slot of the key "k".
 type site struct {

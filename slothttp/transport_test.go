@@ -203,18 +203,27 @@ func TestASlotIsFreeWhenTheContextOfItsRequestHasEndedAlthoughNobodyClosesTheBod
 
 func TestTrailersArriveWithTheEndOfTheBody(t *testing.T) {
 	serve := func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Trailer", "Announced")
+		if r.URL.Path == "/announced" {
+			w.Header().Set("Trailer", "Announced")
+		}
 		_, _ = io.WriteString(w, "text")
 		w.(http.Flusher).Flush()
-		w.Header().Set("Announced", "1")
+		if r.URL.Path == "/announced" {
+			w.Header().Set("Announced", "1")
+		}
 		w.Header().Set(http.TrailerPrefix+"Unannounced", "2")
 	}
 	onEachProtocol(t, 1, serve, func(t *testing.T, s *site) {
-		resp := s.get(t, "/")
+		resp := s.get(t, "/announced")
 		require.Equal(t, http.Header{"Announced": nil}, resp.Trailer)
 		_, err := io.ReadAll(resp.Body)
 		require.NoError(t, err)
 		require.Equal(t, http.Header{"Announced": {"1"}, "Unannounced": {"2"}}, resp.Trailer)
+
+		resp = s.get(t, "/")
+		_, err = io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		require.Equal(t, http.Header{"Unannounced": {"2"}}, resp.Trailer)
 	})
 }
 
