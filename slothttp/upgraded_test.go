@@ -73,12 +73,14 @@ func TestALostSlotClosesAnUpgradedConnection(t *testing.T) {
 	conn := resp.Body.(io.ReadWriteCloser)
 	lines := bufio.NewReader(conn)
 	require.Equal(t, "hello\n", readLine(t, lines))
-	read := make(chan error)
+	defer conn.Close()
+	read := make(chan error, 1)
 	go func() {
 		_, err := lines.ReadByte()
 		read <- err
 	}()
 	s.src.Expire("k")
+	require.Eventually(t, func() bool { return len(read) == 1 }, aWhile, time.Millisecond)
 	require.ErrorIs(t, <-read, slot.ErrLost)
 	_, err := io.WriteString(conn, "after\n")
 	require.ErrorIs(t, err, slot.ErrLost)
