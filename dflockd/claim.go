@@ -196,7 +196,7 @@ func (cl *claim) answered(c *conn, x exchange, r wire.Reply, now time.Time) erro
 			cl.finish(nil)
 		}
 	case roleRelease:
-		cl.handedBack(r)
+		return cl.handedBack(c, r)
 	case roleLeave:
 		// What the server says changes nothing.
 	}

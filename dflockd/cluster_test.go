@@ -236,6 +236,23 @@ func TestFailoverWithoutOrphanTimeLosesTheSlotAtOnce(t *testing.T) {
 	})
 }
 
+func TestAReleaseFollowsTheLeader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, "a:1")
+		src := c.source(WithOrphanTime(10 * time.Second))
+		s := claimNow(t, src, "k")
+		lock, err := NewSemaphore("k", 2, WithCluster(), WithServers(memberNames...), WithDialer(src.cfg.dial), WithOrphanTime(10*time.Second))
+		require.NoError(t, err)
+		mustAcquire(t, lock.holder)
+		time.Sleep(2 * flapTime)
+		c.set(func() { c.leader = "b:2" })
+		require.NoError(t, s.Release())
+		require.NoError(t, lock.Release())
+		time.Sleep(time.Second)
+		require.Equal(t, 2, c.members["b:2"].count(wire.SemRelease))
+	})
+}
+
 func TestFailoverKeepsThePlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, "a:1")

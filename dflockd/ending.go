@@ -34,14 +34,22 @@ func (cl *claim) releaseTime() time.Duration {
 }
 
 // handedBack takes the answer to a release. Where it was sent twice, the server
-// may have forgotten the slot because of the first one. Caller holds endpoint.mu.
-func (cl *claim) handedBack(r wire.Reply) {
-	if r.Status == wire.OK || cl.back == handbackResent {
+// may have forgotten the slot because of the first one. A server that refuses it for
+// another reason has the slot held still: the release is sent again over another
+// connection, unless that would break those of others. Caller holds endpoint.mu.
+func (cl *claim) handedBack(c *conn, r wire.Reply) error {
+	switch {
+	case r.Status == wire.OK, r.Status == wire.Error && cl.back == handbackResent:
 		cl.back = handbackReturned
-	} else {
+	case r.Status == wire.Error:
 		cl.back = handbackDenied
+	case cl.e.cfg.cluster && (r.Status == wire.ErrorNotLeader || r.Status == wire.ErrorDraining):
+		return cl.e.follow(c, r)
+	case cl.kind.single():
+		return refusal(r)
 	}
 	cl.signal()
+	return nil
 }
 
 // refused ends the claim with the server's refusal. Caller holds endpoint.mu.

@@ -96,6 +96,8 @@ func TestReleaseIsAskedForAgainUntilTheServerHasTheSlotBack(t *testing.T) {
 		"cut just before, and closed once more":         {cut: true, fails: 1, how: "close", unread: true},
 		"closed twice instead of answered":              {fails: 2, how: "close", unread: true},
 		"closed twice, the first one after it was done": {fails: 2, how: "close"},
+		"refused by a server that shuts down":           {fails: 1, how: "error_draining", unread: true},
+		"refused in words that nobody knows":            {fails: 1, how: "error_not_now", unread: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, strict := range []bool{true, false} {
