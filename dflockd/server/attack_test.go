@@ -89,7 +89,7 @@ func TestConnectionThatTakesTooMuchIsToldWhichBoundItMet(t *testing.T) {
 // to whom it belonged or out of turn.
 func TestCloseOfAConnectionThatOwnsALotGrantsInOrderAndNothingToTheDead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const many = 5000 // ten parts
+		const many = 5000 // 25 parts
 		s := start(t, WithMaxLocks(0), WithMaxPlacesPerConnection(0), WithMaxSlotsPerConnection(0))
 		owner, holder := dial(t, s), dial(t, s)
 		token, _ := holder.grant("l|line|0 1000")
