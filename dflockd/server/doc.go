@@ -25,7 +25,8 @@
 // Linux, over TCP without TLS, a connection whose request waits is parked: it
 // has neither a goroutine nor buffers, and one epoll instance watches them all,
 // so that it costs less than 2 KiB. A connection that ended is closed by one
-// goroutine, after its place in line or its slots have been freed.
+// goroutine, after its place in line or its slots have been freed; where those
+// are a lot, they are freed in parts, with the requests of others in between.
 // Requests that were sent ahead are answered in order, as many as there are
 // with one write. A request that waits holds back those sent after it, unless
 // it is tagged. The hub is one mutex around the lock table; nothing is read

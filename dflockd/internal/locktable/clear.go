@@ -22,7 +22,7 @@ import (
 
 // DefaultSlice is the Slice of a Config that gives none: work of less than a
 // millisecond.
-const DefaultSlice = 500
+const DefaultSlice = 200
 
 // connList is a queue of connections.
 type connList struct{ first, last *Conn }

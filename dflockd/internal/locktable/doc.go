@@ -21,7 +21,7 @@
 //	               │       free                │                            │
 //	Wait times out,│                   Release,│                 Wait says  │
 //	Leave,         │               lease ends, │          that it is lost,  │
-//	CloseConn      ▼        Leave, CloseConn   ▼          CloseConn         ▼
+//	Clear          ▼            Leave, Clear   ▼              Clear         ▼
 //	            ╭──────────────────────── gone ─────────────────────────────╮
 //
 // A claim made by Enqueue has a place: it is remembered by its connection and
@@ -32,8 +32,10 @@
 // Costs: Acquire, Enqueue, Wait, Leave, Release and Renew take time that does
 // not depend on how much the table holds, but for entering and leaving the
 // heap of deadlines, which is logarithmic at worst and cheap where leases are
-// alike. CloseConn costs what the connection owned. Nothing sweeps: Advance
-// looks at what is due and at nothing else.
+// alike. CloseConn marks the connection; what it owned is cleared by Clear, a
+// bounded number of claims in each call, as is all else that could be a lot at
+// once (see clear.go). Nothing sweeps: Advance looks at what is due and at
+// nothing else.
 //
 // A lock is a semaphore of limit 1. A key without holder and waiter does not
 // exist: it counts against no limit, and the next claim may set another limit.

@@ -7,14 +7,15 @@ import (
 )
 
 // numShards is into how many maps each of the table's two is cut.
-const numShards = 64
+const numShards = 256
 
 // minShrink is how many entries a map has had at least that is made anew.
 const minShrink = 32
 
 // shard is a map that gives memory back when most of its entries have gone,
-// which a map of Go does not. It is one of many, so that making it anew is
-// never much work at once.
+// which a map of Go does not. It is one of many, so that making it anew is not
+// much work; and they shrink at different sizes, so that those that are emptied
+// evenly are not all made anew at once.
 type shard[K comparable, V any] struct {
 	m    map[K]V
 	most int // entries since m was made
@@ -28,9 +29,10 @@ func (s *shard[K, V]) put(k K, v V) {
 	s.most = max(s.most, len(s.m))
 }
 
-func (s *shard[K, V]) remove(k K) {
+// remove is of the shard with number i.
+func (s *shard[K, V]) remove(k K, i uint64) {
 	delete(s.m, k)
-	if s.most < minShrink || len(s.m) >= s.most/4 {
+	if s.most < minShrink || len(s.m) >= (s.most+s.most*int(i)/numShards)/8 {
 		return
 	}
 	small := make(map[K]V, len(s.m))
@@ -57,7 +59,8 @@ func (m *lockMap) add(l *lock) {
 }
 
 func (m *lockMap) remove(l *lock) {
-	m.shards[maphash.String(m.seed, l.key)%numShards].remove(l.key)
+	i := maphash.String(m.seed, l.key) % numShards
+	m.shards[i].remove(l.key, i)
 	m.len--
 }
 
@@ -86,6 +89,7 @@ func (m *tokenMap) add(cl *claim) {
 }
 
 func (m *tokenMap) remove(cl *claim) {
-	m.shards[cl.token.Fence()%numShards].remove(cl.token)
+	i := cl.token.Fence() % numShards
+	m.shards[i].remove(cl.token, i)
 	m.len--
 }
