@@ -75,6 +75,12 @@ func TestFlagWinsOverTheEnvironment(t *testing.T) {
 	require.Equal(t, []string{"of the environment"}, secretsOf(t, s))
 }
 
+func TestWhatAnEditorPutsAroundSecretsIsNoPartOfThem(t *testing.T) {
+	s, err := serving.parse([]string{"--auth-token-file", file(t, "\uFEFFnew\r\n\r\n\told \r\n")}, nil)
+	require.NoError(t, err)
+	require.Equal(t, []string{"new", "old"}, secretsOf(t, s))
+}
+
 func secretsOf(t *testing.T, s *settings) []string {
 	secrets, err := s.secret.read()
 	require.NoError(t, err)

@@ -11,6 +11,9 @@ import (
 // that it replaces.
 const maxSecrets = 2
 
+// byteOrderMark is what some editors put in front of a file, where nobody sees it.
+const byteOrderMark = "\uFEFF"
+
 // A secretSource is where the shared secret comes from. The zero value says
 // that there is none.
 type secretSource struct {
@@ -60,7 +63,7 @@ func (s *secretSource) read() ([]string, error) {
 		return nil, err
 	}
 	var secrets []string
-	for line := range strings.Lines(string(b)) {
+	for line := range strings.Lines(strings.TrimPrefix(string(b), byteOrderMark)) {
 		if line = strings.TrimSpace(line); line != "" {
 			secrets = append(secrets, line)
 		}
