@@ -195,6 +195,9 @@ func TestLogLinesAreTextOrJSONFromALevelOn(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(line), &fields))
 	require.Equal(t, "draining", fields["msg"])
 
+	graced := startProgram(t, "--log-format", "json", "--startup-grace", "90")
+	require.Equal(t, "1m30s", graced.logged(t, `"startup_grace":"([^"]*)"`), "a duration has its unit")
+
 	loud := startProgram(t, "--debug", "--log-level", "warn", "--log-format", "text")
 	nc, r := loud.dial(t)
 	require.Equal(t, "error", ask(t, nc, r, "nonsense|k|"))
