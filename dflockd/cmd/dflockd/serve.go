@@ -53,9 +53,16 @@ func serve(set *settings, env environment, _, stderr io.Writer) error {
 	return d.drain()
 }
 
-// watch returns when the server is to stop.
+// watch returns when the server is to stop. Files are read beside it, as one
+// may lie where reading takes for ever; what is read when the server drains
+// already counts for nothing.
 func (d *daemon) watch(signals <-chan os.Signal) {
-	var tick <-chan time.Time
+	var (
+		tick <-chan time.Time
+		read = make(chan guards, 1)
+		busy bool // somebody reads, and will send to read
+		more bool // and is to read again, as the files have changed meanwhile
+	)
 	if d.notify.watchdog > 0 {
 		t := time.NewTicker(d.notify.watchdog / 2)
 		defer t.Stop()
@@ -64,10 +71,24 @@ func (d *daemon) watch(signals <-chan os.Signal) {
 	for {
 		select {
 		case sig := <-signals:
-			if sig != hangup {
+			switch {
+			case sig != hangup:
 				return
+			case busy:
+				more = true
+			default:
+				busy = true
+				d.tell(d.notify.reloading())
+				go func() { read <- d.readGuards() }()
 			}
-			d.reload()
+		case g := <-read:
+			if busy = more; more {
+				more = false
+				go func() { read <- d.readGuards() }()
+				continue
+			}
+			d.replace(g)
+			d.tell(d.notify.ready(d.status()))
 		case <-tick:
 			d.srv.Stats() // hangs if the server does
 			d.tell(d.notify.alive())
@@ -85,38 +106,35 @@ func (d *daemon) drain() error {
 	return d.srv.Shutdown(ctx)
 }
 
-// reload reads certificates and secrets again. If anything is wrong with any
-// of them, all stay as they were.
-func (d *daemon) reload() {
-	d.tell(d.notify.reloading())
-	defer func() { d.tell(d.notify.ready(d.status())) }()
-	if err := d.readAgain(); err != nil {
-		d.log.Error("reload failed: certificates and secrets stay as they were", "error", err)
-		return
-	}
-	d.log.Info("reloaded certificates and secrets")
+// guards are what keeps people out, as the files say.
+type guards struct {
+	secrets []string    // none: the server has none
+	tls     *tls.Config // nil: no TLS
+	err     error
 }
 
-func (d *daemon) readAgain() error {
-	secrets, err := d.set.secret.read()
-	if err != nil {
-		return err
+// readGuards reads certificates and secrets again.
+func (d *daemon) readGuards() (g guards) {
+	if g.secrets, g.err = d.set.secret.read(); g.err == nil && d.certs != nil {
+		g.tls, g.err = d.certs.read()
 	}
-	var cfg *tls.Config
-	if d.certs != nil {
-		if cfg, err = d.certs.read(); err != nil {
-			return err
-		}
+	return g
+}
+
+// replace takes what was read. If anything is wrong with any of it, all stays
+// as it was.
+func (d *daemon) replace(g guards) {
+	if g.err == nil && len(g.secrets) > 0 {
+		g.err = d.srv.SetSecrets(g.secrets...)
 	}
-	if len(secrets) > 0 {
-		if err := d.srv.SetSecrets(secrets...); err != nil {
-			return err
-		}
+	if g.err != nil {
+		d.log.Error("reload failed: certificates and secrets stay as they were", "error", g.err)
+		return
 	}
-	if cfg != nil { // nothing can fail any more
-		d.certs.current.Store(cfg)
+	if g.tls != nil {
+		d.certs.current.Store(g.tls)
 	}
-	return nil
+	d.log.Info("reloaded certificates and secrets")
 }
 
 // status is one line for whoever asks the service manager.
@@ -171,11 +189,11 @@ func (d *daemon) options() ([]server.Option, error) {
 		}
 		opts = append(opts, server.WithInMemory())
 	}
-	return d.guards(opts)
+	return d.withGuards(opts)
 }
 
-// guards adds what keeps people out.
-func (d *daemon) guards(opts []server.Option) ([]server.Option, error) {
+// withGuards adds what keeps people out.
+func (d *daemon) withGuards(opts []server.Option) ([]server.Option, error) {
 	secrets, err := d.set.secret.read()
 	if err != nil {
 		return nil, fmt.Errorf("secret: %w", err)

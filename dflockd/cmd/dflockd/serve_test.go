@@ -122,6 +122,44 @@ func TestABrokenSecretAtSIGHUPChangesNothingAndIsLoggedAsAnError(t *testing.T) {
 	require.Equal(t, "second", shown(t, p.address))
 }
 
+func TestAFileThatCannotBeReadToItsEndHoldsUpNoDrain(t *testing.T) {
+	m, path := newManager(t)
+	secrets := file(t, "sesame\n")
+	p := startProgramIn(t, []string{"NOTIFY_SOCKET=" + path, "WATCHDOG_USEC=20000"}, "--port", "0", "--auth-token-file", secrets)
+	require.NoError(t, os.Remove(secrets))
+	require.NoError(t, syscall.Mkfifo(secrets, 0o600)) // nobody will ever write to it
+	for range 2 {
+		p.signal(t, syscall.SIGHUP)
+	}
+	for !strings.HasPrefix(m.hears(t), "RELOADING=1") { // the one before may be on its way
+	}
+	for range 3 {
+		require.Equal(t, "WATCHDOG=1", m.hears(t), "it goes on")
+	}
+	require.True(t, p.accepted(t, "sesame"))
+	p.signal(t, syscall.SIGTERM)
+	require.Zero(t, p.wait())
+}
+
+func TestASIGHUPWhileFilesAreReadIsNotLost(t *testing.T) {
+	secrets := file(t, "old\n")
+	p := startProgram(t, "--auth-token-file", secrets)
+	require.NoError(t, os.Remove(secrets))
+	require.NoError(t, syscall.Mkfifo(secrets, 0o600))
+	p.signal(t, syscall.SIGHUP)
+	pipe, err := os.OpenFile(secrets, os.O_WRONLY, 0) // returns once the program reads
+	require.NoError(t, err)
+	require.NoError(t, os.Remove(secrets))
+	require.NoError(t, os.WriteFile(secrets, []byte("new\n"), 0o600))
+	p.signal(t, syscall.SIGHUP)
+	require.Eventually(t, func() bool { return p.accepted(t, "old") }, time.Minute, time.Millisecond)
+	_, err = pipe.WriteString("between\n")
+	require.NoError(t, err)
+	require.NoError(t, pipe.Close())
+	p.logged(t, "reloaded certificates and secrets")
+	require.Eventually(t, func() bool { return p.accepted(t, "new") }, time.Minute, 10*time.Millisecond)
+}
+
 func TestACertificateThatHasEndedIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
