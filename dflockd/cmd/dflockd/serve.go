@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -43,7 +42,7 @@ func serve(set *settings, env environment, _, stderr io.Writer) error {
 	if d.srv, err = server.Start(context.Background(), opts...); err != nil {
 		return err
 	}
-	if set.secret != (secretSource{}) && d.certs == nil && !set.noTCP && !isLoopback(set.host) {
+	if len(set.secret.secrets) > 0 && d.certs == nil && !set.noTCP && !isLoopback(set.host) {
 		d.log.Warn("the secret is shown in plain text to whoever can listen on the network: use --tls-cert and --tls-key")
 	}
 	d.tell(d.notify.ready(d.status()))
@@ -194,13 +193,10 @@ func (d *daemon) options() ([]server.Option, error) {
 
 // withGuards adds what keeps people out.
 func (d *daemon) withGuards(opts []server.Option) ([]server.Option, error) {
-	secrets, err := d.set.secret.read()
-	if err != nil {
-		return nil, fmt.Errorf("secret: %w", err)
-	}
-	if len(secrets) > 0 {
+	if secrets := d.set.secret.secrets; len(secrets) > 0 {
 		opts = append(opts, server.WithSecrets(secrets...))
 	}
+	var err error
 	if d.certs, err = openCertificates(d.set); err != nil {
 		return nil, err
 	}
