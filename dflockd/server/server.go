@@ -276,7 +276,7 @@ func (s *Server) serve(nc net.Conn) bool {
 	stopping, reason := s.admit(c)
 	if stopping || reason != "" {
 		if reason != "" {
-			s.log.warn(reason, "peer", nc.RemoteAddr().String())
+			s.log.warn(reason, "peer", c.ip)
 		}
 		_ = nc.Close()
 		return !stopping
