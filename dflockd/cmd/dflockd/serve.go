@@ -36,9 +36,8 @@ func serve(set *settings, env environment, _, stderr io.Writer) error {
 	if err != nil {
 		return usageError{err}
 	}
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, hangup)
-	defer signal.Stop(signals)
+	sig := newSignals()
+	defer sig.stop()
 	if d.srv, err = server.Start(context.Background(), opts...); err != nil {
 		return err
 	}
@@ -46,16 +45,35 @@ func serve(set *settings, env environment, _, stderr io.Writer) error {
 		d.log.Warn("the secret is shown in plain text to whoever can listen on the network: use --tls-cert and --tls-key")
 	}
 	d.tell(d.notify.ready(d.status()))
-	d.watch(signals)
+	d.watch(sig)
 	d.tell(d.notify.stopping())
-	signal.Reset(os.Interrupt, syscall.SIGTERM) // a second one ends the process; a SIGHUP changes nothing now
-	return d.drain()
+	return d.drain(sig.end)
+}
+
+// signals are those that the program heeds. Each kind has a channel of its own:
+// in one, those that ask for files to be read again could take the place of the
+// one that ends it.
+type signals struct {
+	end    chan os.Signal
+	hangup chan os.Signal
+}
+
+func newSignals() signals {
+	s := signals{end: make(chan os.Signal, 1), hangup: make(chan os.Signal, 1)}
+	signal.Notify(s.end, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(s.hangup, hangup)
+	return s
+}
+
+func (s signals) stop() {
+	signal.Stop(s.end)
+	signal.Stop(s.hangup)
 }
 
 // watch returns when the server is to stop. Files are read beside it, as one
 // may lie where reading takes for ever; what is read when the server drains
 // already counts for nothing.
-func (d *daemon) watch(signals <-chan os.Signal) {
+func (d *daemon) watch(sig signals) {
 	var (
 		tick <-chan time.Time
 		read = make(chan guards, 1)
@@ -69,13 +87,10 @@ func (d *daemon) watch(signals <-chan os.Signal) {
 	}
 	for {
 		select {
-		case sig := <-signals:
-			switch {
-			case sig != hangup:
-				return
-			case busy:
-				more = true
-			default:
+		case <-sig.end:
+			return
+		case <-sig.hangup:
+			if more = busy; !busy {
 				busy = true
 				d.tell(d.notify.reloading())
 				go func() { read <- d.readGuards() }()
@@ -95,13 +110,23 @@ func (d *daemon) watch(signals <-chan os.Signal) {
 	}
 }
 
-// drain ends the server when nobody needs it any more.
-func (d *daemon) drain() error {
-	ctx, cancel := context.Background(), context.CancelFunc(func() {})
+// drain ends the server when nobody needs it any more, or at a second signal.
+func (d *daemon) drain(again <-chan os.Signal) error {
+	interrupted, interrupt := context.WithCancelCause(context.Background())
+	defer interrupt(nil)
+	ctx, cancel := interrupted, context.CancelFunc(func() {})
 	if d.set.shutdownTimeout > 0 {
 		ctx, cancel = context.WithTimeoutCause(ctx, d.set.shutdownTimeout, errors.New("shutdown timeout"))
 	}
 	defer cancel()
+	go func() {
+		select {
+		case <-again:
+			signal.Reset(os.Interrupt, syscall.SIGTERM) // a third one ends the process
+			interrupt(errors.New("a second signal"))
+		case <-interrupted.Done():
+		}
+	}()
 	return d.srv.Shutdown(ctx)
 }
 

@@ -141,6 +141,29 @@ func TestAFileThatCannotBeReadToItsEndHoldsUpNoDrain(t *testing.T) {
 	require.Zero(t, p.wait())
 }
 
+func TestNoSIGTERMIsLostAmongOtherSignals(t *testing.T) {
+	for range 10 {
+		p := startProgram(t)
+		for range 30 {
+			p.signal(t, syscall.SIGHUP)
+		}
+		p.signal(t, syscall.SIGTERM)
+		require.Zero(t, p.wait())
+	}
+}
+
+func TestASecondSIGTERMEndsADrain(t *testing.T) {
+	for range 10 {
+		p := startProgram(t, "--shutdown-timeout", "0")
+		nc, r := p.dial(t)
+		require.Contains(t, ask(t, nc, r, "l|k|0"), "ok ")
+		p.signal(t, syscall.SIGTERM)
+		p.logged(t, "draining") // else the system may make one of two
+		p.signal(t, syscall.SIGTERM)
+		require.NotZero(t, p.wait(), "somebody was cut off")
+	}
+}
+
 func TestASIGHUPWhileFilesAreReadIsNotLost(t *testing.T) {
 	secrets := file(t, "old\n")
 	p := startProgram(t, "--auth-token-file", secrets)
