@@ -36,12 +36,21 @@ func serve(set *settings, env environment, _, stderr io.Writer) error {
 	if err != nil {
 		return usageError{err}
 	}
+	if err = d.run(opts); err != nil && set.logJSON {
+		d.log.Error(err.Error()) // like every other line
+		return saidError{err}
+	}
+	return err
+}
+
+// run starts the server, and returns when it has ended.
+func (d *daemon) run(opts []server.Option) (err error) {
 	sig := newSignals()
 	defer sig.stop()
 	if d.srv, err = server.Start(context.Background(), opts...); err != nil {
 		return err
 	}
-	if len(set.secret.secrets) > 0 && d.certs == nil && !set.noTCP && !isLoopback(set.host) {
+	if set := d.set; len(set.secret.secrets) > 0 && d.certs == nil && !set.noTCP && !isLoopback(set.host) {
 		d.log.Warn("the secret is shown in plain text to whoever can listen on the network: use --tls-cert and --tls-key")
 	}
 	d.tell(d.notify.ready(d.status()))

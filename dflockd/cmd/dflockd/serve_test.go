@@ -259,6 +259,15 @@ func TestLogLinesAreTextOrJSONFromALevelOn(t *testing.T) {
 	graced := startProgram(t, "--log-format", "json", "--startup-grace", "90")
 	require.Equal(t, "1m30s", graced.logged(t, `"startup_grace":"([^"]*)"`), "a duration has its unit")
 
+	_, port, err := net.SplitHostPort(graced.address)
+	require.NoError(t, err)
+	second := launch(t, nil, "--port", port, "--log-format", "json")
+	require.Equal(t, exitFailed, second.wait())
+	require.Len(t, second.rest(), 1)
+	require.NoError(t, json.Unmarshal([]byte(second.rest()[0]), &fields), "the last line is no exception")
+	require.Equal(t, "ERROR", fields["level"])
+	require.Contains(t, fields["msg"], "cannot listen on "+graced.address)
+
 	loud := startProgram(t, "--debug", "--log-level", "warn", "--log-format", "text")
 	nc, r := loud.dial(t)
 	require.Equal(t, "error", ask(t, nc, r, "nonsense|k|"))
