@@ -22,6 +22,7 @@ const module = "github.com/berth-go/berth"
 // longest match wins, and imports point down only.
 var layers = map[string][]string{
 	"":                           {},
+	"internal/lease":             {},
 	"internal/linkctx":           {},
 	"slot":                       {"internal/linkctx"},
 	"slot/slottest":              {"slot", "internal/linkctx"},
@@ -29,7 +30,7 @@ var layers = map[string][]string{
 	"pool/internal/sched":        {},
 	"middleware":                 {"pool", "slot"},
 	"tracing":                    {"pool", "slot"},
-	"dflockd":                    {"slot", "internal/linkctx", "dflockd/internal/wire"},
+	"dflockd":                    {"slot", "internal/linkctx", "internal/lease", "dflockd/internal/wire"},
 	"dflockd/internal/wire":      {},
 	"dflockd/internal/locktable": {"dflockd/internal/wire"},
 	"dflockd/server":             {"dflockd/internal/wire", "dflockd/internal/locktable"},

@@ -4,12 +4,14 @@ import (
 	"context"
 	"io"
 	"net"
-	"runtime"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/berth-go/berth/internal/stacktest/goroutines"
 )
 
 // echo is a server in a connection that allocates nothing once it is warm: it
@@ -77,27 +79,31 @@ func (e *echo) SetWriteDeadline(time.Time) error { return nil }
 
 func TestUncontendedClaimAllocatesLittle(t *testing.T) {
 	for name, limits := range map[string]Limits{"Fixed": Fixed("crawl", 10), "Keyed": Keyed("crawl:", 10)} {
-		src, err := NewSource(limits, WithLease(5*time.Second),
-			WithDialer(func(context.Context, string, string) (net.Conn, error) { return newEcho(), nil }))
-		require.NoError(t, err)
-		claim := func() {
-			ticket, err := src.Enqueue(context.Background(), "example.com")
-			if err != nil {
-				t.Fatal(err)
+		synctest.Test(t, func(t *testing.T) {
+			src, err := NewSource(limits, WithLease(5*time.Second),
+				WithDialer(func(context.Context, string, string) (net.Conn, error) { return newEcho(), nil }))
+			require.NoError(t, err)
+			claim := func() {
+				ticket, err := src.Enqueue(context.Background(), "example.com")
+				if err != nil {
+					t.Fatal(err)
+				}
+				s, ok := ticket.Slot()
+				if !ok || s.Context().Err() != nil {
+					t.Fatal("not granted")
+				}
+				_ = s.Release()
 			}
-			s, ok := ticket.Slot()
-			if !ok || s.Context().Err() != nil {
-				t.Fatal("not granted")
-			}
-			_ = s.Release()
-		}
-		claim()
-		before := runtime.NumGoroutine()
-		got := testing.AllocsPerRun(1000, claim)
-		require.LessOrEqual(t, got, 5.0, name) // one is for telling contexts that are joined to the slot's
-		t.Logf("%s: %v allocations for claim, context and release", name, got)
-		require.LessOrEqual(t, runtime.NumGoroutine(), before, name)
-		require.NoError(t, src.Close(context.Background()))
+			claim()
+			synctest.Wait()
+			before := goroutines.InBubble(t)
+			got := testing.AllocsPerRun(1000, claim)
+			require.LessOrEqual(t, got, 5.0, name) // one is for telling contexts that are joined to the slot's
+			t.Logf("%s: %v allocations for claim, context and release", name, got)
+			synctest.Wait()
+			require.Equal(t, before, goroutines.InBubble(t), name)
+			require.NoError(t, src.Close(context.Background()))
+		})
 	}
 }
 

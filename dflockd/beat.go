@@ -6,11 +6,8 @@ import (
 	"time"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/internal/lease"
 )
-
-// wallCheck is how often the slots of a connection are checked against the
-// wall clock, which goes on while the machine is suspended.
-const wallCheck = time.Second
 
 // judgeDelay is how long this process must have been running, since it was last
 // seen to stand still, before it calls an answer late: what arrived meanwhile is
@@ -18,8 +15,9 @@ const wallCheck = time.Second
 const judgeDelay = 50 * time.Millisecond
 
 var (
-	errNoAnswer = errors.New("no answer in time")
+	errNoAnswer = errors.New("no answer in time: the server is frozen or overloaded, or the network is down")
 	errExpired  = errors.New("its lease was not renewed in time")
+	errUntaken  = errors.New("the slot was granted, and nobody asked for it before its lease ended")
 	errNotOurs  = errors.New("the server says that it is not held any more")
 )
 
@@ -106,11 +104,11 @@ func (c *conn) late(now time.Time) bool {
 func (c *conn) expire(now time.Time) {
 	wall := c.e.cfg.wall(now)
 	for i := len(c.held) - 1; i >= 0; i-- {
-		if cl := c.held[i]; cl.lease.over(now, wall) || c.forgotten(now) {
-			cl.lose(errExpired, now)
+		if cl := c.held[i]; cl.lease.Over(now, wall) || c.forgotten(now) {
+			cl.runOut(now)
 		}
 	}
-	c.owed = slices.DeleteFunc(c.owed, func(cl *claim) bool { return cl.lease.over(now, wall) })
+	c.owed = slices.DeleteFunc(c.owed, func(cl *claim) bool { return cl.lease.Over(now, wall) })
 	if c.waiting != nil && c.forgotten(now) {
 		c.waiting.finish(unavailable(errPlace))
 		c.waiting = nil
@@ -118,12 +116,27 @@ func (c *conn) expire(now time.Time) {
 	c.forgetIfEmpty()
 }
 
+// runOut ends a slot whose guard has passed. One that nobody asked for is not lost
+// but goes back. Caller holds endpoint.mu.
+func (cl *claim) runOut(now time.Time) {
+	if cl.owner == ownerHas {
+		cl.lose(errExpired, now)
+	} else {
+		cl.release(cl.wrap("wait", unavailable(errUntaken)), now)
+	}
+}
+
+// beats reports whether the lease of a slot has to be renewed. One that nobody was
+// told of is not: it may be that nobody will ever ask for it. Caller holds
+// endpoint.mu.
+func (cl *claim) beats() bool { return cl.owner == ownerHas && !cl.renewing }
+
 // renew sends the renewals that are due, and those nearly due with them: they
 // share a write. Caller holds endpoint.mu.
 func (c *conn) renew(now time.Time) {
 	for _, cl := range c.held {
-		if !cl.renewing && !now.Before(cl.beatAt.Add(-c.pace.beat(cl.lease.length)/4)) {
-			cl.sendRenew(roleRenew, c.pace.answer(cl.lease), now)
+		if cl.beats() && !now.Before(cl.beatAt.Add(-c.pace.Lead(cl.lease.Length))) {
+			cl.sendRenew(roleRenew, c.pace.Answer(cl.lease), now)
 		}
 	}
 }
@@ -140,8 +153,7 @@ func (c *conn) closeIdle(now time.Time) {
 // clock, that the server may have cut it: it must not be used again. Caller
 // holds endpoint.mu.
 func (c *conn) stale(now time.Time) bool {
-	wall := c.e.cfg.wall(now).Round(0)
-	return now.Sub(c.heard) >= c.idle || wall.Sub(c.heard.Round(0)) >= c.idle
+	return lease.Passed(c.heard.Add(c.idle), now, c.e.cfg.wall(now))
 }
 
 // next returns when there will be something to do, or zero. Caller holds
@@ -154,20 +166,20 @@ func (c *conn) next(now time.Time) time.Time {
 		}
 	}
 	for _, cl := range c.held {
-		sooner(cl.lease.guard())
-		if !cl.renewing && c.broken == nil {
+		sooner(cl.lease.Guard())
+		if cl.beats() && c.broken == nil {
 			sooner(cl.beatAt)
 		}
-		sooner(now.Add(wallCheck))
+		sooner(now.Add(lease.WallCheck))
 	}
 	for _, cl := range c.owed {
-		sooner(cl.lease.guard())
+		sooner(cl.lease.Guard())
 	}
 	if c.orphaned() {
 		sooner(c.until)
 	}
 	if c.parked != nil && c.unanswered() == 0 {
-		sooner(c.heard.Add(c.pace.silence()))
+		sooner(c.heard.Add(c.pace.Longest))
 	}
 	for _, exchanges := range [][]exchange{c.pending, c.tagged} {
 		for _, x := range exchanges {
@@ -211,7 +223,7 @@ func (cl *claim) renewed(x exchange, r wire.Reply, now time.Time) error {
 	}
 	cl.traceRenewed(x, now, nil)
 	cl.setLease(l)
-	if l.over(now, cl.e.cfg.wall(now)) {
+	if l.Over(now, cl.e.cfg.wall(now)) {
 		cl.lose(errExpired, now)
 	}
 	return nil
@@ -219,8 +231,8 @@ func (cl *claim) renewed(x exchange, r wire.Reply, now time.Time) error {
 
 // setLease notes a lease that the server has confirmed, and when to renew it.
 // Caller holds endpoint.mu.
-func (cl *claim) setLease(l lease) {
+func (cl *claim) setLease(l lease.Lease) {
 	cl.lease = l
-	cl.beatAt = l.from.Add(cl.conn.pace.beat(l.length))
-	cl.conn.arm(l.from.Add(min(wallCheck, cl.beatAt.Sub(l.from))))
+	cl.beatAt = cl.conn.pace.Due(l)
+	cl.conn.arm(l.From.Add(min(lease.WallCheck, cl.beatAt.Sub(l.From))))
 }

@@ -279,3 +279,58 @@ func TestCloseDoesNotWaitForAPlaceThatIsKeptForNobody(t *testing.T) {
 		require.Zero(t, held+waiting)
 	})
 }
+
+// A source that is closed gives back what is granted to its places on such a server,
+// for a time: Close does not wait for it, and nothing is left behind in the end.
+func TestClosedSourceGivesBackWhatItsPlacesAreGrantedForAMinute(t *testing.T) {
+	for name, after := range map[string]time.Duration{"in time": stayTime - time.Second, "too late": stayTime + time.Second} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := newLedger(t, 1)
+				l.keeps = true
+				other := newTestSource(t, l.peer, Fixed("k", 1), WithStrict())
+				s := claimNow(t, other, "")
+				src := newTestSource(t, l.peer, Fixed("k", 1), WithStrict())
+				ended := claimLater(src)
+				cancelled, cancel := context.WithCancel(t.Context())
+				_, err := src.Enqueue(cancelled, "")
+				require.NoError(t, err)
+				cancel()
+				synctest.Wait()
+				for range 2 {
+					start := time.Now()
+					require.NoError(t, src.Close(context.Background()))
+					require.LessOrEqual(t, time.Since(start), leaveTime)
+				}
+				soon, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+				defer cancel()
+				require.NoError(t, src.Close(soon), "nothing was cut")
+				require.ErrorIs(t, ended(), slot.ErrClosed)
+				time.Sleep(after)
+				require.NoError(t, s.Release())
+				synctest.Wait()
+				held, waiting := l.state()
+				require.Equal(t, after < stayTime, held+waiting == 0, "%d held, %d in line", held, waiting)
+				require.Zero(t, conns(src))
+			})
+		})
+	}
+}
+
+// One after the other takes longer than Close waits for a place that does not move.
+func TestSlotsThatGoToPlacesOfTheSameSourceAreBackWhenCloseReturns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLedger(t, 1)
+		l.keeps = true
+		l.set(func() { l.delay = 30 * time.Millisecond })
+		src := newTestSource(t, l.peer, Fixed("k", 1), WithStrict())
+		claimNow(t, src, "")
+		for range 5 {
+			_, err := src.Enqueue(t.Context(), "")
+			require.NoError(t, err)
+		}
+		require.NoError(t, src.Close(context.Background()))
+		held, waiting := l.state()
+		require.Zero(t, held+waiting, "a process may end now")
+	})
+}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/internal/lease"
 	"github.com/berth-go/berth/internal/linkctx"
 	"github.com/berth-go/berth/slot"
 )
@@ -51,7 +52,7 @@ type spot struct {
 // holding is what belongs to a slot from its grant on.
 type holding struct {
 	token     wire.Token
-	lease     lease
+	lease     lease.Lease
 	granted   time.Time
 	confirmed time.Time
 	beatAt    time.Time // when the lease is renewed

@@ -77,21 +77,25 @@ func TestCloseReturnsWithinASecondAtEveryStage(t *testing.T) {
 		},
 	}
 	for name, stage := range stages {
-		synctest.Test(t, func(t *testing.T) {
-			p := busy(t)
-			src := newTestSource(t, p, Fixed("k", 1))
-			claimed := stage(t, p, src)
-			synctest.Wait()
-			start := time.Now()
-			var wg sync.WaitGroup
-			for range 3 {
-				wg.Go(func() { _ = src.Close(context.Background()) })
-			}
-			wg.Wait()
-			require.LessOrEqual(t, time.Since(start), time.Second+cutTimeout, name)
-			require.ErrorIs(t, claimed(), slot.ErrClosed, name)
-			require.LessOrEqual(t, time.Since(start), time.Second+cutTimeout, name)
-		})
+		for mode, opts := range map[string][]Option{"immediate": nil, "strict": {WithStrict()}} {
+			t.Run(name+", "+mode, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					p := busy(t)
+					src := newTestSource(t, p, Fixed("k", 1), opts...)
+					claimed := stage(t, p, src)
+					synctest.Wait()
+					start := time.Now()
+					var wg sync.WaitGroup
+					for range 3 {
+						wg.Go(func() { _ = src.Close(context.Background()) })
+					}
+					wg.Wait()
+					require.LessOrEqual(t, time.Since(start), time.Second+cutTimeout)
+					require.ErrorIs(t, claimed(), slot.ErrClosed)
+					require.LessOrEqual(t, time.Since(start), time.Second+cutTimeout)
+				})
+			})
+		}
 	}
 }
 

@@ -100,7 +100,7 @@ func (cl *claim) rejoined(x exchange, r wire.Reply, now time.Time) error {
 		return cl.e.follow(cl.conn, r)
 	case r.Status == wire.Acquired && r.Token == cl.token:
 		// The answer does not say when the lease was set. The renewal does.
-		cl.sendRenew(roleRenew, cl.conn.pace.answer(cl.lease), now)
+		cl.sendRenew(roleRenew, cl.conn.pace.Answer(cl.lease), now)
 	case r.Status == wire.Acquired:
 		c := cl.conn
 		cl.lose(errNotOurs, now)

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/internal/lease"
 	"github.com/berth-go/berth/slot"
 )
 
@@ -292,7 +293,7 @@ func TestPlaceIsLostWithoutOrphanTimeOrAfterIt(t *testing.T) {
 			a.reset()
 			_, err = ticket.Wait(t.Context())
 			require.ErrorIs(t, err, slot.ErrUnavailable)
-			require.Equal(t, max(0, orphan-leastMargin), time.Since(start).Round(time.Millisecond))
+			require.Equal(t, max(0, orphan-lease.Margin), time.Since(start).Round(time.Millisecond))
 		})
 	}
 }

@@ -44,6 +44,7 @@ type config struct {
 	socketTimeout  time.Duration
 	dial           DialFunc
 	log            *slog.Logger
+	quiet          bool // no logger was given
 
 	// For Semaphore and Lock only.
 	acquireTimeout time.Duration
@@ -65,10 +66,15 @@ func newConfig(opts []Option) (*config, error) {
 		socketTimeout:  defaultSocketTimeout,
 		acquireTimeout: defaultAcquireTimeout,
 		log:            slog.New(slog.DiscardHandler),
+		quiet:          true,
 		wall:           func(now time.Time) time.Time { return now },
 	}
 	var errs []error
-	for _, opt := range opts {
+	for i, opt := range opts {
+		if opt == nil {
+			errs = append(errs, fmt.Errorf("option %d is nil", i+1))
+			continue
+		}
 		errs = append(errs, opt(c))
 	}
 	errs = append(errs, c.check())

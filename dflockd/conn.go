@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/internal/lease"
 )
 
 // maxLoad is how many claims share a connection. What breaks one connection
@@ -55,7 +56,7 @@ type conn struct {
 	keeps    bool        // its slots outlive it on the server
 	member   int         // which of endpoint.servers it leads to
 	ref      wire.Secret // its stable reference, in a cluster
-	pace     pace
+	pace     lease.Pace
 	idle     time.Duration // how long it is kept without use
 	reader   *bufio.Reader // of the reading goroutine, after the handshake
 	wake     chan struct{} // cap 1: out has something to write
@@ -144,8 +145,15 @@ func (c *conn) expect(cl *claim, deadline time.Time) {
 // readLoop hands each line to the exchange that it answers. It ends when the
 // connection breaks. How long an answer may take is tick's business.
 func (c *conn) readLoop() {
-	defer c.e.tasks.Done()
-	for {
+	ended := false
+	defer func() {
+		if !ended { // a function that was called from here called runtime.Goexit
+			go c.readLoop()
+			return
+		}
+		c.e.tasks.Done()
+	}()
+	for !ended {
 		line, err := c.read()
 		now := time.Now()
 		c.e.lock()
@@ -162,11 +170,8 @@ func (c *conn) readLoop() {
 		if err != nil {
 			c.fail(broken(err), now)
 		}
-		broken := c.broken != nil
+		ended = c.broken != nil
 		c.e.unlock()
-		if broken {
-			return
-		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package dflockd
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
@@ -44,7 +45,13 @@ func (cl *claim) handedBack(r wire.Reply) {
 }
 
 // refused ends the claim with the server's refusal. Caller holds endpoint.mu.
-func (cl *claim) refused(r wire.Reply) { cl.finish(refusal(r)) }
+func (cl *claim) refused(r wire.Reply) {
+	err := refusal(r)
+	if err == ErrLimitMismatch {
+		err = inWords(fmt.Sprintf("the key is in use with another limit than %d: give it the same one everywhere", cl.limit), err)
+	}
+	cl.finish(err)
+}
 
 // finish ends a claim that is not held. Caller holds endpoint.mu.
 func (cl *claim) finish(err error) {
@@ -102,7 +109,7 @@ func (cl *claim) leave(now time.Time) {
 	switch {
 	case cl.tag != 0:
 		cl.sendLeave(now)
-	case !c.strict || cl.e.closing:
+	case !c.strict:
 		c.end(now)
 		cl.finish(cl.abandoned)
 	case cl.stage != stageWait:

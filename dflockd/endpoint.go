@@ -19,8 +19,6 @@ const (
 	// flapTime is how long a connection lives at least that does not count as
 	// a failed dial.
 	flapTime = time.Second
-	// cutTimeout is how long close waits for goroutines whose sockets are closed.
-	cutTimeout = 50 * time.Millisecond
 )
 
 // An endpoint is one server (or one cluster) as its clients here see it: the
@@ -87,14 +85,16 @@ func (e *endpoint) unlock() {
 	if c != nil {
 		c.flushNow()
 	}
+	if more {
+		defer func() { // also where a claimant ends the goroutine
+			e.lock()
+			e.unlock()
+		}()
+	}
 	for _, f := range after {
 		f()
 	}
-	told.spread()
-	if more {
-		e.lock()
-		e.unlock()
-	}
+	told.spread(e.cfg)
 }
 
 // later has f run once mu is free. Caller holds mu.
@@ -224,7 +224,7 @@ func (e *endpoint) warn(msg string, err error, now time.Time) {
 	}
 	suppressed := e.unlogged
 	e.loggedAt, e.unlogged = now, 0
-	e.later(func() { e.cfg.log.Warn("dflockd: "+msg, "error", err, "suppressed", suppressed) })
+	e.callLater("the logger", func() { e.cfg.log.Warn("dflockd: "+msg, "error", err, "suppressed", suppressed) })
 }
 
 // noteMiss remembers that a key is contended, so that its next claim joins the

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/internal/lease"
 )
 
 // This file has what a claim does with the answers on its way to a slot.
@@ -84,7 +85,7 @@ func (cl *claim) inLine(now time.Time) {
 		cl.move(stagePlace)
 	}
 	if cl.trace != nil && cl.trace.Queued != nil && cl.route != routeBack {
-		cl.e.later(func() { cl.trace.Queued(now) })
+		cl.e.callLater("slot.Trace.Queued", func() { cl.trace.Queued(now) })
 	}
 	cl.signal()
 }
@@ -149,7 +150,7 @@ func (cl *claim) waitedFor(x exchange, r wire.Reply, now time.Time) error {
 		cl.giveBack(cl.abandoned, now)
 		return nil
 	}
-	if cl.route != routeBack && !l.spent(cl.asked, now) {
+	if cl.route != routeBack && !l.Spent(cl.asked, now) {
 		return cl.grant(r, x.sent, now)
 	}
 	return cl.confirm(r, x.sent, now)
@@ -170,9 +171,9 @@ func (cl *claim) waitedForNothing(r wire.Reply, now time.Time) error {
 
 // granting notes what was granted. Until the slot is held, its lease only says for
 // how long it is worth while to give it back. Caller holds endpoint.mu.
-func (cl *claim) granting(r wire.Reply, l lease, now time.Time) {
+func (cl *claim) granting(r wire.Reply, l lease.Lease, now time.Time) {
 	cl.token = r.Token
-	cl.lease = lease{now, l.length}
+	cl.lease = lease.Lease{From: now, Length: l.Length}
 }
 
 // confirm asks whether a grant is still held before it is used. Caller holds
@@ -257,7 +258,7 @@ func (cl *claim) grant(r wire.Reply, sent, now time.Time) error {
 		cl.giveBack(cl.abandoned, now)
 		return nil
 	}
-	if l.over(now, cl.e.cfg.wall(now)) {
+	if l.Over(now, cl.e.cfg.wall(now)) {
 		cl.giveBack(unavailable(errGhost), now)
 		return nil
 	}
@@ -272,7 +273,7 @@ func (cl *claim) grant(r wire.Reply, sent, now time.Time) error {
 		cl.e.noteFree(cl.name)
 	}
 	if cl.trace != nil && cl.trace.Confirmed != nil {
-		cl.e.later(func() { cl.trace.Confirmed(now) })
+		cl.e.callLater("slot.Trace.Confirmed", func() { cl.trace.Confirmed(now) })
 	}
 	cl.signal()
 	return nil
@@ -280,16 +281,16 @@ func (cl *claim) grant(r wire.Reply, sent, now time.Time) error {
 
 // leaseOf reads the lease of a reply to a request that was sent at the given
 // time. Caller holds endpoint.mu.
-func (e *endpoint) leaseOf(r wire.Reply, sent time.Time) (lease, error) {
+func (e *endpoint) leaseOf(r wire.Reply, sent time.Time) (lease.Lease, error) {
 	asked := e.leaseSeconds()
 	if r.Seconds < 1 || asked > 0 && r.Seconds > asked+1 {
-		return lease{}, violation(fmt.Sprintf("a lease of %d s", r.Seconds))
+		return lease.Lease{}, violation(fmt.Sprintf("a lease of %d s", r.Seconds))
 	}
 	seconds := r.Seconds
 	if asked > 0 {
 		seconds = min(seconds, asked)
 	}
-	return lease{sent, time.Duration(seconds) * time.Second}, nil
+	return lease.Lease{From: sent, Length: time.Duration(seconds) * time.Second}, nil
 }
 
 func (e *endpoint) leaseSeconds() int64 { return wire.Seconds(e.cfg.lease) }

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/internal/lease"
 	"github.com/berth-go/berth/slot"
 )
 
@@ -109,25 +110,25 @@ func TestExpiredGrantIsNeverUsed(t *testing.T) {
 
 func TestSilenceEndsTheContextBeforeTheLease(t *testing.T) {
 	for _, strict := range []bool{false, true} {
-		for _, lease := range []time.Duration{time.Second, 4 * time.Second, 6 * time.Second, time.Minute} {
+		for _, length := range []time.Duration{time.Second, 4 * time.Second, 6 * time.Second, time.Minute} {
 			synctest.Test(t, func(t *testing.T) {
 				p := generous(t)
 				if strict {
 					p = strictly(t)
 				}
-				src := newTestSource(t, p, Fixed("k", 1), WithLease(lease))
+				src := newTestSource(t, p, Fixed("k", 1), WithLease(length))
 				s := claimNow(t, src, "")
-				time.Sleep(3*lease + lease/10)
+				time.Sleep(3*length + length/10)
 				require.NoError(t, s.Context().Err())
 				p.set(func() { p.silent, p.hang = true, true })
 				silent := time.Now()
 				awaitEnd(t, s.Context())
 				lostBecause(t, s, slot.ErrLost)
 				took := time.Since(silent)
-				require.Less(t, took, lease, "strict %v, lease %v", strict, lease)
+				require.Less(t, took, length, "strict %v, lease %v", strict, length)
 				if !strict {
-					beat := pace{ratio: 0.5}.beat(lease)
-					require.LessOrEqual(t, took, beat+pace{ratio: 0.5}.answer(lease_(lease)), "a late answer is a loss where broken connections lose their slots")
+					p := paceFor(0.5, 0)
+					require.LessOrEqual(t, took, p.Beat(length)+p.Answer(lease.Lease{Length: length}), "a late answer is a loss where broken connections lose their slots")
 				}
 				start := time.Now()
 				_ = src.Close(context.Background())
@@ -136,8 +137,6 @@ func TestSilenceEndsTheContextBeforeTheLease(t *testing.T) {
 		}
 	}
 }
-
-func lease_(length time.Duration) lease { return lease{time.Now(), length} }
 
 func TestWorkGoesOnAfterASilentPartition(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -257,7 +256,7 @@ func TestWallClockEndsTheSlotOfASuspendedMachine(t *testing.T) {
 			src.cfg.wall = func(now time.Time) time.Time { return now.Round(0).Add(time.Duration(jump.Load())) }
 			s := claimNow(t, src, "")
 			jump.Store(int64(tc.jump))
-			time.Sleep(wallCheck)
+			time.Sleep(lease.WallCheck)
 			synctest.Wait()
 			require.Equal(t, tc.lost, s.Context().Err() != nil, tc.jump)
 		})

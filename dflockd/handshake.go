@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"time"
 
@@ -17,7 +18,14 @@ import (
 func (e *endpoint) connect(ctx context.Context, server string, ref wire.Secret) (*conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, e.cfg.connectTimeout)
 	defer cancel()
-	raw, err := e.cfg.dial(ctx, "tcp", server)
+	var raw net.Conn
+	err := e.cfg.try("the function of WithDialer", func() (err error) {
+		raw, err = e.cfg.dial(ctx, "tcp", server)
+		if raw == nil && err == nil {
+			err = errors.New("the function of WithDialer returned neither a connection nor an error")
+		}
+		return err
+	})
 	if err != nil {
 		return nil, e.cfg.noConnection(server, err)
 	}
@@ -61,7 +69,7 @@ func (e *endpoint) handshake(ctx context.Context, raw net.Conn, server string, r
 	c.strict = f.Strict || e.cfg.strict
 	c.keeps = c.strict || e.cfg.orphanTime > 0
 	f.Ping = f.Ping || e.cfg.cluster
-	c.pace = pace{ratio: e.cfg.renewRatio, readTimeout: f.ReadTimeout}
+	c.pace = paceFor(e.cfg.renewRatio, f.ReadTimeout)
 	c.idle = longestIdle
 	if !original && f.ReadTimeout > 0 {
 		c.idle = min(c.idle, f.ReadTimeout/2)
@@ -80,7 +88,7 @@ func (e *endpoint) startTLS(ctx context.Context, raw net.Conn, server string) (n
 		cfg.ServerName = host
 	}
 	t := tls.Client(raw, cfg)
-	return t, t.HandshakeContext(ctx)
+	return t, e.cfg.try("a function of WithTLS", func() error { return t.HandshakeContext(ctx) })
 }
 
 // greet shows the secret and the reference and asks what the server can do, in

@@ -63,12 +63,19 @@ func (cl *claim) released(began time.Time) error {
 	case cl.back == handbackDenied:
 		return cl.wrap("release", loss(errNotOurs))
 	default:
-		until := began.Add(cl.lease.length).Format(time.RFC3339)
+		until := began.Add(cl.lease.Length).Format(time.RFC3339)
 		return cl.wrap("release", unavailable(fmt.Errorf("the server did not say that it has the slot back: it may stay held until %s", until)))
 	}
 }
 
-func (h *holder) closed(op string) error { return &Error{Op: op, Key: h.key, Err: ErrClosed} }
+// closed is for a call that needs what is not there: it was closed, or never opened.
+func (h *holder) closed(op string) error {
+	text := "there is no place in line: call Enqueue first"
+	if op == "release" {
+		text = "no slot is held: it was never acquired, or is released or closed already"
+	}
+	return &Error{Op: op, Key: h.key, Err: inWords(text, ErrClosed)}
+}
 
 // Close closes the connection without releasing a slot that is held: a server frees
 // it when it notices, a strict one when the lease ends. The slot's context ends with
@@ -134,7 +141,7 @@ func (h *holder) Lease() time.Duration {
 	h.e.lock()
 	defer h.e.unlock()
 	if cl := h.has(); cl != nil {
-		return cl.lease.length
+		return cl.lease.Length
 	}
 	return 0
 }

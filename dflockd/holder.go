@@ -61,7 +61,9 @@ func (h *holder) open(k kind, force bool) (*claim, error) {
 	}
 	cl := &claim{order: order{kind: k, key: h.key, name: h.key, limit: int64(h.limit), verbs: h.verbs}}
 	if h.cfg.onLost != nil {
-		cl.lost = func(token string) { go h.cfg.onLost(h.key, token) }
+		cl.lost = func(token string) {
+			go h.cfg.catch("the function of WithOnLost", func() { h.cfg.onLost(h.key, token) })
+		}
 	}
 	cl.calls = &calls{}
 	h.claim = cl

@@ -2,6 +2,7 @@ package dflockd
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
@@ -24,6 +25,9 @@ type joined claim
 // had its place in line, so [slot.Trace] is not told Queued, and slot.Info.Queued
 // is true even where the slot was free.
 func (s *Source) Join(ctx context.Context, key string, c slot.Claimant) (slot.Place, error) {
+	if c == nil {
+		return nil, &Error{Op: "claim", Key: key, Err: permanently(errors.New("Join needs a claimant"))}
+	}
 	cl, e, err := s.newClaim(ctx, key)
 	if err != nil {
 		return nil, err
@@ -81,16 +85,33 @@ func (n *news) add(cl *claim) {
 	n.last = cl
 }
 
-// spread tells the claimants. Nobody holds endpoint.mu.
-func (n *news) spread() {
-	for cl := n.first; cl != nil; {
-		next := cl.nextTold
-		cl.nextTold = nil
-		if cl.owner == ownerHas {
-			cl.to.Granted((*grant)(cl))
-		} else {
-			cl.to.Refused(cl.verdict)
-		}
-		cl = next
+// spread tells the claimants, all of them though one panics or ends the goroutine.
+// Nobody holds endpoint.mu.
+func (n *news) spread(c *config) {
+	if n.first == nil {
+		return
 	}
+	defer n.spread(c)
+	for n.first != nil {
+		cl := n.first
+		n.first, cl.nextTold = cl.nextTold, nil
+		c.catch("a slot.Claimant", cl.tellClaimant)
+	}
+}
+
+// tellClaimant tells the claimant what has become of the claim. A slot goes back
+// whose claimant panics when it is told: nobody else would release it.
+func (cl *claim) tellClaimant() {
+	if cl.owner != ownerHas {
+		cl.to.Refused(cl.verdict)
+		return
+	}
+	told := false
+	defer func() {
+		if !told {
+			_ = (*grant)(cl).Release()
+		}
+	}()
+	cl.to.Granted((*grant)(cl))
+	told = true
 }

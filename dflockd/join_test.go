@@ -36,6 +36,16 @@ func (l *listener) Refused(err error)   { l.refused <- err }
 // told reports whether anything was told.
 func (l *listener) told() bool { return len(l.slots)+len(l.refused) > 0 }
 
+// outcome waits for what is told, and returns nil for a slot.
+func (l *listener) outcome() error {
+	select {
+	case <-l.slots:
+		return nil
+	case err := <-l.refused:
+		return err
+	}
+}
+
 func join(t *testing.T, src *Source) (*listener, slot.Place) {
 	t.Helper()
 	l := newListener()

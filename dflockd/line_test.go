@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/internal/lease"
 	"github.com/berth-go/berth/slot"
 )
 
@@ -69,7 +70,7 @@ func TestASlotThatWasFreeAfterAllCountsFromItsEnqueue(t *testing.T) {
 		s := claimNow(t, src, "")
 		synctest.Wait()
 		require.Equal(t, []wire.Command{wire.SemEnqueue, wire.SemWait}, p.seen())
-		require.Equal(t, start.Add(lease{length: 5 * time.Second}.usable()), s.Info().ExpiresAt)
+		require.Equal(t, start.Add(lease.Lease{Length: 5 * time.Second}.Usable()), s.Info().ExpiresAt)
 		require.False(t, s.Info().Queued)
 		time.Sleep(time.Minute)
 		require.NoError(t, s.Context().Err())

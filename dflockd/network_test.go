@@ -112,6 +112,7 @@ type stream struct {
 	mu      sync.Mutex
 	buf     []byte
 	waiting []byte   // frozen
+	ended   bool     // frozen: the writer closed, after what is waiting
 	late    [][]byte // delayed, in order
 	err     error    // what a read returns once buf is empty
 	changed chan struct{}
@@ -159,7 +160,16 @@ func (s *stream) thaw() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.buf, s.waiting = append(s.buf, s.waiting...), nil
+	if s.ended && s.err == nil {
+		s.err = io.EOF
+	}
 	s.notify()
+}
+
+func (s *stream) endAfterThaw() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = true
 }
 
 func (s *stream) close(err error) {
@@ -239,9 +249,13 @@ func (e *end) Write(b []byte) (int, error) {
 func (e *end) Close() error {
 	e.in.close(net.ErrClosed)
 	e.out.n.mu.Lock()
-	unseen := e.out.n.silent || e.out.n.frozen // the other side is not told
+	silent, frozen := e.out.n.silent, e.out.n.frozen
 	e.out.n.mu.Unlock()
-	if !unseen {
+	switch {
+	case silent: // the other side is not told
+	case frozen:
+		e.out.endAfterThaw()
+	default:
 		e.out.close(io.EOF)
 	}
 	return nil

@@ -60,7 +60,7 @@ func checkAddress(a string) error {
 	if err != nil || host == "" {
 		return fmt.Errorf("%q is not host:port, such as 127.0.0.1:6388", a)
 	}
-	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
 		return fmt.Errorf("%q has no port from 1 to 65535", a)
 	}
 	return nil
@@ -78,8 +78,9 @@ func spelled(a string) string {
 }
 
 // WithSharding sets the function that chooses a key's server: it gets the key
-// and the number of servers and returns an index (default [StableHashShard]).
-// An index out of range fails the call that needed it.
+// and the number of servers, 1 or more, and returns an index (default
+// [StableHashShard]). An index out of range fails the call that needed it. A
+// cluster shares no keys out, and asks no function.
 func WithSharding(shard func(key string, servers int) int) Option {
 	return func(c *config) error {
 		if shard == nil {
@@ -126,6 +127,11 @@ func WithRenewRatio(r float64) Option {
 // itself; an original one does not. Such an original server keeps the place of
 // a claim that was given up, too: its connection waits until the slot comes, and
 // gives it back.
+//
+// Strict is about connections. A server that restarts has forgotten its slots. One
+// of this module then grants nothing until leases of before are over (see
+// --startup-grace); an original one grants at once, so start it again a lease after
+// it ended, or two can hold what one held.
 func WithStrict() Option {
 	return func(c *config) error {
 		c.strict = true
@@ -232,13 +238,15 @@ func WithDialer(dial DialFunc) Option {
 	}
 }
 
-// WithLogger sets where faults are logged (default: nowhere).
+// WithLogger sets where faults are logged. The default is nowhere, but for the panic
+// of a function of yours, such as one of a [slot.Trace]: it ends nothing but that
+// function, and is told to slog.Default().
 func WithLogger(l *slog.Logger) Option {
 	return func(c *config) error {
 		if l == nil {
 			return errors.New("WithLogger: the logger is nil")
 		}
-		c.log = l
+		c.log, c.quiet = l, false
 		return nil
 	}
 }

@@ -153,11 +153,13 @@ func TestShardingAgreesWithTheOfficialClients(t *testing.T) {
 }
 
 func TestShardOutOfRangeFailsTheClaim(t *testing.T) {
-	for _, i := range []int{-1, 2} {
-		src, err := NewSource(Fixed("k", 1), WithServers("a:1", "b:2"), WithSharding(func(string, int) int { return i }))
-		require.NoError(t, err)
-		_, err = src.Enqueue(t.Context(), "")
-		require.ErrorContains(t, err, "of 2")
-		require.NoError(t, src.Close(t.Context()))
+	for _, servers := range [][]string{{"a:1", "b:2"}, {"a:1"}} {
+		for _, i := range []int{-1, len(servers)} {
+			src, err := NewSource(Fixed("k", 1), WithServers(servers...), WithSharding(func(string, int) int { return i }))
+			require.NoError(t, err)
+			_, err = src.Enqueue(t.Context(), "")
+			require.ErrorContains(t, err, fmt.Sprintf("server %d of %d", i, len(servers)))
+			require.NoError(t, src.Close(t.Context()))
+		}
 	}
 }

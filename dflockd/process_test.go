@@ -123,8 +123,7 @@ func TestKilledServerEndsContextsWithTheEOF(t *testing.T) {
 	})
 }
 
-// The same promises as with our server, over real sockets. A slot is taken away
-// by the end of its lease at the server: what renews it never arrives.
+// The same promises as with our server, over real sockets.
 func TestSourceKeepsItsPromisesWithTheOriginalServer(t *testing.T) {
 	addr, _ := lockserver.Start(t, lockserver.Original(t))
 	const limit, lease = 2, 2 * time.Second
@@ -140,11 +139,18 @@ func TestSourceKeepsItsPromisesWithTheOriginalServer(t *testing.T) {
 			return src
 		}
 		return slottest.Harness{
-			Source:  source(WithServers(proxy.Address()), WithDialer(th.dial(direct.DialContext))),
-			Peer:    source(WithServers(addr)),
-			FIFO:    true,
-			Expire:  func(string) { th.rob(t, limit) },
+			Source: source(WithServers(proxy.Address()), WithDialer(th.dial(direct.DialContext))),
+			Peer:   source(WithServers(addr)),
+			FIFO:   true,
+			// A slot of which every renewal is lost has been taken away, and its lease
+			// ends; places in line stay in either case.
+			TakeAway: func(string) { th.rob(t, limit) },
+			Expire:   func(string) { th.rob(t, limit) },
+			Silence: func() {
+				proxy.Set(faultnet.Everybody, faultnet.Conditions{HoldUp: true, HoldDown: true})
+			},
 			Break:   func() { proxy.Reset(faultnet.Everybody) },
+			Heal:    func() { proxy.Set(faultnet.Everybody, faultnet.Conditions{}) },
 			BadKeys: []string{"a b", "a\nb", "\xff"},
 			Prompt:  true,
 			Within:  30 * time.Second,

@@ -3,6 +3,8 @@ package dflockd
 import (
 	"slices"
 	"time"
+
+	"github.com/berth-go/berth/internal/lease"
 )
 
 // A strict server keeps the slots of a broken connection until their leases
@@ -17,7 +19,7 @@ func (c *conn) keep(held []*claim, unanswered []exchange, now time.Time) {
 		cl.renewing = false
 	}
 	if c.e.cfg.cluster {
-		c.until = now.Add(c.e.cfg.orphanTime - leastMargin)
+		c.until = now.Add(c.e.cfg.orphanTime - lease.Margin)
 	}
 	if cl := c.parked; cl != nil && c.e.cfg.cluster {
 		c.waiting = cl
@@ -96,7 +98,7 @@ func (c *conn) adopt(orphan *conn, now time.Time) {
 		if c.e.cfg.cluster {
 			cl.rejoin(roleRejoin, now)
 		} else {
-			cl.sendRenew(roleRenew, c.pace.answer(cl.lease), now)
+			cl.sendRenew(roleRenew, c.pace.Answer(cl.lease), now)
 		}
 	}
 	if cl := orphan.waiting; cl != nil {

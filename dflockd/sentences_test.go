@@ -270,3 +270,29 @@ func TestErrorsOfBadArgumentsNameNoLayerTwice(t *testing.T) {
 		require.Equal(t, tc.key, errors.Is(tc.err, slot.ErrKey), tc.want)
 	}
 }
+
+// TestAMistakeOfTheProgramHasItsSentence holds what is said of calls and arguments
+// that need another one first.
+func TestAMistakeOfTheProgramHasItsSentence(t *testing.T) {
+	address := listening(t)
+	lock, err := NewLock("k", WithServers(address))
+	require.NoError(t, err)
+	require.EqualError(t, lock.Release(), `dflockd: release "k": no slot is held: it was never acquired, or is released or closed already`)
+	_, err = lock.Wait(t.Context())
+	require.EqualError(t, err, `dflockd: wait "k": there is no place in line: call Enqueue first`)
+	require.ErrorIs(t, err, ErrClosed)
+	require.True(t, slot.IsPermanent(err))
+
+	acquired(t, lock)
+	other, err := NewSemaphore("k", 2, WithServers(address))
+	require.NoError(t, err)
+	_, err = other.Acquire(t.Context())
+	require.EqualError(t, err, `dflockd: claim "k" at `+address+`: the key is in use with another limit than 2: give it the same one everywhere`)
+	require.ErrorIs(t, err, ErrLimitMismatch)
+	require.NoError(t, lock.Release())
+
+	_, err = NewSource(Fixed("k", 1), WithAcquireTimeout(1), WithAcquireTimeout(2), WithWaitForServer())
+	require.EqualError(t, err, "dflockd: only for a Semaphore or a Lock: WithAcquireTimeout, WithWaitForServer")
+	_, err = NewLock("k", WithServers("localhost:+1"))
+	require.ErrorContains(t, err, "has no port from 1 to 65535")
+}

@@ -186,8 +186,10 @@ func TestSourceKeepsThePromisesOfASource(t *testing.T) {
 				return slottest.Harness{
 					Source: source(dial), Peer: source(peerDial),
 					FIFO: true, Prompt: true, Strict: tc.strict, Fence: true,
-					Expire:  func(string) { th.expire(t, other.dial) },
-					Break:   n.reset,
+					TakeAway: func(string) { th.expire(t, other.dial) },
+					Expire:   func(string) { th.rob(t, tc.limit) },
+					Silence:  func() { n.set(func() { n.frozen, n.hang = true, true }) },
+					Break:    n.reset, Heal: n.heal,
 					BadKeys: []string{"", "a b", "a\nb", "\xff"},
 					Within:  10 * time.Second,
 				}

@@ -12,12 +12,16 @@ import (
 // StableHashShard is the sharding that all official clients use: the CRC-32
 // (IEEE) of the key's bytes, modulo the number of servers.
 func StableHashShard(key string, servers int) int {
-	return int(crc32.ChecksumIEEE([]byte(key)) % uint32(servers))
+	sum := ^uint32(0)
+	for i := range len(key) { // crc32.ChecksumIEEE wants bytes, which would be a copy
+		sum = crc32.IEEETable[byte(sum)^key[i]] ^ sum>>8
+	}
+	return int(^sum % uint32(servers))
 }
 
 // shard returns the index of the server that has key.
 func (c *config) shard(key string) (int, error) {
-	if len(c.servers) == 1 || c.cluster {
+	if c.cluster {
 		return 0, nil
 	}
 	i := c.sharding(key, len(c.servers))

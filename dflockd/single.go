@@ -155,14 +155,14 @@ func (cl *claim) left() bool {
 // endpoint.mu.
 func (c *conn) park(cl *claim) {
 	c.parked = cl
-	c.arm(c.heard.Add(c.pace.silence()))
+	c.arm(c.heard.Add(c.pace.Longest))
 }
 
 // keepPlace asks for a sign of life when the connection has been silent for long:
 // else the server would cut it, and the place in line with it. It renews nothing.
 // Caller holds endpoint.mu.
 func (c *conn) keepPlace(now time.Time) {
-	if c.parked != nil && c.unanswered() == 0 && now.Sub(c.heard) >= c.pace.silence() {
+	if c.parked != nil && c.unanswered() == 0 && now.Sub(c.heard) >= c.pace.Longest {
 		c.parked.sendPing(now)
 	}
 }

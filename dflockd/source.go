@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -41,7 +42,7 @@ func NewSource(limits Limits, opts ...Option) (*Source, error) {
 		return nil, err
 	}
 	if len(cfg.single) > 0 {
-		return nil, fmt.Errorf("dflockd: %s is for a Semaphore or a Lock", strings.Join(cfg.single, ", "))
+		return nil, fmt.Errorf("dflockd: only for a Semaphore or a Lock: %s", strings.Join(slices.Compact(cfg.single), ", "))
 	}
 	return &Source{cfg: cfg, limits: limits, endpoints: cfg.endpoints()}, nil
 }
@@ -65,6 +66,10 @@ func (c *config) endpoints() []*endpoint {
 // one round trip, or two for a key that turns out to be contended, and a dial
 // where no connection has room. While a server is down it returns
 // slot.ErrUnavailable at once.
+//
+// A slot that is granted is renewed once Slot or Wait has returned it. Until then its
+// lease runs down, and the slot goes back in time; Wait then returns
+// slot.ErrUnavailable.
 func (s *Source) Enqueue(ctx context.Context, key string) (slot.Ticket, error) {
 	cl, err := s.claim(ctx, key, kindPooled)
 	if err != nil {
@@ -73,7 +78,8 @@ func (s *Source) Enqueue(ctx context.Context, key string) (slot.Ticket, error) {
 	return (*ticket)(cl), nil
 }
 
-// Try claims a slot of key if one is free now, in one round trip.
+// Try claims a slot of key if one is free now, in one round trip, and a dial where
+// no connection has room.
 func (s *Source) Try(ctx context.Context, key string) (slot.Slot, bool, error) {
 	cl, err := s.claim(ctx, key, kindTry)
 	if errors.Is(err, errNoneFree) {
@@ -177,6 +183,13 @@ func (s *Source) Ping(ctx context.Context) error {
 // slot.ErrLost, and closes the connections. It returns when that is done, ctx
 // ends, or a second has passed, whichever is first: what is left then is cut,
 // and its slots are free as for a client that died.
+//
+// A strict server that takes no tagged requests, such as the original one, keeps a
+// place in line until its wait is over, even if the connection closes. There
+// connections with such places stay for up to a minute, so that what is granted to
+// them goes back. Close waits for that while one is over every 100 ms, and no longer;
+// it goes on in the background. A process that ends before, or a place that is
+// granted later, costs the key one of its slots for a lease.
 func (s *Source) Close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, closeTimeout, errClose)
 	defer cancel()

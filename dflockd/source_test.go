@@ -3,7 +3,6 @@ package dflockd
 import (
 	"context"
 	"errors"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -13,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/internal/stacktest/goroutines"
 	"github.com/berth-go/berth/slot"
 )
 
@@ -43,11 +43,12 @@ func TestNoGoroutineIsStartedPerClaim(t *testing.T) {
 		src := newTestSource(t, generous(t), Fixed("k", 100))
 		claimNow(t, src, "")
 		synctest.Wait()
-		before := runtime.NumGoroutine()
+		before := goroutines.InBubble(t)
 		for range maxLoad - 1 {
 			claimNow(t, src, "")
 		}
-		require.LessOrEqual(t, runtime.NumGoroutine(), before) // one of an earlier test may end meanwhile
+		synctest.Wait()
+		require.Equal(t, before, goroutines.InBubble(t))
 	})
 }
 
@@ -371,5 +372,67 @@ func TestClaimThatMissedDoesNotTryAgainAtTheSpeedOfTheNetwork(t *testing.T) {
 		require.NoError(t, err)
 		synctest.Wait()
 		require.Equal(t, []wire.Command{wire.SemLock, wire.SemEnqueue, wire.SemWait}, p.seen())
+	})
+}
+
+// A ticket whose owner has gone must not keep a slot from the others for ever.
+func TestATicketThatNobodyAsksBecomesNoSlotThatIsRenewed(t *testing.T) {
+	eachDialect(t, func(t *testing.T, d dialect) {
+		_, opts := d.start(t, WithLease(6*time.Second))
+		source := func() *Source {
+			src, err := NewSource(Fixed("k", 1), opts...)
+			require.NoError(t, err)
+			t.Cleanup(func() { _ = src.Close(context.Background()) })
+			return src
+		}
+		a, b, c := source(), source(), source()
+		first := claimNow(t, a, "")
+		ticket, err := b.Enqueue(t.Context(), "")
+		require.NoError(t, err)
+		third := make(chan error, 1)
+		go func() {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			_, err := acquire(ctx, c)
+			third <- err
+		}()
+		synctest.Wait()
+		start := time.Now()
+		require.NoError(t, first.Release())
+		require.NoError(t, <-third)
+		require.LessOrEqual(t, time.Since(start), 6*time.Second, "its lease has ended")
+		_, ok := ticket.Slot()
+		require.False(t, ok)
+		_, err = ticket.Wait(t.Context())
+		require.ErrorIs(t, err, slot.ErrUnavailable)
+		require.NotErrorIs(t, err, slot.ErrLost, "nobody had it")
+		require.ErrorContains(t, err, "nobody asked")
+		require.NoError(t, ticket.Close())
+	})
+}
+
+func TestAGrantThatIsTakenLateIsRenewedFromThenOn(t *testing.T) {
+	eachDialect(t, func(t *testing.T, d dialect) {
+		_, opts := d.start(t, WithLease(6*time.Second))
+		src, err := NewSource(Fixed("k", 2), opts...)
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = src.Close(context.Background()) })
+		free, err := src.Enqueue(t.Context(), "")
+		require.NoError(t, err)
+		held := claimNow(t, src, "")
+		queued, err := src.Enqueue(t.Context(), "")
+		require.NoError(t, err)
+		require.NoError(t, held.Release())
+		time.Sleep(4 * time.Second) // a renewal would have been due after two
+		for _, ticket := range []slot.Ticket{free, queued} {
+			s, ok := ticket.Slot()
+			require.True(t, ok)
+			time.Sleep(100 * time.Millisecond)
+			require.Greater(t, time.Until(s.Info().ExpiresAt), 4*time.Second)
+		}
+		time.Sleep(time.Minute)
+		_, ok, err := src.Try(t.Context(), "")
+		require.NoError(t, err)
+		require.False(t, ok, "both are held")
 	})
 }

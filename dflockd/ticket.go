@@ -77,6 +77,7 @@ func (cl *claim) takeable() bool { return cl.stage == stageHeld && cl.abandoned 
 func (cl *claim) take() *grant {
 	if cl.owner == ownerWaits {
 		cl.owner = ownerHas
+		cl.conn.arm(cl.beatAt) // it was not renewed before
 		cl.e.recycle(cl)
 	}
 	return (*grant)(cl)
@@ -123,7 +124,7 @@ func (g *grant) Info() slot.Info {
 		ConfirmedAt: cl.confirmed,
 		Queued:      cl.queued,
 		Strict:      cl.conn.strict,
-		ExpiresAt:   cl.lease.guard(),
+		ExpiresAt:   cl.lease.Guard(),
 	}
 	info.Fence = cl.fence()
 	return info
@@ -141,12 +142,12 @@ func (cl *claim) fence() uint64 {
 func (cl *claim) traceGranted(now time.Time) {
 	cl.granted = now
 	if cl.trace != nil && cl.trace.Granted != nil {
-		cl.e.later(func() { cl.trace.Granted(now) })
+		cl.e.callLater("slot.Trace.Granted", func() { cl.trace.Granted(now) })
 	}
 }
 
 func (cl *claim) traceRenewed(x exchange, now time.Time, err error) {
 	if cl.trace != nil && cl.trace.Renewed != nil {
-		cl.e.later(func() { cl.trace.Renewed(now.Sub(x.sent), err) })
+		cl.e.callLater("slot.Trace.Renewed", func() { cl.trace.Renewed(now.Sub(x.sent), err) })
 	}
 }

@@ -544,3 +544,27 @@ func TestPoolsThatShareABreakerShareItsPermissions(t *testing.T) {
 		require.Equal(t, "", f.is())
 	})
 }
+
+// unsure is far, but does not know it: the time that it returns means nothing.
+type unsure struct{ far }
+
+func (u unsure) RetryAt() (time.Time, bool) { return u.at, false }
+
+func TestATimeThatABreakerDoesNotKnowCountsForNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		got := waitOf(t, unsure{far{time.Now().Add(time.Hour)}})
+		require.LessOrEqual(t, got, 150*time.Millisecond)
+	})
+}
+
+// deaf is a breaker that does not want to know how attempts end.
+type deaf struct{}
+
+func (deaf) Allow() (func(error), error) { return nil, nil }
+
+func TestABreakerNeedNotWantToKnowHowAttemptsEnd(t *testing.T) {
+	for _, err := range []error{nil, errFlaky, pool.NotYet(0, nil)} {
+		job := middleware.CircuitBreaker(deaf{})(func(context.Context) error { return err })
+		require.Equal(t, err, job(context.Background()))
+	}
+}

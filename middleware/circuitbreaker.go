@@ -12,9 +12,9 @@ import (
 
 // A Breaker is a circuit breaker of two steps; *gobreaker.TwoStepCircuitBreaker
 // of github.com/sony/gobreaker/v2 is one. Allow asks for permission; with it
-// comes a function that is told, once at most, how the attempt ended. Without it
-// comes an error, and the attempt is not made. Both are called by many jobs at
-// once and must not block.
+// comes a function that is told, once at most, how the attempt ended; it may be
+// nil. Without it comes an error, and the attempt is not made. Both are called by
+// many jobs at once and must not block.
 type Breaker interface {
 	Allow() (done func(error), err error)
 }
@@ -207,7 +207,9 @@ func (c *circuit) allow() (permit, error) {
 	done, err := c.breaker.Allow()
 	if err == nil {
 		c.refusals.ended()
-		p.done = done
+		if p.done = done; done == nil {
+			p.done = func(error) {} // it does not want to know
+		}
 		return p, nil
 	}
 	if p, ok := c.unused.take(); ok {

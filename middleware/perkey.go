@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/berth-go/berth/pool"
@@ -117,7 +118,7 @@ func (t *keyTable) evict() {
 func (e *keyEntry) build(newFor func(string) pool.Middleware, next pool.Job) {
 	defer func() {
 		if v := recover(); v != nil {
-			e.fail(fmt.Errorf("cannot be made: %v", v))
+			e.fail(fmt.Errorf("cannot be made: %s", strings.TrimPrefix(fmt.Sprint(v), "middleware: ")))
 		} else if e.job == nil && e.err == nil {
 			e.fail(errors.New("cannot be made: the function called runtime.Goexit"))
 		}

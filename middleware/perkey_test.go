@@ -218,3 +218,9 @@ func TestPerKeyKeepsKeysApart(t *testing.T) {
 	require.Zero(t, wrong.Load())
 	require.Greater(t, made, 12, "keys were forgotten and made anew")
 }
+
+func TestAMiddlewareThatCannotBeMadeForAKeyIsSaidWithoutNamingThePackageTwice(t *testing.T) {
+	perKey := middleware.PerKey(func(string) pool.Middleware { return middleware.Timeout(0) }, 1)
+	err := perKey(func(context.Context) error { return nil })(context.Background())
+	require.EqualError(t, err, `middleware: PerKey: the middleware of key "": cannot be made: Timeout(0s): give a time above zero`)
+}

@@ -44,7 +44,9 @@ func (r *refusals) ended() {
 func (r *refusals) next(now time.Time) time.Duration {
 	at, refused := r.note(now)
 	if r.timed != nil {
-		at, _ = r.timed.RetryAt() // a zero time where it is not known
+		if t, known := r.timed.RetryAt(); known {
+			at = t
+		}
 	}
 	if wait := at.Sub(now); wait > 0 {
 		return addWaits(wait, 1+upTo(min(wait/10, time.Second))) // 1: past that time, and not at it

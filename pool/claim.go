@@ -53,13 +53,21 @@ func (p *Pool) claimFor(w *worker, g *group) (item, bool) {
 	}
 	p.passOn()
 	p.unlock()
-	c := p.ask(g, queue)
+	c := claimed{at: time.Now(), err: errSourceGoexit}
+	returned := false
+	defer func() {
+		if !returned {
+			p.tellClaim(g, c)
+			p.lock()
+			p.asked(g, queue, c)
+			p.claimFailed(g, c)
+			p.unlock()
+		}
+	}()
+	c = p.ask(g, queue, c.at)
+	returned = true
 	p.lock()
-	g.asking--
-	if queue && c.ticket == nil {
-		p.inLine--
-	}
-	g.line.contended, g.line.joined = c.ticket != nil, 0
+	p.asked(g, queue, c)
 	switch {
 	case c.err != nil:
 		p.claimFailed(g, c)
@@ -74,6 +82,15 @@ func (p *Pool) claimFor(w *worker, g *group) (item, bool) {
 		return p.bindClaimed(w, g, c)
 	}
 	return item{}, false
+}
+
+// asked takes note of what came of asking for a slot; the caller holds mu.
+func (p *Pool) asked(g *group, queue bool, c claimed) {
+	g.asking--
+	if queue && c.ticket == nil {
+		p.inLine--
+	}
+	g.line.contended, g.line.joined = c.ticket != nil, 0
 }
 
 // begin counts a claim that is about to be made for g; the caller holds mu.
@@ -118,9 +135,9 @@ type claimed struct {
 	err    error
 }
 
-// ask makes the first phase of a claim, which is a round trip at most.
-func (p *Pool) ask(g *group, queue bool) (c claimed) {
-	c.at = time.Now()
+// ask makes the first phase of a claim, which waits for no holder of a slot.
+func (p *Pool) ask(g *group, queue bool, at time.Time) (c claimed) {
+	c.at = at
 	ctx := p.claimCtx
 	if p.hooks != nil {
 		ctx = p.hooks.enqueue(ctx, SlotEvent{Key: g.key, Claimed: c.at})
@@ -133,24 +150,32 @@ func (p *Pool) ask(g *group, queue bool) (c claimed) {
 	return c
 }
 
-// enter asks the source, which may panic, for a slot or a place in line.
+// enter asks the source for a slot or a place in line.
 func (p *Pool) enter(ctx context.Context, key string, queue bool) (s slot.Slot, t slot.Ticket, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			s, t, err = nil, nil, sourcePanic(r)
-		}
-	}()
-	if !queue {
+	returned := false
+	defer guard(&returned, func(failure error) {
+		closeTicket(t)
+		s, t, err = nil, nil, failure
+	})
+	if queue {
+		s, t, err = p.takePlace(ctx, key, &t)
+	} else {
 		s, _, err = slot.Try(ctx, p.src, key)
-		return s, nil, err
 	}
-	t, err = p.src.Enqueue(ctx, key)
+	returned = true
+	return s, t, err
+}
+
+// takePlace takes a place in line, which it notes before it asks for the slot.
+func (p *Pool) takePlace(ctx context.Context, key string, place *slot.Ticket) (slot.Slot, slot.Ticket, error) {
+	t, err := p.src.Enqueue(ctx, key)
 	if err != nil {
 		return nil, nil, err
 	}
 	if t == nil {
 		return nil, nil, errors.New("pool: the slot source returned neither a ticket nor an error")
 	}
+	*place = t
 	if granted, ok := t.Slot(); ok {
 		return granted, nil, nil
 	}

@@ -108,6 +108,25 @@ func TestShortJobsReuseTheSlot(t *testing.T) {
 	})
 }
 
+// Each job comes while the one before runs, when the key has no other.
+func TestASlotServesTheJobThatComesWhileTheLastOfItsKeyRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := newFake(1)
+		p := newPool(t, 1, WithSlots(src), WithReuse(time.Second))
+		job := sleeps(10 * time.Millisecond)
+		require.NoError(t, p.Go(job, Key("a")))
+		time.Sleep(5 * time.Millisecond)
+		for range 9 {
+			require.NoError(t, p.Go(job, Key("a")))
+			time.Sleep(10 * time.Millisecond)
+		}
+		require.NoError(t, p.Wait(t.Context()))
+		require.Equal(t, 1, src.claimed())
+		require.EqualValues(t, 9, p.Stats().Reused)
+		finish(t, p)
+	})
+}
+
 // The submitter brings each job when the one before has run: the worker lets it
 // before it gives the slot back.
 func TestASlotServesJobsThatComeOneByOne(t *testing.T) {

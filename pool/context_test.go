@@ -2,12 +2,13 @@ package pool
 
 import (
 	"context"
-	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/berth-go/berth/internal/stacktest/goroutines"
 )
 
 type testKey struct{}
@@ -58,19 +59,21 @@ func TestTheValuesOfTheSubmittersContextOutliveTheJob(t *testing.T) {
 }
 
 func TestContextsDerivedFromAJobsCostNoGoroutine(t *testing.T) {
-	p := newPool(t, 1)
-	err := p.Submit(func(ctx context.Context) error {
-		before := runtime.NumGoroutine()
-		for range 100 {
-			child, cancel := context.WithCancel(ctx)
-			defer cancel()
-			require.NoError(t, child.Err())
-		}
-		require.LessOrEqual(t, runtime.NumGoroutine(), before) // one of an earlier test may end meanwhile
-		return nil
-	}).Wait(t.Context())
-	require.NoError(t, err)
-	finish(t, p)
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(t, 1)
+		err := p.Submit(func(ctx context.Context) error {
+			before := goroutines.InBubble(t)
+			for range 100 {
+				child, cancel := context.WithCancel(ctx)
+				defer cancel()
+				require.NoError(t, child.Err())
+			}
+			require.Equal(t, before, goroutines.InBubble(t))
+			return nil
+		}).Wait(t.Context())
+		require.NoError(t, err)
+		finish(t, p)
+	})
 }
 
 func TestTheCauseReachesDerivedContexts(t *testing.T) {

@@ -39,7 +39,7 @@ var (
 	ErrInside = errors.New("pool: Wait and Shutdown cannot be called by a job of the same pool")
 
 	// ErrSourcePanic is matched by the result of a job whose slot could not be
-	// claimed because the source panicked.
+	// claimed because the source panicked, or called runtime.Goexit.
 	ErrSourcePanic = errors.New("pool: the slot source panicked")
 
 	// ErrSlotKey is matched by the result of a task whose slot key is not known,

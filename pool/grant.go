@@ -17,13 +17,13 @@ func (p *Pool) nextUnderSlot(w *worker) (item, bool) {
 			return it, true // unlocked
 		}
 		if h := w.hold; h != nil {
-			if !looked && h.group.n == 0 && p.mayReuse(h) && !h.over() {
+			if !looked && p.grants.n == 0 && h.group.n == 0 && p.mayReuse(h) && !h.over() {
 				looked = true
 				p.yield() // a submitter may be about to bring its next job
 				continue
 			}
 			w.hold = nil
-			p.held--
+			p.disown(h)
 			p.unlock()
 			h.release()
 			p.lock()
@@ -64,10 +64,10 @@ func (p *Pool) serveGrant(w *worker) (item, bool) {
 			p.giveBack(h)
 			continue
 		}
-		if old := w.hold; old != nil {
-			w.hold = nil
-			p.held--
-			defer old.release()
+		if w.hold != nil { // that one goes back first, while nothing depends on this worker
+			h.group.claims++
+			p.grants.pushFront(h)
+			return item{}, false
 		}
 		return p.bind(w, h), true
 	}
@@ -112,9 +112,8 @@ func (p *Pool) bind(w *worker, h *hold) item {
 // giveBack releases a grant that serves nobody. It is called with mu held, and
 // returns with mu held.
 func (p *Pool) giveBack(h *hold) {
-	p.held--
 	p.wantClaim(h.group)
-	p.retireGroup(h.group)
+	p.disown(h)
 	p.unlock()
 	h.release()
 	p.lock()
@@ -188,8 +187,7 @@ func (p *Pool) withdraw(h *hold) {
 		g.listed = true
 		p.wanting.pushFront(g)
 	}
-	p.retireGroup(g)
-	p.held--
+	p.disown(h)
 	p.unneeded++
 	p.returning.Go(h.release) // not under mu
 }

@@ -3,12 +3,9 @@ package pool
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/sourcegraph/conc/panics"
 
 	"github.com/berth-go/berth/slot"
 )
@@ -56,30 +53,38 @@ func (p *Pool) newHold(g *group, s slot.Slot, claimed time.Time) (*hold, error) 
 	return h, nil
 }
 
-// receive takes the slot over from its source, which may panic: then it gets
-// the slot back. It is called without mu.
+// receive takes the slot over from its source, which may fail to tell of it: then
+// it gets the slot back. It is called without mu.
 func (h *hold) receive(s slot.Slot) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = errors.Join(sourcePanic(r), h.giveBack())
-		}
-	}()
 	if s == nil {
 		return errors.New("pool: the slot source granted no slot")
 	}
+	returned := false
+	defer guard(&returned, func(failure error) { err = errors.Join(failure, h.giveBack()) })
 	h.slot, h.granted = s, time.Now()
 	h.single = s.Info().SingleUse || h.p.cfg.reuse == 0
 	if h.p.hooks != nil {
 		h.context()
 	}
+	returned = true
 	return nil
 }
 
-// adopt counts a slot as the pool's; the caller holds mu.
+// adopt counts a slot as the pool's; the caller holds mu. Its group stays until
+// the slot is gone, so that jobs which come meanwhile find the slot.
 func (p *Pool) adopt(h *hold) {
+	h.group.holds++
 	if p.held++; p.held == 1 {
 		p.sweepLater()
 	}
+}
+
+// disown is the opposite of adopt; the caller holds mu, and then gives the slot
+// back without it.
+func (p *Pool) disown(h *hold) {
+	p.held--
+	h.group.holds--
+	p.retireGroup(h.group)
 }
 
 // context returns the slot's context, and from then on the pool is told at once
@@ -99,16 +104,19 @@ func (h *hold) context() context.Context {
 	return w.ctx
 }
 
-// slotContext asks the source, which may panic: such a slot is as good as lost.
+// slotContext asks the source. A slot without a context is as good as lost.
 func (h *hold) slotContext() (ctx context.Context) {
-	defer func() {
-		if r := recover(); r != nil {
+	contained(func() {
+		returned := false
+		defer guard(&returned, func(failure error) {
 			var end context.CancelCauseFunc
 			ctx, end = context.WithCancelCause(context.Background())
-			end(errors.Join(slot.ErrLost, sourcePanic(r)))
-		}
-	}()
-	return h.slot.Context()
+			end(errors.Join(slot.ErrLost, failure))
+		})
+		ctx = h.slot.Context()
+		returned = true
+	})
+	return ctx
 }
 
 // over reports whether the slot's context is known to have ended.
@@ -152,7 +160,13 @@ func (h *hold) release() {
 	if w := h.watching.Load(); w != nil && !w.stop() {
 		h.ended()
 	}
-	err := h.giveBack()
+	err := errSourceGoexit
+	defer func() { h.released(err) }()
+	err = h.giveBack()
+}
+
+// released takes note of what the source said to a release.
+func (h *hold) released(err error) {
 	if errors.Is(err, slot.ErrLost) {
 		h.noteLoss(err)
 		if h.succeeded.Load() {
@@ -165,20 +179,13 @@ func (h *hold) release() {
 	}
 }
 
-// giveBack releases the slot, whose source may panic.
+// giveBack releases the slot.
 func (h *hold) giveBack() (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = sourcePanic(r)
-		}
-	}()
-	return h.slot.Release()
-}
-
-// sourcePanic is the error of a source that panicked.
-func sourcePanic(value any) error {
-	r := panics.NewRecovered(2, value)
-	return fmt.Errorf("%w: %w", ErrSourcePanic, newPanicError(&r))
+	returned := false
+	defer guard(&returned, func(failure error) { err = failure })
+	err = h.slot.Release()
+	returned = true
+	return err
 }
 
 // sweepLater looks after a while whether some slot is held for long that nobody

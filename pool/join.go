@@ -43,46 +43,63 @@ func (p *Pool) join(g *group) {
 	p.alive.Add(1)
 	p.passOn()
 	p.unlock()
-	place, err := p.take(s)
-	if err != nil {
-		s.Refused(err)
-	}
+	place := p.take(s)
 	p.lock()
 	s.place = place
 	if s.unneeded && !s.told {
 		p.unlock()
-		place.Leave()
+		s.leave()
 		p.lock()
 	}
 }
 
-// take asks the source, which may panic, for a place.
-func (p *Pool) take(s *seat) (place slot.Place, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			place, err = nil, sourcePanic(r)
-		}
-	}()
-	place, err = p.joiner.Join(p.claimCtx, s.group.key, s)
+// take asks the source for a place. If it fails, the claim has been refused.
+func (p *Pool) take(s *seat) (place slot.Place) {
+	returned := false
+	defer guard(&returned, s.Refused)
+	place, err := p.joiner.Join(p.claimCtx, s.group.key, s)
+	returned = true
 	if place == nil && err == nil {
 		err = errors.New("pool: the slot source returned neither a place nor an error")
 	}
-	return place, err
+	if err != nil {
+		s.Refused(err)
+	}
+	return place
+}
+
+// leave gives up the claim. A source that fails will tell nothing any more.
+func (s *seat) leave() {
+	contained(func() {
+		returned := false
+		defer guard(&returned, s.Refused)
+		s.place.Leave()
+		returned = true
+	})
 }
 
 // Granted is called by the source.
-func (s *seat) Granted(granted slot.Slot) { s.tell(granted, s.receive(granted)) }
+func (s *seat) Granted(granted slot.Slot) {
+	err := errSourceGoexit
+	defer func() {
+		if !s.tell(err) {
+			quietly(granted.Release) // the source failed before, and goes on all the same
+		}
+	}()
+	err = s.receive(granted)
+}
 
 // Refused is called by the source, or instead of it.
-func (s *seat) Refused(err error) { s.tell(nil, err) }
+func (s *seat) Refused(err error) { s.tell(err) }
 
-// tell takes note of what has become of the claim.
-func (s *seat) tell(granted slot.Slot, err error) {
+// tell takes note of what has become of the claim. It returns false if that was
+// known before.
+func (s *seat) tell(err error) bool {
 	p, g := s.p, s.group
 	p.lock()
 	defer p.unlock()
 	if s.told {
-		return // the source has told of it and then panicked
+		return false
 	}
 	s.told = true
 	defer p.alive.Done()
@@ -91,14 +108,15 @@ func (s *seat) tell(granted slot.Slot, err error) {
 		err = errUnneeded
 	}
 	p.leaveLine(g, claimed{at: s.claimed, hold: &s.hold, err: err})
+	return true
 }
 
 // leaveSeats gives up claims; the caller holds mu.
 func (p *Pool) leaveSeats(seats map[*seat]struct{}) {
-	var leave []slot.Place
+	var leave []*seat
 	for s := range seats {
 		if !s.unneeded && s.place != nil {
-			leave = append(leave, s.place)
+			leave = append(leave, s)
 		}
 		s.unneeded = true // join leaves if Join has not returned
 	}
@@ -108,8 +126,8 @@ func (p *Pool) leaveSeats(seats map[*seat]struct{}) {
 	p.alive.Add(1)
 	go func() { // not under mu
 		defer p.alive.Done()
-		for _, place := range leave {
-			place.Leave()
+		for _, s := range leave {
+			s.leave()
 		}
 	}()
 }

@@ -290,6 +290,27 @@ func TestASourceThatPanicsInJoinFailsTheJobs(t *testing.T) {
 	}
 }
 
+func TestAClaimThatCannotBeJoinedForNowIsMadeAgain(t *testing.T) {
+	tellsOnly(t)
+	synctest.Test(t, func(t *testing.T) {
+		joins := 0
+		src := joining(func(slot.Claimant) (slot.Place, error) { joins++; return nil, slot.ErrUnavailable })
+		p := newPool(t, 2, WithSlots(src))
+		var tasks []*Task
+		for range 2 {
+			tasks = append(tasks, p.Submit(nothing))
+			synctest.Wait()
+		}
+		require.Positive(t, joins)
+		require.EqualValues(t, joins, p.Stats().FailedClaims)
+		src.free.Store(true)
+		for _, task := range tasks {
+			require.NoError(t, task.Wait(t.Context()))
+		}
+		finish(t, p)
+	})
+}
+
 type panickingSlot struct{ slot.Slot }
 
 func (panickingSlot) Info() slot.Info { panic("in the source") }

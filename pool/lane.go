@@ -146,6 +146,7 @@ type group struct {
 	// claims counts those that are asked for, in line, or granted and not yet
 	// serving a job.
 	claims  int
+	holds   int      // slots that the pool has for it
 	asking  int      // those of them that are asked for right now
 	line    line     // where those in line wait
 	listed  bool     // it is on the pool's list of groups to claim for
@@ -315,7 +316,7 @@ func (p *Pool) groupOf(key string) *group {
 }
 
 func (p *Pool) retireGroup(g *group) {
-	if p.src != nil && g.lanes == 0 && g.claims == 0 && !g.listed && g.pause == nil && !g.lingers {
+	if p.src != nil && g.lanes == 0 && g.claims == 0 && g.holds == 0 && !g.listed && g.pause == nil && !g.lingers {
 		p.giveUpLine(g) // nobody is there
 		p.endFailures(g)
 		delete(p.groups, g.key)

@@ -41,15 +41,19 @@ func (p *Pool) park(g *group, c claimed) {
 // awaitGrant makes the second phase of a claim.
 func (p *Pool) awaitGrant(ctx context.Context, g *group, c claimed) {
 	defer p.alive.Done()
-	c.slot, c.err = waitInLine(ctx, c.ticket)
-	c.ticket = nil
-	if c.err == nil {
-		c.hold, c.err = p.newHold(g, c.slot, c.at)
+	got := claimed{at: c.at, err: errSourceGoexit}
+	defer func() {
+		p.tellClaim(g, got)
+		p.lock()
+		p.leaveLine(g, got)
+		p.unlock()
+	}()
+	s, err := waitInLine(ctx, c.ticket)
+	h := (*hold)(nil)
+	if err == nil {
+		h, err = p.newHold(g, s, c.at)
 	}
-	p.tellClaim(g, c)
-	p.lock()
-	p.leaveLine(g, c)
-	p.unlock()
+	got.slot, got.hold, got.err = s, h, err
 }
 
 // leaveLine takes note of what has become of a claim that waited in line; the
@@ -67,14 +71,15 @@ func (p *Pool) leaveLine(g *group, c claimed) {
 	p.callWorker()
 }
 
-// waitInLine waits for a slot, for which the source may panic.
+// waitInLine waits for a slot.
 func waitInLine(ctx context.Context, t slot.Ticket) (s slot.Slot, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			s, err = nil, sourcePanic(r)
-		}
-	}()
+	returned := false
+	defer guard(&returned, func(failure error) {
+		closeTicket(t)
+		s, err = nil, failure
+	})
 	s, err = t.Wait(ctx)
+	returned = true
 	if s == nil && err == nil {
 		err = errors.New("pool: the slot source returned neither a slot nor an error")
 	}

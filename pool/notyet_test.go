@@ -3,6 +3,7 @@ package pool
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -83,9 +84,9 @@ func TestHooksAreToldThatAJobIsPutOff(t *testing.T) {
 func TestAJobThatIsPutOffHoldsNeitherWorkerNorSlot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPool(t, 1, WithSlots(slot.NewLocal(1)))
-		ready := false
+		var ready atomic.Bool
 		task := p.Submit(func(context.Context) error {
-			if !ready {
+			if !ready.Load() {
 				return NotYet(time.Hour, errWhy)
 			}
 			return nil
@@ -95,7 +96,7 @@ func TestAJobThatIsPutOffHoldsNeitherWorkerNorSlot(t *testing.T) {
 		begin := time.Now()
 		require.NoError(t, p.Submit(nothing).Wait(t.Context()))
 		require.Zero(t, time.Since(begin))
-		ready = true
+		ready.Store(true)
 		require.NoError(t, task.Wait(t.Context()))
 		require.Equal(t, time.Hour, time.Since(begin))
 		finish(t, p)
@@ -140,6 +141,7 @@ func TestATaskThatEndsWhileItIsPutOffKeepsItsLastError(t *testing.T) {
 					run := 0
 					task := p.Submit(func(context.Context) error { run++; return c.answers[run-1] })
 					time.Sleep(time.Minute)
+					synctest.Wait() // the end of a sleep is in no order with what others did before it
 					require.Len(t, c.answers, run)
 					e.end(p, task)
 					synctest.Wait()

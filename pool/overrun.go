@@ -1,10 +1,6 @@
 package pool
 
-import (
-	"time"
-
-	"github.com/berth-go/berth/slot"
-)
+import "time"
 
 // watchOverrun looks again after the grace whether the attempt that runs now,
 // whose context has ended, has returned. It looks once for each attempt.
@@ -50,9 +46,7 @@ func (p *Pool) overran(h *hold, t *Task) {
 		if h.reported.Swap(true) {
 			return
 		}
-		if a, ok := h.slot.(slot.Abandoner); ok {
-			a.Abandon()
-		}
+		h.abandon()
 	}
 	p.overruns.Add(1)
 	if p.hooks != nil {

@@ -96,11 +96,11 @@ func (p *Pool) finishShutdown() {
 	for p.grants.n > 0 {
 		h := p.grants.pop()
 		left = append(left, h)
-		p.held--
+		p.disown(h)
 	}
 	p.unlock()
 	for _, h := range left {
-		h.release()
+		contained(h.release)
 	}
 	p.returning.Wait() // no grant is left that could join them
 	p.baseEnd(ErrShutdown)

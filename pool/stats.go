@@ -79,7 +79,8 @@ type Stats struct {
 	FailingKeys, Stalled int
 	// Overruns is how many jobs ignored the end of their context for the grace.
 	Overruns int64
-	// HookPanics is how many calls of hooks and of the error handler panicked.
+	// HookPanics is how many calls of hooks, of the error handler and of
+	// [slot.Abandoner] panicked.
 	HookPanics int64
 }
 

@@ -3,13 +3,14 @@ package pool
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/berth-go/berth/internal/stacktest/goroutines"
 )
 
 func TestEveryJobRunsOnce(t *testing.T) {
@@ -271,19 +272,23 @@ func TestResizeChangesHowManyRun(t *testing.T) {
 }
 
 func TestQueuedJobsCostNoGoroutine(t *testing.T) {
-	p := newPool(t, 2, WithQueue(200_000))
-	block := make(chan struct{})
-	for range 2 {
-		p.Submit(func(context.Context) error { <-block; return nil })
-	}
-	before := runtime.NumGoroutine()
-	for range 50_000 {
-		p.Submit(nothing)
-		_ = p.Go(nothing)
-	}
-	require.LessOrEqual(t, runtime.NumGoroutine(), before+2) // the workers may not have begun before
-	close(block)
-	finish(t, p)
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(t, 2, WithQueue(200_000))
+		block := make(chan struct{})
+		for range 2 {
+			p.Submit(func(context.Context) error { <-block; return nil })
+		}
+		synctest.Wait()
+		before := goroutines.InBubble(t)
+		for range 50_000 {
+			p.Submit(nothing)
+			_ = p.Go(nothing)
+		}
+		synctest.Wait()
+		require.Equal(t, before, goroutines.InBubble(t))
+		close(block)
+		finish(t, p)
+	})
 }
 
 func TestWaitReturnsWhenNothingIsLeft(t *testing.T) {

@@ -40,8 +40,8 @@ type all struct {
 // the smallest limit; the slot is Strict if each part is, SingleUse if one is,
 // and has the fence of a part whose limit is 1.
 //
-// Enqueue takes a round trip for each source that grants at once and one for
-// the first that does not. Wait takes the places in the lines that remain, so a
+// Enqueue enqueues at each source that grants at once and at the first that does
+// not, one after the other. Wait takes the places in the lines that remain, so a
 // place in a later line is taken only when the earlier slots are held. Each
 // source grants in the order in which claims reach its own line. Try may
 // hold a slot of an earlier source for a moment although it then fails; put a
@@ -67,7 +67,7 @@ func All(sources ...Source) Source {
 	}
 	for i, src := range sources {
 		if err := Check(src); err != nil && a.invalid == nil {
-			a.invalid = fmt.Errorf("slot: source %d of All: %w", i+1, err)
+			a.invalid = within(fmt.Sprintf("source %d of All", i+1), err)
 		}
 		if a.invalid == nil && repeats(sources[:i+1]) {
 			a.invalid = fmt.Errorf("slot: source %d of All is there already, or has one inside that is: "+

@@ -27,8 +27,9 @@ func TestAllKeepsThePromisesOfASource(t *testing.T) {
 			first := slottest.NewBreakable(slot.NewLocalKeyed(limits[0]))
 			last := slottest.NewBreakable(slot.NewLocal(limits[1]))
 			return slottest.Harness{
-				Source: slot.All(first, last), Abandon: true, FIFO: limits[0] < limits[1], Prompt: true,
-				Expire: last.Expire, Break: first.Break, Heal: first.Heal,
+				Source: slot.All(first, last), Peer: slot.All(first.Peer(), last.Peer()),
+				Abandon: true, FIFO: limits[0] < limits[1], Prompt: true,
+				TakeAway: last.Expire, Expire: last.Expire, Silence: first.Silence, Break: first.Break, Heal: first.Heal,
 			}
 		})
 	}

@@ -59,5 +59,7 @@
 // stopped and resumed can take one more step before it learns that its slot is
 // gone; where that step must not happen, the thing it changes has to check
 // [Info.Fence]. How certainly a context ends before somebody else is granted
-// the slot depends on the engine, see [Info.Strict].
+// the slot depends on the engine: on what it does when a connection breaks, see
+// [Info.Strict], and on whether it remembers its slots over a restart and a
+// failover, which the documentation of each source says.
 package slot

@@ -2,6 +2,7 @@ package slot
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -40,14 +41,16 @@ type fallback struct {
 // of the limit, or decide to wait and do not fall back. Slots of local are never
 // Strict and have no Fence. Limit is that of src.
 //
-// Close ends the asking and closes both. A negative after and a nil source
-// refuse every claim, and [Check] says so.
+// Close ends the asking and closes both. A negative after, a nil source, and src
+// itself as local refuse every claim, and [Check] says so.
 func Fallback(src, local Source, after time.Duration) Source {
 	f := &fallback{src: src, local: local, outages: newOutages(src, after)}
 	if err := Check(src); err != nil {
 		f.invalid = err
 	} else if err := Check(local); err != nil {
-		f.invalid = fmt.Errorf("slot: the local share of Fallback: %w", err)
+		f.invalid = within("the local share of Fallback", err)
+	} else if same(src, local) {
+		f.invalid = errors.New("slot: Fallback from a source to itself: give a local share of its own, such as NewLocal")
 	} else if after < 0 {
 		f.invalid = fmt.Errorf("slot: Fallback after %v: the time must not be negative", after)
 	}

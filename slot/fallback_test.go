@@ -3,7 +3,6 @@ package slot_test
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/berth-go/berth/internal/stacktest/goroutines"
 	"github.com/berth-go/berth/slot"
 	"github.com/berth-go/berth/slot/slottest"
 )
@@ -20,7 +20,8 @@ func TestFallbackKeepsThePromisesOfASource(t *testing.T) {
 	slottest.RunSynctest(t, func(*testing.T) slottest.Harness {
 		src := slottest.NewBreakable(slot.NewLocal(2))
 		return slottest.Harness{
-			Source: slot.Fallback(src, slot.NewLocal(1), time.Second), FIFO: true, Prompt: true, Abandon: true, Expire: src.Expire,
+			Source: slot.Fallback(src, slot.NewLocal(1), time.Second), Peer: src.Peer(), FIFO: true, Prompt: true, Abandon: true,
+			TakeAway: src.Expire, Expire: src.Expire, Silence: src.Silence, Heal: src.Heal,
 		}
 	})
 }
@@ -30,7 +31,8 @@ func TestFallbackKeepsThePromisesOfASourceDuringAnOutage(t *testing.T) {
 		src, local := slottest.NewBreakable(slot.NewLocal(5)), slottest.NewBreakable(slot.NewLocal(2))
 		src.Break()
 		return slottest.Harness{
-			Source: slot.Fallback(src, local, 0), Limit: 2, FIFO: true, Prompt: true, Abandon: true, Expire: local.Expire,
+			Source: slot.Fallback(src, local, 0), Limit: 2, FIFO: true, Prompt: true, Abandon: true,
+			TakeAway: local.Expire, Expire: local.Expire,
 		}
 	})
 }
@@ -281,7 +283,7 @@ func TestWhoWaitsInTheLineOfTheLocalShareCostsNoGoroutine(t *testing.T) {
 		src.Break()
 		take(t, both, "k")
 		const waiters = 500
-		before := runtime.NumGoroutine()
+		before := goroutines.InBubble(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		var all sync.WaitGroup
 		for range waiters {
@@ -289,7 +291,7 @@ func TestWhoWaitsInTheLineOfTheLocalShareCostsNoGoroutine(t *testing.T) {
 			all.Go(func() { _, _ = ticket.Wait(ctx) })
 		}
 		synctest.Wait()
-		require.LessOrEqual(t, runtime.NumGoroutine(), before+waiters, "those that call Wait, and no others")
+		require.Equal(t, before+waiters, goroutines.InBubble(t), "those that call Wait, and no others")
 		cancel()
 		all.Wait()
 	})

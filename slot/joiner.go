@@ -13,9 +13,10 @@ type Joiner interface {
 	// goroutine, maybe before Join returns. Of two claims that are under way
 	// either can be first in line.
 	//
-	// When Join returns an error, which matches ErrKey, ErrClosed or the cause
-	// of ctx, there is no claim, and c is told nothing. ctx bounds the call
-	// alone.
+	// When Join returns an error there is no claim, and c is told nothing. The
+	// error matches ErrKey, ErrClosed, the cause of ctx or ErrUnavailable: the
+	// last where the source knows without asking that the engine cannot be
+	// reached. ctx bounds the call alone.
 	Join(ctx context.Context, key string, c Claimant) (Place, error)
 }
 

@@ -44,3 +44,6 @@ func distinct(list []Source, seen map[Source]bool) bool {
 	}
 	return true
 }
+
+// same reports whether two sources are one.
+func same(a, b Source) bool { return reflect.ValueOf(a).Comparable() && a == b }

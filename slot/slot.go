@@ -37,9 +37,11 @@ var (
 // source's business.
 type Source interface {
 	// Enqueue takes a place in the line of key. It takes a round trip to the
-	// engine at most and never waits for the holders of the slots. When it
-	// returns an error no place is held. ctx bounds the call alone: a ticket
-	// that was returned does not depend on it.
+	// engine, or a second one where the first has found no slot free, plus
+	// opening the session where none is open: a dial, a handshake, a lease. It
+	// never waits for the holders of the slots. When it returns an error no place
+	// is held. ctx bounds the call alone: a ticket that was returned does not
+	// depend on it.
 	//
 	// The error matches ErrKey, ErrUnavailable, ErrClosed or the cause of ctx,
 	// or is the engine's own refusal. [IsPermanent] tells whether waiting can
@@ -50,20 +52,30 @@ type Source interface {
 	// releases that are on their way, ends every Wait with ErrClosed, and ends
 	// the source's connections, timers and goroutines. It returns when that is
 	// done or ctx ends, whichever is first; it is idempotent and safe to call
-	// at any time.
+	// at any time. Where an engine does not take a place in line back, a source
+	// may go on for a bounded time after that, to give back what is granted; its
+	// documentation says so.
 	Close(ctx context.Context) error
 }
 
 // A Ticket is a place in line, from one Enqueue. Its owner calls Slot, Wait or
 // Close, and is done with it once it has a slot or has called Close.
+//
+// An owner who calls neither Wait nor Close keeps the place, and a slot that is
+// granted to it, from the others. A source whose slots have leases does not renew
+// that slot, and gives it back when its lease ends; then Wait returns
+// ErrUnavailable. Where slots have no lease, as those of [Local], or where a part of
+// them is taken already, as by [All], it is kept until the owner asks or the source
+// is closed: like a slot that nobody releases.
 type Ticket interface {
 	// Slot returns the slot if it was granted at once, without blocking.
 	Slot() (Slot, bool)
 
 	// Wait blocks until the slot is granted and returns it. When ctx ends
 	// first the place in line is given up, a slot granted meanwhile goes back,
-	// and the error matches the cause of ctx. After any error the ticket is
-	// closed.
+	// and the error matches the cause of ctx. A place that is lost, with its
+	// connection or the lease that it hangs on, ends Wait with ErrUnavailable or
+	// ErrLost. After any error the ticket is closed.
 	Wait(ctx context.Context) (Slot, error)
 
 	// Close leaves the line. A slot that was granted but not yet returned by
@@ -109,9 +121,20 @@ type Info struct {
 	Fence uint64
 	// SingleUse says that the slot must serve one job only.
 	SingleUse bool
-	// Strict reports whether the engine keeps the slot for its whole lease
-	// when the connection breaks, so that Context ending before anyone else is
-	// granted the slot holds under any network fault.
+	// Strict says that the engine keeps the slot for its whole lease when the
+	// connection breaks. Context then ends before anyone else is granted the
+	// slot, whatever the network does, and a break alone ends nothing: the slot
+	// is renewed over another connection. Where Strict is false the engine may
+	// grant it again as soon as it sees the break, which its holder may learn
+	// later.
+	//
+	// Strict is about the connection. It cannot promise that the engine
+	// remembers the slot: one that loses its state, in a restart without it or a
+	// failover to a machine that had not heard of the slot, grants it again, and
+	// Context ends only when a renewal is refused or its lease is over. A source
+	// sets Strict only where its engine can be run so that this does not happen,
+	// by storing its state or by granting nothing for a lease after a start, and
+	// its documentation says what that takes.
 	Strict bool
 	// ExpiresAt is when Context ends unless the lease is renewed before. It is
 	// zero where slots have no lease.
@@ -131,11 +154,14 @@ type Limiter interface {
 	Limit(key string) (n int, ok bool)
 }
 
-// Try claims a slot of key if one is free now. It takes a round trip at most
-// and never waits for a holder: without a free slot it returns false and no
+// Try claims a slot of key if one is free now. It takes as long as Enqueue at
+// most and never waits for a holder: without a free slot it returns false and no
 // error. A source that is a [Trier] does it in one request; of any other it
 // joins the line and leaves it again.
 func Try(ctx context.Context, src Source, key string) (Slot, bool, error) {
+	if src == nil {
+		return nil, false, Check(src)
+	}
 	if t, ok := src.(Trier); ok {
 		return t.Try(ctx, key)
 	}

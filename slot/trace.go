@@ -8,7 +8,8 @@ import (
 // Trace is a set of functions that a source calls while it serves one claim,
 // after the manner of net/http/httptrace. A nil function is not called. The
 // functions run on the source's goroutines: they must be quick, must not block
-// and must not call the source.
+// and must not call the source. A panic in one is a bug that costs no slot: package
+// dflockd logs it and goes on, [Local] lets it through to whoever made the call.
 type Trace struct {
 	// Queued is called when the engine has put the claim in line.
 	Queued func(at time.Time)

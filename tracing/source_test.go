@@ -19,8 +19,8 @@ func TestSourceKeepsThePromisesOfTheOneInside(t *testing.T) {
 	slottest.RunSynctest(t, func(t *testing.T) slottest.Harness {
 		inner := slottest.NewBreakable(slot.NewLocalKeyed(2))
 		return slottest.Harness{
-			Source: record(t).Source(inner),
-			FIFO:   true, Prompt: true, Expire: inner.Expire, Break: inner.Break, Heal: inner.Heal,
+			Source: record(t).Source(inner), Peer: inner.Peer(), FIFO: true, Prompt: true,
+			TakeAway: inner.Expire, Expire: inner.Expire, Silence: inner.Silence, Break: inner.Break, Heal: inner.Heal,
 		}
 	})
 	slottest.RunSynctest(t, func(t *testing.T) slottest.Harness {

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/berth-go/berth/internal/stacktest/goroutines"
 )
 
 // The tests of this file attack a server and count what that costs it and
@@ -328,16 +330,6 @@ func TestStoppedClientsInFrontDelayALiveOneByTheirLeases(t *testing.T) {
 	}
 }
 
-// goroutines returns how many the servers of this process have.
-func goroutines() (n int) {
-	for _, stack := range strings.Split(stacks(), "\n\n") {
-		if strings.Contains(stack, "dflockd/server.(*") {
-			n++
-		}
-	}
-	return n
-}
-
 // A crowd of waiters comes and goes; nothing of it is left but what the
 // runtime keeps for the next one.
 func TestCrowdThatGoesLeavesNothing(t *testing.T) {
@@ -346,7 +338,7 @@ func TestCrowdThatGoesLeavesNothing(t *testing.T) {
 		holder := dial(t, s)
 		holder.grant("l|k|0 1000")
 		synctest.Wait()
-		before := goroutines()
+		before := goroutines.InBubble(t)
 		for range 3 {
 			var crowd []net.Conn
 			for range 6000 {
@@ -366,7 +358,7 @@ func TestCrowdThatGoesLeavesNothing(t *testing.T) {
 			require.Zero(t, st.Locks[0].Waiters)
 			require.Equal(t, 1, s.most, "memory was given back")
 			require.Equal(t, 1, st.Connections)
-			require.Equal(t, before, goroutines())
+			require.Equal(t, before, goroutines.InBubble(t))
 			require.Zero(t, heldBytes(s))
 			s.hub.mu.Lock()
 			require.False(t, s.hub.table.Pending())

@@ -276,6 +276,7 @@ func (c *config) validate() error {
 		if c.hashes, err = newSecretSet(c.secrets); err != nil {
 			errs = append(errs, err)
 		}
+		c.secrets = nil // the hashes suffice, and show nothing to whoever prints the server
 	}
 	check(!c.inMemory || c.listener == nil, "in memory and a listener exclude each other")
 	check(c.logger != nil, "the logger is nil")

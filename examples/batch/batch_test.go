@@ -246,7 +246,7 @@ func TestMissingServerIsNamed(t *testing.T) {
 	r, status := built.Run(t, "-in", in, "-out", out, "-server", l.Addr().String())
 	require.Equal(t, exitFailed, status)
 	require.Contains(t, r.Err, l.Addr().String())
-	require.Contains(t, r.Err, "start one with")
+	require.Contains(t, r.Err, "start a server with")
 }
 
 func TestHelpIsNoError(t *testing.T) {

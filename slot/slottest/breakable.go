@@ -2,7 +2,11 @@ package slottest
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/berth-go/berth/internal/linkctx"
 	"github.com/berth-go/berth/slot"
@@ -21,26 +25,40 @@ var (
 // is abandoned is lost at once. It hides what the other source can do beside
 // slot.Source, but for its limit and its parts.
 type Breakable struct {
-	src slot.Source
+	src   slot.Source
+	users *atomic.Int32 // how many Breakables of src are open
 
-	mu   sync.Mutex // guards what follows; nothing blocks while it is held
-	up   context.Context
-	down context.CancelCauseFunc // ends up
+	mu     sync.Mutex // guards what follows; nothing blocks while it is held
+	up     context.Context
+	down   context.CancelCauseFunc // ends up
+	closed bool                    // up has ended for good
+
+	silence *time.Timer // runs from Silence until its lease is over; may be nil
+
+	line map[*brittleTicket]struct{}
 	held map[*brittleSlot]struct{}
 }
 
 // NewBreakable returns a source of the slots of src, which works until it is
-// told otherwise. Its Close closes src.
-func NewBreakable(src slot.Source) *Breakable {
-	b := &Breakable{src: src, held: make(map[*brittleSlot]struct{})}
+// told otherwise. Its Close closes src, unless a [Breakable.Peer] is still open.
+func NewBreakable(src slot.Source) *Breakable { return newBreakable(src, new(atomic.Int32)) }
+
+func newBreakable(src slot.Source, users *atomic.Int32) *Breakable {
+	users.Add(1)
+	b := &Breakable{src: src, users: users, line: make(map[*brittleTicket]struct{}), held: make(map[*brittleSlot]struct{})}
 	b.up, b.down = context.WithCancelCause(context.Background())
 	return b
 }
 
+// Peer returns another source of the same slots, as another process has one. What
+// is done to one of the two, Close too, leaves the slots of the other alone.
+func (b *Breakable) Peer() *Breakable { return newBreakable(b.src, b.users) }
+
 // Expire takes the slots of key from their holders, as the end of a lease does:
-// each context ends with ErrLost, and then the slot is free for others.
+// each context ends with ErrLost, and then the slot is free for others. Places in
+// line stay.
 func (b *Breakable) Expire(key string) {
-	b.lose(func(s *brittleSlot) bool { return s.Info().Key == key })
+	b.lose(slot.ErrLost, func(s *brittleSlot) bool { return s.Info().Key == key })
 }
 
 // Break makes the engine go away: all slots are lost and every claim fails with
@@ -49,19 +67,36 @@ func (b *Breakable) Break() {
 	b.mu.Lock()
 	b.down(slot.ErrUnavailable)
 	b.mu.Unlock()
-	b.lose(func(*brittleSlot) bool { return true })
+	b.lose(slot.ErrLost, anySlot)
+}
+
+// breath is how long a slot is held in silence.
+const breath = 20 * time.Millisecond
+
+// Silence cuts the source off from the engine: after a moment, as long as a lease,
+// it breaks, until Heal.
+func (b *Breakable) Silence() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.silence = time.AfterFunc(breath, b.Break)
 }
 
 // Heal makes the engine come back.
 func (b *Breakable) Heal() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.up.Err() != nil {
+	if b.silence != nil {
+		b.silence.Stop()
+	}
+	if b.up.Err() != nil && !b.closed {
 		b.up, b.down = context.WithCancelCause(context.Background())
 	}
 }
 
-func (b *Breakable) lose(which func(*brittleSlot) bool) {
+func anySlot(*brittleSlot) bool { return true }
+
+// lose ends the slots in question with the cause, and then gives them back.
+func (b *Breakable) lose(cause error, which func(*brittleSlot) bool) {
 	b.mu.Lock()
 	var lost []*brittleSlot
 	for s := range b.held {
@@ -71,7 +106,7 @@ func (b *Breakable) lose(which func(*brittleSlot) bool) {
 	}
 	b.mu.Unlock()
 	for _, s := range lost {
-		s.end(slot.ErrLost, slot.ErrLost)
+		_ = s.end(cause, cause)
 	}
 }
 
@@ -91,7 +126,29 @@ func (b *Breakable) Enqueue(ctx context.Context, key string) (slot.Ticket, error
 	if err != nil {
 		return nil, err
 	}
-	return &brittleTicket{Ticket: ticket, src: b, up: up}, nil
+	t := &brittleTicket{Ticket: ticket, src: b, up: up}
+	if !b.join(t) {
+		_ = ticket.Close()
+		return nil, context.Cause(up)
+	}
+	return t, nil
+}
+
+// join notes a place in line, unless the engine that gave it is gone.
+func (b *Breakable) join(t *brittleTicket) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if t.up.Err() != nil {
+		return false
+	}
+	b.line[t] = struct{}{}
+	return true
+}
+
+func (b *Breakable) leave(t *brittleTicket) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.line, t)
 }
 
 // Limit returns the limit of key in the other source.
@@ -113,11 +170,37 @@ func (b *Breakable) Partition(key string) string {
 // Unwrap returns the other source, for slot.Check.
 func (b *Breakable) Unwrap() slot.Source { return b.src }
 
-// Close closes the other source.
+// errHeldAtClose is why the slots end that are held when their Breakable is closed.
+var errHeldAtClose = fmt.Errorf("%w: %w", slot.ErrLost, slot.ErrClosed)
+
+// Close gives back what is held, and closes the other source if no peer uses it.
 func (b *Breakable) Close(ctx context.Context) error {
-	err := b.src.Close(ctx)
-	b.lose(func(*brittleSlot) bool { return true })
+	var err error
+	line, last := b.shut()
+	if last {
+		err = b.src.Close(ctx)
+	}
+	for t := range line {
+		_ = t.Ticket.Close() // gives back what was granted and not asked for
+	}
+	b.lose(errHeldAtClose, anySlot)
 	return err
+}
+
+// shut ends every claim, and returns those in line and whether no Breakable of
+// the other source is open any more.
+func (b *Breakable) shut() (line map[*brittleTicket]struct{}, last bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.closed {
+		b.closed = true
+		b.users.Add(-1)
+		if b.up.Err() != nil {
+			b.up, b.down = context.WithCancelCause(context.Background()) // what is wrong now is Close
+		}
+		b.down(slot.ErrClosed)
+	}
+	return maps.Clone(b.line), b.users.Load() == 0
 }
 
 // A brittleTicket is a place in line that is lost when the engine goes away.
@@ -132,6 +215,7 @@ func (t *brittleTicket) Slot() (slot.Slot, bool) {
 	if !ok {
 		return nil, false
 	}
+	t.src.leave(t)
 	wrapped, err := t.src.grant(s, t.up)
 	return wrapped, err == nil
 }
@@ -142,10 +226,16 @@ func (t *brittleTicket) Wait(ctx context.Context) (slot.Slot, error) {
 	stop := context.AfterFunc(t.up, func() { cancel(context.Cause(t.up)) })
 	defer stop()
 	s, err := t.Ticket.Wait(ctx)
+	t.src.leave(t)
 	if err != nil {
 		return nil, err
 	}
 	return t.src.grant(s, t.up)
+}
+
+func (t *brittleTicket) Close() error {
+	t.src.leave(t)
+	return t.Ticket.Close()
 }
 
 // grant returns a slot that can be lost, unless the engine that granted it is
@@ -156,7 +246,7 @@ func (b *Breakable) grant(inner slot.Slot, up context.Context) (slot.Slot, error
 	b.held[s] = struct{}{}
 	b.mu.Unlock()
 	if up.Err() != nil {
-		s.end(slot.ErrLost, slot.ErrLost)
+		_ = s.end(slot.ErrLost, slot.ErrLost)
 		return nil, context.Cause(up)
 	}
 	return s, nil

@@ -24,8 +24,7 @@ func checkCloseHeld(r *run) {
 	if r.Peer == nil {
 		return
 	}
-	peer := &run{TB: r.TB, Harness: r.Harness}
-	peer.Source = r.Peer
+	peer := r.peer()
 	peer.release(peer.fill()...)
 }
 
@@ -57,11 +56,11 @@ func (r *run) endedByClose(s slot.Slot) {
 // refuses fails unless the source, which is closed, grants nothing more.
 func (r *run) refuses() {
 	r.Helper()
-	if _, err := r.Source.Enqueue(context.Background(), r.Key); !errors.Is(err, slot.ErrClosed) {
+	if err := r.refusal(context.Background(), r.Key); !errors.Is(err, slot.ErrClosed) {
 		r.Errorf("Enqueue after Close returned %v, not ErrClosed", err)
 	}
-	if _, ok, err := slot.Try(context.Background(), r.Source, r.Key); ok || !errors.Is(err, slot.ErrClosed) {
-		r.Errorf("Try after Close returned (%t, %v), not ErrClosed", ok, err)
+	if err := r.tryRefusal(r.Key); !errors.Is(err, slot.ErrClosed) {
+		r.Errorf("Try after Close returned %v, not ErrClosed", err)
 	}
 }
 
@@ -91,7 +90,8 @@ func checkCloseWaits(r *run) {
 	r.refuses()
 }
 
-// checkCloseStorm closes the source in the middle of many claims.
+// checkCloseStorm closes the source in the middle of many claims. Nothing but
+// Close ends them.
 func checkCloseStorm(r *run) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

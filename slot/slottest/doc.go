@@ -9,7 +9,9 @@
 //
 // A [Harness] is a source made for one check, and what it claims to keep. A
 // promise that it does not claim (order, loss, a fence) is not checked; each
-// run prints what was claimed and what was not.
+// run prints what was claimed and what was not. A source with leases should give
+// Silence and Peer: that a slot ends before its lease does, with nobody to say so,
+// is what its users rely on most, and nothing else here looks at it.
 //
 // [Run] works on the real clock: a check that nothing happens watches for a
 // moment, and a promise that is kept late is a failure. [RunSynctest] does the

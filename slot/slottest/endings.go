@@ -27,7 +27,7 @@ func checkCancel(r *run) {
 		if got := r.outcome(r.waiting(context.Background(), ticket)); got.err == nil {
 			r.Error("a ticket whose Wait failed was granted a slot")
 		}
-		if _, err := r.Source.Enqueue(ctx, r.Key); !errors.Is(err, errGivenUp) {
+		if err := r.refusal(ctx, r.Key); !errors.Is(err, errGivenUp) {
 			r.Errorf("Enqueue with an ended context returned %v, not its cause", err)
 		}
 	}
@@ -164,18 +164,25 @@ func checkReleaseTwice(r *run) {
 }
 
 func checkLoss(r *run) {
-	if r.Expire == nil {
-		r.Skip("loss is not claimed")
+	if r.TakeAway == nil {
+		r.Skip("slots that are taken away are not claimed")
 	}
 	held := r.fill()
-	r.Expire(r.Key)
+	r.TakeAway(r.Key)
+	r.allLost(held)
+	r.allFree()
+}
+
+// allLost fails unless each slot ends in time, and its Release says that it was
+// lost.
+func (r *run) allLost(held []slot.Slot) {
+	r.Helper()
 	for _, s := range held {
 		r.lost(s)
 		if err, ok := await(r, s.Release); !ok || !errors.Is(err, slot.ErrLost) {
 			r.Errorf("Release of a lost slot returned %v (in time: %t), not ErrLost", err, ok)
 		}
 	}
-	r.allFree()
 }
 
 // lost fails unless the slot's context ends in time, with the cause ErrLost.
@@ -194,15 +201,12 @@ func (r *run) lost(s slot.Slot) {
 }
 
 func checkLossOrder(r *run) {
-	if r.Expire == nil {
-		r.Skip("loss is not claimed")
+	if r.TakeAway == nil {
+		r.Skip("slots that are taken away are not claimed")
 	}
 	held := r.fill()
-	line := make([]waiter, r.Limit)
-	for i := range line {
-		line[i] = r.waiting(context.Background(), r.queue())
-	}
-	r.Expire(r.Key)
+	line := r.lineUp()
+	r.TakeAway(r.Key)
 	for i, w := range line {
 		line[i] <- claimed{slot: r.grantOf(w)} // grantOf counts the contexts
 	}
@@ -211,6 +215,29 @@ func checkLossOrder(r *run) {
 		_ = s.Release()
 		r.release((<-line[i]).slot)
 	}
+	r.allFree()
+}
+
+// checkLeaseEnd ends leases while as many claims wait as there are slots. Their
+// places may have hung on the same lease.
+func checkLeaseEnd(r *run) {
+	if r.Expire == nil {
+		r.Skip("the end of leases is not claimed")
+	}
+	held := r.fill()
+	line := r.lineUp()
+	r.Expire(r.Key)
+	var ends []claimed
+	for _, w := range line {
+		got := r.outcome(w)
+		r.note(got)
+		ends = append(ends, got)
+	}
+	r.allLost(held)
+	for _, got := range ends {
+		r.survived(got)
+	}
+	r.release(r.fillAgain()...)
 	r.allFree()
 }
 
@@ -256,46 +283,55 @@ func checkBreak(r *run) {
 		r.settle()
 		r.Heal()
 	}
+	got, told := r.soon(w)
+	if told {
+		r.note(got) // beside what is held
+	}
 	for _, s := range held {
-		_, _ = await(r, s.Release)
+		err, _ := await(r, s.Release)
+		if r.Strict && err != nil {
+			r.Errorf("a broken connection has lost a slot that the harness says is strict: %v", err)
+		}
 	}
 	// The claim that waited may have lost its place, or have been granted.
-	if got := r.outcome(w); got.err == nil {
-		r.granted(got.slot)
-		_, _ = await(r, got.slot.Release) // it may have been lost since
-	} else if !errors.Is(got.err, slot.ErrUnavailable) && !errors.Is(got.err, slot.ErrLost) {
-		r.Errorf("Wait over a broken connection: %v, neither ErrUnavailable nor ErrLost", got.err)
+	if !told {
+		got = r.outcome(w)
+		r.note(got)
 	}
-	for _, s := range r.fillAgain() {
-		r.release(s)
-	}
+	r.survived(got)
+	r.release(r.fillAgain()...)
 	r.allFree()
 }
 
 // fillAgain claims every slot, as a caller does whose claims can fail for a
-// time.
+// time. A claim that hangs fails the check.
 func (r *run) fillAgain() []slot.Slot {
 	r.Helper()
 	var held []slot.Slot
 	deadline := time.Now().Add(r.Within)
 	for len(held) < r.Limit {
-		s, err := r.claimOnce(context.Background())
-		if err == nil {
-			r.granted(s)
-			held = append(held, s)
+		got, ok := await(r, func() claimed {
+			s, err := r.claimOnce(context.Background())
+			return claimed{slot: s, err: err}
+		})
+		switch {
+		case !ok:
+			r.Fatalf("a claim neither got a slot nor failed within %v", r.Within)
+		case got.err == nil:
+			r.granted(got.slot)
+			held = append(held, got.slot)
 			continue
-		}
-		if time.Now().After(deadline) {
-			r.Fatalf("%v after the break there is still no slot: %v", r.Within, err)
+		case time.Now().After(deadline):
+			r.Fatalf("for %v every claim has failed, the last with: %v", r.Within, got.err)
 		}
 		r.settle()
 	}
 	return held
 }
 
+// claimOnce makes a claim that has no limit of time of its own: one that hangs
+// must not look like one that failed.
 func (r *run) claimOnce(ctx context.Context) (slot.Slot, error) {
-	ctx, cancel := context.WithTimeout(ctx, r.Within)
-	defer cancel()
 	ticket, err := r.Source.Enqueue(ctx, r.Key)
 	if err != nil {
 		return nil, err

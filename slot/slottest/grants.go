@@ -129,14 +129,28 @@ func checkFence(r *run) {
 		r.Skip("no fence of a limit of 1 is claimed")
 	}
 	last := uint64(0)
-	for range 5 {
-		s := r.claim()
+	rises := func(kind string, s slot.Slot) slot.Slot {
+		r.Helper()
 		if in := s.Info(); in.Fence <= last {
-			r.Errorf("a grant has fence %d after one with %d", in.Fence, last)
+			r.Errorf("%s has fence %d after one with %d", kind, in.Fence, last)
 		} else {
 			last = in.Fence
 		}
-		r.release(s)
+		return s
+	}
+	for range 3 {
+		r.release(rises("a grant", r.claim()))
+		held := rises("a grant", r.claim())
+		for _, ticket := range []slot.Ticket{r.queue(), r.queue()} {
+			r.release(held)
+			held = rises("a grant from the line", r.wait(ticket))
+		}
+		r.release(held)
+	}
+	if r.Peer != nil {
+		peer := r.peer()
+		peer.release(rises("a grant of the peer", peer.claim()))
+		r.release(rises("a grant after one of the peer", r.claim()))
 	}
 }
 
@@ -242,10 +256,10 @@ func checkBadKeys(r *run) {
 		r.Skip("the harness names no bad keys")
 	}
 	for _, key := range r.BadKeys {
-		if _, err := r.Source.Enqueue(context.Background(), key); !errors.Is(err, slot.ErrKey) {
+		if err := r.refusal(context.Background(), key); !errors.Is(err, slot.ErrKey) {
 			r.Errorf("Enqueue of key %q: %v, not ErrKey", key, err)
 		}
-		if _, _, err := slot.Try(context.Background(), r.Source, key); !errors.Is(err, slot.ErrKey) {
+		if err := r.tryRefusal(key); !errors.Is(err, slot.ErrKey) {
 			r.Errorf("Try of key %q: %v, not ErrKey", key, err)
 		}
 	}

@@ -148,16 +148,26 @@ func checkJoinRefused(r *run) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	cancel(errGivenUp)
 	h := newHearer()
-	if _, err := j.Join(ctx, r.Key, h); !errors.Is(err, errGivenUp) {
+	if err := r.joinRefusal(ctx, j, r.Key, h); !errors.Is(err, errGivenUp) {
 		r.Errorf("Join with an ended context returned %v, not its cause", err)
 	}
 	for _, key := range r.BadKeys {
-		if _, err := j.Join(context.Background(), key, h); !errors.Is(err, slot.ErrKey) {
+		if err := r.joinRefusal(context.Background(), j, key, h); !errors.Is(err, slot.ErrKey) {
 			r.Errorf("Join of key %q: %v, not ErrKey", key, err)
 		}
 	}
 	r.toldNoMore("Join has returned an error", h)
 	r.allFree()
+}
+
+// joinRefusal returns the error of a Join, in time.
+func (r *run) joinRefusal(ctx context.Context, j slot.Joiner, key string, h hearer) error {
+	r.Helper()
+	err, ok := await(r, func() error { _, err := j.Join(ctx, key, h); return err })
+	if !ok {
+		r.Fatalf("Join did not return within %v", r.Within)
+	}
+	return err
 }
 
 func checkLeave(r *run) {
@@ -234,7 +244,7 @@ func checkCloseTells(r *run) {
 	}
 	r.toldNoMore("they were told before", hearers...)
 	h := newHearer()
-	if _, err := j.Join(context.Background(), r.Key, h); err == nil {
+	if err := r.joinRefusal(context.Background(), j, r.Key, h); err == nil {
 		if got := r.heard(h); !errors.Is(got.err, slot.ErrClosed) {
 			r.Errorf("a claim after Close was told (%v, %v), not ErrClosed", got.slot, got.err)
 		}

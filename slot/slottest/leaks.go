@@ -27,14 +27,14 @@ func goroutines() map[string]string {
 	return stacks
 }
 
-// leftOver returns the stacks of goroutines that were not there before and do
-// not end in time. A goroutine that has nothing left to do needs a moment to be
+// leftOver returns the stacks of goroutines that were not there before, are not
+// to be ignored and do not end in time. A goroutine that has nothing left to do needs a moment to be
 // gone, hence the wait.
-func leftOver(before map[string]string, within time.Duration) string {
+func leftOver(before map[string]string, ignore func(stack string) bool, within time.Duration) string {
 	for deadline := time.Now().Add(within); ; time.Sleep(within / 100) {
 		var left []string
 		for name, stack := range goroutines() {
-			if _, ok := before[name]; !ok && !ofTesting(stack) {
+			if _, ok := before[name]; !ok && !ofTesting(stack) && !ignore(stack) {
 				left = append(left, stack)
 			}
 		}

@@ -17,7 +17,7 @@ type run struct {
 	testing.TB
 	Harness
 	rand *rand.Rand // for the goroutine of the check alone
-	held holders
+	held *holders   // what was granted, to the source and to its peer
 }
 
 // await returns what f returns, or false if that takes too long. f must not
@@ -67,6 +67,26 @@ func (r *run) enqueueWith(ctx context.Context) slot.Ticket {
 		r.Fatal("Enqueue returned neither a ticket nor an error")
 	}
 	return got.ticket
+}
+
+// refusal returns the error of an Enqueue that has to fail, in time.
+func (r *run) refusal(ctx context.Context, key string) error {
+	r.Helper()
+	err, ok := await(r, func() error { _, err := r.Source.Enqueue(ctx, key); return err })
+	if !ok {
+		r.Fatalf("Enqueue did not return within %v", r.Within)
+	}
+	return err
+}
+
+// tryRefusal returns the error of a Try that has to fail, in time.
+func (r *run) tryRefusal(key string) error {
+	r.Helper()
+	err, ok := await(r, func() error { _, _, err := slot.Try(context.Background(), r.Source, key); return err })
+	if !ok {
+		r.Fatalf("Try did not return within %v", r.Within)
+	}
+	return err
 }
 
 // queue enqueues a claim that cannot be granted yet.

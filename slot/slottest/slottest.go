@@ -27,7 +27,8 @@ type Harness struct {
 	// FIFO claims that slots are granted in the order of Enqueue.
 	FIFO bool
 	// Strict claims that a broken connection alone loses no slot, as
-	// slot.Info.Strict says.
+	// slot.Info.Strict says. That the engine does not lose its state is up to
+	// tests of the engine.
 	Strict bool
 	// Fence claims that slots have a fencing token. It is checked where Limit
 	// is 1.
@@ -43,19 +44,35 @@ type Harness struct {
 	// within the time of Within.
 	Abandon bool
 
-	// Expire makes the engine take away every slot of key, as when their leases
-	// end. Nil: slots cannot be lost in this way.
+	// TakeAway makes the engine take every slot of key from its holder and give it
+	// to the next in line, as somebody does who revokes it. Places in line stay.
+	// Nil: slots cannot be lost in this way.
+	TakeAway func(key string)
+	// Expire makes the leases end by which Source holds slots of key, as when they
+	// are not renewed. Where a lease is the whole source's, it ends with all that
+	// hangs on it, places in line too: then their Wait returns ErrUnavailable or
+	// ErrLost. Nil: there are no leases.
 	Expire func(key string)
+	// Silence cuts Source off from its engine until Heal: nothing arrives on
+	// either side, and nothing tells the source so. What is under way may arrive
+	// at Heal. Peer is not cut off, and claims all slots meanwhile; the contexts
+	// of those that Source holds, or is granted in the silence, have to end first.
+	// It needs Peer and Heal. Nil: there is nothing between the two.
+	Silence func()
 	// Break breaks the connections between the source and its engine. Nil:
 	// there are none.
 	Break func()
-	// Heal ends what Break began. Nil: after Break the engine can be reached
-	// again at once.
+	// Heal ends what Break or Silence began. Nil: after Break the engine can be
+	// reached again at once.
 	Heal func()
 
 	// Peer is another source of the same slots, which has to be able to claim
 	// all of them once Source is closed. The check closes it. May be nil.
 	Peer slot.Source
+	// Ignore reports whether a goroutine that is left after Close is none of the
+	// source's, but of a client of the engine that the caller owns, for example;
+	// stack is as runtime.Stack has it. Nil: every one is a leak.
+	Ignore func(stack string) bool
 	// BadKeys are keys that the source has to refuse with slot.ErrKey.
 	BadKeys []string
 
@@ -84,6 +101,9 @@ func (h Harness) withDefaults() Harness {
 	if h.Settle == 0 {
 		h.Settle = 20 * time.Millisecond
 	}
+	if h.Ignore == nil {
+		h.Ignore = func(string) bool { return false }
+	}
 	if h.Seed == 0 {
 		h.Seed = rand.Uint64()
 	}
@@ -97,7 +117,8 @@ func (h Harness) String() string {
 		name string
 		is   bool
 	}{
-		{"order", h.FIFO}, {"strict", h.Strict}, {"fence", h.Fence}, {"prompt joins", h.Prompt}, {"abandoned slots", h.Abandon}, {"loss", h.Expire != nil},
+		{"order", h.FIFO}, {"strict", h.Strict}, {"fence", h.Fence}, {"prompt joins", h.Prompt}, {"abandoned slots", h.Abandon},
+		{"slots taken away", h.TakeAway != nil}, {"ends of leases", h.Expire != nil}, {"silence", h.Silence != nil},
 		{"broken connections", h.Break != nil}, {"a peer", h.Peer != nil}, {"bad keys", len(h.BadKeys) > 0},
 	} {
 		if c.is {
@@ -166,6 +187,9 @@ var checks = []check{
 	{"WhatIsMadeOfASlotsContextEndsWithIt", checkDependants},
 	{"ALostSlotEndsItsContext", checkLoss},
 	{"ALostSlotIsGrantedOnlyAfterItsContextEnded", checkLossOrder},
+	{"ALeaseThatEndsTakesItsSlots", checkLeaseEnd},
+	{"ASlotEndsBeforeItsLeaseInSilence", checkGuard},
+	{"AGrantThatComesTooLateIsNotUsed", checkLateGrant},
 	{"AnAbandonedSlotEndsWithItsLease", checkAbandon},
 	{"ABrokenConnectionIsSurvived", checkBreak},
 	{"CloseGivesBackWhatIsHeld", checkCloseHeld},
@@ -183,7 +207,7 @@ func (c check) do(tb testing.TB, h Harness) {
 	if h.Limit < 1 {
 		tb.Fatalf("slottest: the limit of key %q is not known: set Harness.Limit", h.Key)
 	}
-	r := &run{TB: tb, Harness: h, rand: rand.New(rand.NewPCG(h.Seed, 0))}
+	r := &run{TB: tb, Harness: h, rand: rand.New(rand.NewPCG(h.Seed, 0)), held: new(holders)}
 	before := goroutines()
 	defer r.finish(before)
 	c.run(r)
@@ -202,7 +226,7 @@ func (r *run) finish(before map[string]string) {
 			r.Errorf("Close returned %v (in time: %t)", err, ok)
 		}
 	}
-	if left := leftOver(before, r.Within); left != "" {
+	if left := leftOver(before, r.Ignore, r.Within); left != "" {
 		r.Errorf("%v after Close these goroutines are left:\n%s", r.Within, left)
 	}
 }

@@ -19,7 +19,8 @@ func TestBreakable(t *testing.T) {
 	newHarness := func(*testing.T) slottest.Harness {
 		src := slottest.NewBreakable(slot.NewLocalKeyed(2))
 		return slottest.Harness{
-			Source: src, FIFO: true, Prompt: true, Abandon: true, Expire: src.Expire, Break: src.Break, Heal: src.Heal,
+			Source: src, Peer: src.Peer(), FIFO: true, Prompt: true, Abandon: true,
+			TakeAway: src.Expire, Expire: src.Expire, Silence: src.Silence, Break: src.Break, Heal: src.Heal,
 		}
 	}
 	slottest.Run(t, newHarness)

@@ -22,6 +22,7 @@ const (
 	forgetsTheKey
 	forgetsThatItQueued
 	repeatsFences
+	repeatsFencesInLine
 	tryWaitsInLine
 	tryLeavesItsPlace
 	acceptsBadKeys
@@ -38,11 +39,13 @@ const (
 	endsTheContextAfterTheNextGrant
 	hidesALossFromRelease
 	losesWithoutACause
+	takingAwayTakesPlacesToo
 	ignoresAbandon
 	waitsForEverAfterABreak
 	closeKeepsWhatIsHeld
 	closeLeavesWaits
 	closeHangs
+	enqueueOutlivesClose
 	closedSourceGrants
 	leaksAGoroutine
 	tellsTwice
@@ -51,6 +54,7 @@ const (
 	leaveIsIgnored
 	leaveHasNoCause
 	closeTellsNobody
+	tellsFollowersLate
 )
 
 // A toy is a small source that does one thing wrong, or nothing.
@@ -86,6 +90,30 @@ type toySlot struct {
 	err    error
 }
 
+// A lateContext ends in time, and tells those that follow it a moment later. That
+// is what the contexts of package context do where something has to follow two of
+// them, but how long their moment is is up to the scheduler.
+type lateContext struct {
+	context.Context
+	done <-chan struct{} // not that of the Context, from which package context takes its shortcut
+}
+
+func newLateContext(ctx context.Context) lateContext {
+	child, cancel := context.WithCancel(ctx)
+	context.AfterFunc(ctx, cancel)
+	return lateContext{ctx, child.Done()}
+}
+
+func (c lateContext) Done() <-chan struct{} { return c.done }
+
+// AfterFunc is what package context asks for where it cannot take the shortcut.
+func (c lateContext) AfterFunc(f func()) (stop func() bool) {
+	return context.AfterFunc(c.Context, func() {
+		time.Sleep(time.Millisecond)
+		f()
+	})
+}
+
 func newToy(t *testing.T, limit int, f fault) *toy {
 	s := &toy{fault: f, free: limit, stop: make(chan struct{})}
 	if f == grantsOneTooMany {
@@ -98,6 +126,13 @@ func newToy(t *testing.T, limit int, f fault) *toy {
 func (s *toy) Enqueue(ctx context.Context, key string) (slot.Ticket, error) {
 	if err := s.refuse(ctx, key); err != nil {
 		return nil, err
+	}
+	if s.fault == enqueueOutlivesClose && s.closesMeanwhile() {
+		select {
+		case <-ctx.Done():
+		case <-s.stop:
+		}
+		return nil, slot.ErrClosed
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -119,6 +154,18 @@ func (s *toy) Enqueue(ctx context.Context, key string) (slot.Ticket, error) {
 		s.mu.Lock()
 	}
 	return t, nil
+}
+
+// closesMeanwhile takes a moment, and reports whether the source was closed in it.
+func (s *toy) closesMeanwhile() bool {
+	isClosed := func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.closed
+	}
+	before := isClosed()
+	time.Sleep(10 * time.Millisecond)
+	return !before && isClosed()
 }
 
 func (s *toy) refuse(ctx context.Context, key string) error {
@@ -176,12 +223,17 @@ func (s *toy) grant() {
 			parent = t.ctx
 		}
 		t.slot.ctx, t.slot.cancel = context.WithCancelCause(parent)
+		if s.fault == tellsFollowersLate {
+			t.slot.ctx = newLateContext(t.slot.ctx)
+		}
 		s.held = append(s.held, t.slot)
 		if s.fault == leaksAGoroutine {
-			go func() { <-s.stop }()
+			go s.leak()
 		}
 	}
 }
+
+func (s *toy) leak() { <-s.stop }
 
 func (t *toyTicket) Slot() (slot.Slot, bool) {
 	if !t.now {
@@ -199,6 +251,9 @@ func (t *toyTicket) take() (slot.Slot, error) {
 	}
 	t.taken = true
 	t.slot.info.Queued = !t.now && t.src.fault != forgetsThatItQueued
+	if t.src.fault == repeatsFencesInLine && !t.now {
+		t.slot.info.Fence--
+	}
 	if t.src.fault == forgetsTheKey {
 		t.slot.info.Key = ""
 	}
@@ -311,8 +366,11 @@ func (s *toySlot) Abandon() {
 	})
 }
 
-// Expire takes away every slot.
-func (s *toy) Expire(string) {
+// TakeAway takes away every slot.
+func (s *toy) TakeAway(string) {
+	if s.fault == takingAwayTakesPlacesToo {
+		s.dropLine()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, held := range slices.Clone(s.held) {
@@ -329,7 +387,16 @@ func (s *toy) Expire(string) {
 
 // Break ends every claim that waits, and then takes away every slot.
 func (s *toy) Break() {
+	s.dropLine()
+	s.TakeAway("")
+}
+
+// Expire ends the one lease on which all slots and places hang.
+func (s *toy) Expire(string) { s.Break() }
+
+func (s *toy) dropLine() {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, t := range s.line {
 		t.err = slot.ErrUnavailable
 		if s.fault != waitsForEverAfterABreak {
@@ -337,8 +404,6 @@ func (s *toy) Break() {
 		}
 	}
 	s.line = nil
-	s.mu.Unlock()
-	s.Expire("")
 }
 
 func (s *toy) Close(context.Context) error {

@@ -28,8 +28,8 @@ func Check(address string) error {
 }
 
 // Reach reports whether the server at address answers and grants slots of
-// limits: somebody may use the same key with another limit. It takes 4 s at
-// most.
+// limits: somebody may use the same key with another limit. The error is the
+// client's, which says what to do. It takes 4 s at most.
 func Reach(address string, limits dflockd.Limits) error {
 	ctx, cancel := context.WithTimeoutCause(context.Background(), patience, errors.New("no answer in time"))
 	defer cancel()
@@ -39,39 +39,14 @@ func Reach(address string, limits dflockd.Limits) error {
 	}
 	defer src.Close(ctx)
 	if err := src.Ping(ctx); err != nil {
-		return fmt.Errorf("no dflockd server answers at %s (%w); start one with: go run ./dflockd/cmd/dflockd%s",
-			address, reason(err), flags(address))
+		return fmt.Errorf("%w; in this repository, dflockd is: go run ./dflockd/cmd/dflockd", err)
 	}
 	held, ok, err := slot.Try(ctx, src, "")
 	if err != nil {
-		return fmt.Errorf("claim a slot at %s: %w", address, err)
+		return err
 	}
 	if ok {
 		return held.Release()
 	}
 	return nil
-}
-
-// reason is what a client's error says beside what Reach says itself.
-func reason(err error) error {
-	var op *net.OpError
-	switch {
-	case errors.As(err, &op):
-		return op
-	case errors.Is(err, dflockd.ErrProtocol):
-		return errors.New("what listens there is none")
-	case errors.Is(err, dflockd.ErrAuth):
-		return dflockd.ErrAuth
-	}
-	return err
-}
-
-// flags are those that make dflockd listen at address.
-func flags(address string) string {
-	host, port, _ := net.SplitHostPort(address)
-	flags := " --port " + port
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		flags = " --host " + host + flags
-	}
-	return flags
 }

@@ -323,7 +323,7 @@ func (c *cluster) lengths(d time.Duration) func() time.Duration {
 	}
 }
 
-const endless = 1 << 40
+const endless = 1 << 30
 
 // A scenario is a few pools that share an engine, and what must come out of it.
 type scenario struct {

@@ -44,16 +44,18 @@ type Core[J Job] struct {
 	cfg Config
 	now time.Duration
 
-	lanes    map[string]*lane[J]
-	plain    *lane[J] // of jobs without a key
-	lastLane *lane[J] // that was asked for last
-	all      quota[J]
-	queued   int            // live jobs in lanes
-	starved  ring[*lane[J]] // lanes that wait for room in all
-	delays   heap[delay[J]]
-	delaySeq int64
-	counts   Counts
-	handed   int // jobs that workers have and have not reported, and those that run elsewhere
+	lanes       map[string]*lane[J]
+	plain       *lane[J] // of jobs without a key
+	lastLane    *lane[J] // that was asked for last
+	spareLanes  spares[lane[J]]
+	spareLevels spares[level[J]]
+	all         quota[J]
+	queued      int            // live jobs in lanes
+	starved     ring[*lane[J]] // lanes that wait for room in all
+	delays      heap[delay[J]]
+	delaySeq    int64
+	counts      Counts
+	handed      int // jobs that workers have and have not reported, and those that run elsewhere
 
 	workers []worker[J]
 	n       [workerStates]int // workers by state; changed by become alone
@@ -98,7 +100,7 @@ func New[J Job](cfg Config) *Core[J] {
 	}
 	c.plain = &lane[J]{quota: &c.all}
 	if !cfg.Slots {
-		c.plain.level(0)
+		c.level(c.plain, 0)
 		c.lanes[""] = c.plain
 	}
 	return c

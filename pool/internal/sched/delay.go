@@ -35,7 +35,7 @@ func (c *Core[J]) undelay(i int) delay[J] {
 func (c *Core[J]) queueDue() {
 	for len(c.delays.all) > 0 && c.delays.all[0].at <= c.now {
 		d := c.undelay(0)
-		lv := c.lane(d.Request).level(d.Priority)
+		lv := c.level(c.lane(d.Request), d.Priority)
 		if d.Job.Node().buried() {
 			lv.sweep() // or its dead entry would come to life
 		}

@@ -46,14 +46,39 @@ type run[J Job] struct {
 }
 
 // level returns the level of a priority, making it if there is none.
-func (l *lane[J]) level(priority int) *level[J] {
+func (c *Core[J]) level(l *lane[J], priority int) *level[J] {
 	i := sort.Search(len(l.levels), func(i int) bool { return l.levels[i].priority >= priority })
 	if i < len(l.levels) && l.levels[i].priority == priority {
 		return l.levels[i]
 	}
-	lv := &level[J]{lane: l, priority: priority}
+	lv := c.spareLevels.get()
+	lv.lane, lv.priority = l, priority
 	l.levels = slices.Insert(l.levels, i, lv)
 	return lv
+}
+
+// spares are things that are needed again before long: lanes come and go with
+// their jobs.
+type spares[E any] struct{ all []*E }
+
+// mostSpares is how many things are kept at most.
+const mostSpares = 1024
+
+func (s *spares[E]) get() *E {
+	k := len(s.all)
+	if k == 0 {
+		return new(E)
+	}
+	e := s.all[k-1]
+	s.all[k-1] = nil
+	s.all = s.all[:k-1]
+	return e
+}
+
+func (s *spares[E]) put(e *E) {
+	if len(s.all) < mostSpares {
+		s.all = append(s.all, e)
+	}
 }
 
 // push adds jobs at the end of a level.
@@ -241,8 +266,15 @@ func (c *Core[J]) retireLevel(lv *level[J]) {
 		return // used too often to be made anew
 	}
 	l.levels = slices.DeleteFunc(l.levels, func(other *level[J]) bool { return other == lv })
+	if len(lv.queue.buf) <= largestSpare {
+		*lv = level[J]{queue: lv.queue, since: lv.since, back: lv.back[:0]}
+		c.spareLevels.put(lv)
+	}
 	c.retireLane(l)
 }
+
+// largestSpare is the longest buffer that a spare level has.
+const largestSpare = 64
 
 // retireLane forgets a lane that has nothing left.
 func (c *Core[J]) retireLane(l *lane[J]) {
@@ -253,8 +285,11 @@ func (c *Core[J]) retireLane(l *lane[J]) {
 	if c.lastLane == l {
 		c.lastLane = nil
 	}
-	l.quota.lanes--
-	c.retireQuota(l.quota)
+	q := l.quota
+	q.lanes--
+	*l = lane[J]{levels: l.levels[:0], waiters: l.waiters}
+	c.spareLanes.put(l)
+	c.retireQuota(q)
 }
 
 // lane returns the lane of a request, making it if there is none.
@@ -264,7 +299,8 @@ func (c *Core[J]) lane(r Request[J]) *lane[J] {
 	}
 	l := c.lanes[r.Key]
 	if l == nil {
-		l = &lane[J]{key: r.Key, quota: c.quota(r)}
+		l = c.spareLanes.get()
+		l.key, l.quota = r.Key, c.quota(r)
 		l.quota.lanes++
 		c.lanes[r.Key] = l
 	}

@@ -47,7 +47,7 @@ type Submitter[J Job] struct {
 // SubmitAll queues jobs without a key and a priority, for which there is room.
 func (c *Core[J]) SubmitAll(now time.Duration, jobs []J) {
 	c.advance(now)
-	c.accept(c.plain.level(0), jobs...)
+	c.accept(c.level(c.plain, 0), jobs...)
 	c.call()
 	c.setAlarm()
 }
@@ -60,7 +60,7 @@ func (c *Core[J]) Submit(now time.Duration, r Request[J], full WhenFull) (Verdic
 	}
 	l := c.lane(r)
 	if full == Overfill || l.waiters.n == 0 && c.fits(l) {
-		c.accept(l.level(r.Priority), r.Job)
+		c.accept(c.level(l, r.Priority), r.Job)
 		c.lineUp()
 		c.call()
 		c.setAlarm()
@@ -118,7 +118,7 @@ func (c *Core[J]) Remove(now time.Duration, r Request[J]) bool {
 	c.advance(now)
 	switch n := r.Job.Node(); n.where() {
 	case inLane:
-		lv := c.lane(r).level(r.Priority)
+		lv := c.level(c.lane(r), r.Priority)
 		l := lv.lane
 		c.bury(lv, r.Job)
 		c.admit(l)
@@ -172,7 +172,7 @@ func (c *Core[J]) fits(l *lane[J]) bool {
 // be called.
 func (c *Core[J]) Room() int {
 	switch {
-	case c.cfg.Slots, c.draining, c.wouldCall(), c.overtakes(c.plain.level(0)):
+	case c.cfg.Slots, c.draining, c.wouldCall(), c.overtakes(c.level(c.plain, 0)):
 		return 0
 	case c.plain.waiters.n > 0, c.starved.n > 0:
 		return 0 // others were here first
@@ -214,7 +214,7 @@ func (c *Core[J]) refuse(l *lane[J]) {
 func (c *Core[J]) admitFirst(l *lane[J]) {
 	s := l.waiters.pop()
 	s.Verdict = Accepted
-	c.accept(l.level(s.request.Priority), s.request.Job)
+	c.accept(c.level(l, s.request.Priority), s.request.Job)
 	c.effect(Effect[J]{Kind: Admit, Submitter: s})
 }
 
