@@ -71,11 +71,12 @@ const rfc850 = "Monday, 02-Jan-06 15:04:05 GMT"
 // ParseRetryAfter reads the value of an HTTP Retry-After header (RFC 9110,
 // section 10.2.3): a number of seconds, or a date, which is taken against now.
 // A date in the past is a wait of zero, and what is longer than the longest
-// duration, 292 years, is that. Spaces and tabs around value are left out. It
-// reports false if value is neither, or a number that does not fit 63 bits.
+// duration, 292 years, is that, however many digits it has. Spaces and tabs
+// around value are left out. It reports false if value is neither.
 func ParseRetryAfter(value string, now time.Time) (time.Duration, bool) {
 	value = strings.Trim(value, " \t")
-	if s, err := strconv.ParseUint(value, 10, 63); err == nil { // digits and nothing else
+	if value != "" && strings.Trim(value, "0123456789") == "" {
+		s, _ := strconv.ParseUint(value, 10, 64) // an error leaves the greatest number there is
 		return time.Duration(min(s, math.MaxInt64/uint64(time.Second))) * time.Second, true
 	}
 	for _, layout := range httpDates {

@@ -5,6 +5,7 @@ package server
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"regexp"
 	"strconv"
 	"strings"
@@ -25,6 +26,12 @@ func (l *childLog) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.Write(p)
+}
+
+func (l *childLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 var (
@@ -61,6 +68,9 @@ func TestServerThatMayOpenNoMoreFilesServesOnAndAcceptsAgainLater(t *testing.T) 
 	}
 	require.Eventually(t, func() bool { lines, _ := log.failures(); return lines >= 2 }, time.Minute, 10*time.Millisecond)
 	require.Equal(t, "ok", all[0].line())
+	status, _, body := fetchFrom(t, p.metrics, "/healthz")
+	require.Equal(t, http.StatusOK, status, "a crowd is no reason to restart it")
+	require.Equal(t, "ok\n", body)
 	var stats struct{ Connections int }
 	require.NoError(t, json.Unmarshal([]byte(strings.TrimPrefix(all[0].ask("stats|_|_"), "ok ")), &stats))
 	in := stats.Connections
@@ -78,6 +88,9 @@ func TestServerThatMayOpenNoMoreFilesServesOnAndAcceptsAgainLater(t *testing.T) 
 		require.Equal(t, "ok", c.line(), "those who were not are accepted when there is room")
 	}
 	took := int(time.Since(begin)/time.Second) + 1
+	for line := range strings.Lines(log.String()) {
+		require.Contains(t, line, "level=", "nothing is written past the log")
+	}
 	lines, tried := log.failures()
 	require.LessOrEqual(t, lines, took+1, "a line a second")
 	require.LessOrEqual(t, tried, took+10, "8 tries in the first second, then one a second: it does not spin")

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -33,9 +35,20 @@ func startMetrics(ctx context.Context, s *Server, address string) (*metricsPage,
 	mux.HandleFunc("GET /metrics", s.serveMetrics)
 	mux.HandleFunc("GET /healthz", s.serveHealth)
 	mux.HandleFunc("GET /readyz", s.serveReadiness)
-	m := &metricsPage{ln, &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second}}
+	m := &metricsPage{ln, &http.Server{
+		Handler: mux, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		ErrorLog: log.New(pageLog{s.log}, "", 0),
+	}}
 	s.tasks.Go(func() { _ = m.http.Serve(ln) }) // ends with ErrServerClosed
 	return m, nil
+}
+
+// pageLog puts what package http has to say among the other lines of the log.
+type pageLog struct{ log *limitedLog }
+
+func (l pageLog) Write(line []byte) (int, error) {
+	l.log.warn("serving figures", "error", strings.TrimSpace(string(line)))
+	return len(line), nil
 }
 
 // close ends the page and what is being served.

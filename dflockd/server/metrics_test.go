@@ -59,9 +59,14 @@ func parseMetrics(t *testing.T, text string) map[string]float64 {
 
 // fetch returns the status, the type and the text of a page.
 func fetch(t *testing.T, s *Server, path string) (int, string, string) {
+	return fetchFrom(t, s.MetricsAddr().String(), path)
+}
+
+// fetchFrom is fetch for a server in another process.
+func fetchFrom(t *testing.T, address, path string) (int, string, string) {
 	transport := &http.Transport{}
 	defer transport.CloseIdleConnections()
-	resp, err := (&http.Client{Transport: transport}).Get("http://" + s.MetricsAddr().String() + path)
+	resp, err := (&http.Client{Transport: transport, Timeout: time.Minute}).Get("http://" + address + path)
 	require.NoError(t, err)
 	defer func() { _ = resp.Body.Close() }()
 	text, err := io.ReadAll(resp.Body)

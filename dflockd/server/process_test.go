@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -37,14 +36,14 @@ func serveAsChild() int {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
-		opts = append(opts, WithLogger(slog.New(slog.NewTextHandler(os.Stderr, nil))))
+		opts = append(opts, WithLogger(slog.New(slog.NewTextHandler(os.Stderr, nil))), WithMetricsAddress("127.0.0.1:0"))
 	}
 	s, err := Start(context.Background(), opts...)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	fmt.Println(s.Addr())
+	fmt.Println(s.Addr(), s.MetricsAddr())
 	_, _ = io.Copy(io.Discard, os.Stdin)
 	s.Close()
 	return 0
@@ -54,6 +53,7 @@ func serveAsChild() int {
 type process struct {
 	name    string
 	address string
+	metrics string // where it serves them, if it does
 	pid     int
 	began   time.Duration // what cpu was when begin was called
 }
@@ -75,9 +75,10 @@ func startChild(t testing.TB, log io.Writer, env ...string) *process {
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() { _ = stdin.Close(); _ = cmd.Wait() })
-	address, err := bufio.NewReader(stdout).ReadString('\n')
+	p := &process{name: "ours", pid: cmd.Process.Pid}
+	_, err = fmt.Fscanln(stdout, &p.address, &p.metrics)
 	require.NoError(t, err)
-	return &process{name: "ours", address: strings.TrimSpace(address), pid: cmd.Process.Pid}
+	return p
 }
 
 // targets are the servers that a benchmark compares: ours, and the original if

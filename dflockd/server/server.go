@@ -232,12 +232,13 @@ func (s *Server) Dial(ctx context.Context) (net.Conn, error) {
 }
 
 // accept serves what comes in. When the process is out of file descriptors,
-// or accepting fails otherwise, it tries again after 5 ms, then more and more
-// rarely up to once a second.
+// but for those that are spared, or accepting fails otherwise, it tries again
+// after 5 ms, then more and more rarely up to once a second.
 func (s *Server) accept(ln net.Listener) {
 	pause := time.Duration(0)
+	a := acceptor{Listener: ln}
 	for {
-		nc, err := ln.Accept()
+		nc, err := a.next()
 		if err == nil {
 			pause = 0
 			s.serve(nc)
@@ -275,7 +276,7 @@ func (s *Server) serve(nc net.Conn) bool {
 	stopping, reason := s.admit(c)
 	if stopping || reason != "" {
 		if reason != "" {
-			s.log.warn(reason, "peer", nc.RemoteAddr().String())
+			s.log.warn(reason, "peer", c.ip)
 		}
 		_ = nc.Close()
 		return !stopping

@@ -33,8 +33,8 @@
 //     followed, ten of a page.
 //   - Crawl-delay is kept between an answer and the next request, that for
 //     robots.txt included unless only the start page is read.
-//   - Retry-After is kept with 429, 503 and whatever of the 500s has it; where no
-//     time is named it is a second, and twice as long each time in a row. No worker
+//   - Retry-After is kept with 429, 503 and whatever of the 500s or 403 has it; where
+//     no time is named it is a second, and twice as long each time in a row. No worker
 //     process asks the host for anything before it has passed, once it was told, and
 //     then one request of each goes first. Other hosts go on.
 //   - No page is asked for twice, unless the site asked to come back later, or

@@ -127,7 +127,7 @@ func (p *patience) refused(host string, after time.Duration, why error) pipe.Pau
 	case h.refusals >= maxRefusals:
 		h.over = fmt.Errorf("%w: for the %dth time in a row", why, h.refusals)
 	case h.until.Sub(h.since) > p.longest:
-		h.over = fmt.Errorf("%w: that is longer than -max-wait %v allows", why, p.longest)
+		h.over = fmt.Errorf("%w: to come back would take longer than -max-wait %v allows", why, p.longest)
 	}
 	said := pipe.Pause{Host: host, For: h.until.Sub(now)}
 	if h.over != nil {

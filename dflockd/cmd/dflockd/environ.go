@@ -86,8 +86,8 @@ func isServiceLink(name, value string) bool {
 const maxSlips = 2
 
 // nearest returns the known variable that name was probably meant to be, or "":
-// one that differs by its unit, its case or its underscores, by few letters, or
-// by what was added to it.
+// one that differs by its unit, its case or its underscores, by few letters, by
+// what was added to it, or by words that were left out before or after.
 func nearest(name string, known []string) string {
 	best, slips := "", maxSlips+1
 	for _, k := range known {
@@ -106,7 +106,23 @@ func nearest(name string, known []string) string {
 			best = k
 		}
 	}
+	if best != "" {
+		return best
+	}
+	for _, k := range known {
+		if isPartOf(strings.Replace(strings.ToUpper(name), prefix+"NO_", prefix, 1), k) && (best == "" || len(k) < len(best)) {
+			best = k
+		}
+	}
 	return best
+}
+
+// isPartOf reports whether name has the first or the last words of known:
+// DFLOCKD_AUTO_RELEASE, DFLOCKD_TOKEN.
+func isPartOf(name, known string) bool {
+	words, ours := strings.CutPrefix(name, prefix)
+	known = strings.TrimPrefix(known, prefix)
+	return ours && words != "" && (strings.HasPrefix(known, words+"_") || strings.HasSuffix(strings.TrimSuffix(known, "_S"), "_"+strings.TrimSuffix(words, "_S")))
 }
 
 // plainName leaves out what people leave out or put in: underscores, the unit,

@@ -22,6 +22,14 @@ func TestANearMissOfAVariableIsAnErrorThatNamesTheRightOne(t *testing.T) {
 		"DFLOCKD_TLS_CERT_FILE":                 "DFLOCKD_TLS_CERT",
 		"DFLOCKD_METRICS_ADDRESS":               "DFLOCKD_METRICS_ADDR",
 		"DFLOCKD_HOSTS":                         "DFLOCKD_HOST",
+		"DFLOCKD_AUTO_RELEASE":                  "DFLOCKD_AUTO_RELEASE_ON_DISCONNECT",
+		"DFLOCKD_NO_AUTO_RELEASE":               "DFLOCKD_AUTO_RELEASE_ON_DISCONNECT",
+		"dflockd_auto_release":                  "DFLOCKD_AUTO_RELEASE_ON_DISCONNECT",
+		"DFLOCKD_TOKEN":                         "DFLOCKD_AUTH_TOKEN",
+		"DFLOCKD_TOKEN_FILE":                    "DFLOCKD_AUTH_TOKEN_FILE",
+		"DFLOCKD_GRACE":                         "DFLOCKD_STARTUP_GRACE_S",
+		"DFLOCKD_GRACE_S":                       "DFLOCKD_STARTUP_GRACE_S",
+		"DFLOCKD_TLS":                           "DFLOCKD_TLS_KEY",
 	} {
 		for _, cl := range []*commandLine{&serving, &pinging} {
 			_, err := cl.parse(nil, environment{wrong: "1"})

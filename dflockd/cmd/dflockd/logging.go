@@ -33,7 +33,17 @@ func (s *settings) logger(w io.Writer) *slog.Logger {
 		opts.Level = min(s.logLevel, slog.LevelDebug)
 	}
 	if s.logJSON {
+		opts.ReplaceAttr = withUnits
 		return slog.New(slog.NewJSONHandler(w, opts))
 	}
 	return slog.New(slog.NewTextHandler(w, opts))
+}
+
+// withUnits writes a duration as text output does, 5s: JSON would have a number
+// of nanoseconds that nobody can tell from one of seconds.
+func withUnits(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.StringValue(a.Value.Duration().String())
+	}
+	return a
 }

@@ -45,10 +45,16 @@ func run(args []string, env environment, stdout, stderr io.Writer) int {
 // A usageError is about a setting.
 type usageError struct{ error }
 
+// A saidError is in the log.
+type saidError struct{ error }
+
 // complain says in one line what is wrong, and returns the exit status.
 func complain(err error, stderr io.Writer) int {
 	if err == nil {
 		return exitOK
+	}
+	if _, said := errors.AsType[saidError](err); said {
+		return exitFailed
 	}
 	line := strings.ReplaceAll(err.Error(), "\n", "; ")
 	if _, usage := errors.AsType[usageError](err); usage {

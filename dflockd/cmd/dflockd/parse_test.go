@@ -75,6 +75,22 @@ func TestFlagWinsOverTheEnvironment(t *testing.T) {
 	require.Equal(t, []string{"of the environment"}, secretsOf(t, s))
 }
 
+func TestAFileOfSecretsIsReadOnceAtTheStart(t *testing.T) {
+	secrets := file(t, "sesame\n")
+	s, err := serving.parse([]string{"--auth-token-file", secrets}, nil)
+	require.NoError(t, err)
+	require.NoError(t, os.Remove(secrets)) // as a pipe is, which a shell makes of <(…)
+	d := &daemon{set: s}
+	_, err = d.options()
+	require.NoError(t, err)
+}
+
+func TestWhatAnEditorPutsAroundSecretsIsNoPartOfThem(t *testing.T) {
+	s, err := serving.parse([]string{"--auth-token-file", file(t, "\uFEFFnew\r\n\r\n\told \r\n")}, nil)
+	require.NoError(t, err)
+	require.Equal(t, []string{"new", "old"}, secretsOf(t, s))
+}
+
 func secretsOf(t *testing.T, s *settings) []string {
 	secrets, err := s.secret.read()
 	require.NoError(t, err)

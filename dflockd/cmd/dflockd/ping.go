@@ -57,10 +57,7 @@ answers in its startup grace too.
 
 // ping asks once.
 func ping(set *settings, _ environment, stdout, _ io.Writer) error {
-	secrets, err := set.secret.read()
-	if err != nil {
-		return usageError{err}
-	}
+	secrets := set.secret.secrets
 	cfg, err := set.probe.config(set.target())
 	if err != nil {
 		return usageError{err}
@@ -122,13 +119,29 @@ func request(nc net.Conn, r *bufio.Reader, req wire.Request) (wire.Reply, error)
 		return wire.Reply{}, err
 	}
 	if _, err := nc.Write(lines); err != nil {
-		return wire.Reply{}, err
+		return wire.Reply{}, fmt.Errorf("no answer: %w", withoutAddresses(err))
 	}
 	line, err := r.ReadBytes('\n')
-	if err != nil {
-		return wire.Reply{}, fmt.Errorf("no answer: %w", err)
+	switch {
+	case len(line) > 0 && line[0] == tlsAlert:
+		return wire.Reply{}, errors.New("the server speaks TLS: use --tls, or --tls-ca for an authority of your own")
+	case err != nil:
+		return wire.Reply{}, fmt.Errorf("no answer: %w", withoutAddresses(err))
 	}
 	return wire.ParseReply(req.Command, line[:len(line)-1])
+}
+
+// tlsAlert is what a TLS server's answer to a client begins with that speaks
+// no TLS.
+const tlsAlert = 0x15
+
+// withoutAddresses leaves out who is at the ends of the connection: the caller
+// says that, and a Unix socket has another path while it is made.
+func withoutAddresses(err error) error {
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		return op.Err
+	}
+	return err
 }
 
 // target returns the host to dial: this machine, where the server listens on

@@ -74,6 +74,18 @@ func TestPingShowsTheSecretAndChecksTheCertificate(t *testing.T) {
 	}
 }
 
+func TestPingWithoutTLSSaysThatTheServerSpeaksIt(t *testing.T) {
+	dir := t.TempDir()
+	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	certificate(t, cert, key, "server")
+	p := startProgram(t, "--tls-cert", cert, "--tls-key", key)
+	_, port, err := net.SplitHostPort(p.address)
+	require.NoError(t, err)
+	status, _, complaint := pinged(noEnv, "--port", port)
+	require.Equal(t, exitFailed, status)
+	require.Contains(t, complaint, "speaks TLS: use --tls")
+}
+
 func TestPingSendsNoSecretInPlainTextToAnotherMachine(t *testing.T) {
 	status, _, complaint := pinged(noEnv, "--host", "192.0.2.1", "--auth-token", "sesame")
 	require.Equal(t, exitUsage, status)

@@ -11,12 +11,15 @@ import (
 // that it replaces.
 const maxSecrets = 2
 
+// byteOrderMark is what some editors put in front of a file, where nobody sees it.
+const byteOrderMark = "\uFEFF"
+
 // A secretSource is where the shared secret comes from. The zero value says
 // that there is none.
 type secretSource struct {
-	secret string // given itself; not both
-	file   string // read at the start, and at each SIGHUP
-	rank   int    // the highest of what was given counts
+	secrets []string // of which any is right, as they were at the start: a file may be a pipe
+	file    string   // read again at each SIGHUP; none: the secret was given itself
+	rank    int      // the highest of what was given counts
 }
 
 // secretItself takes the secret, which counts for more than a file that is
@@ -25,7 +28,7 @@ func secretItself(s *settings, v string, from source) error {
 	if v == "" {
 		return errors.New("is empty: leave it out to serve without a secret")
 	}
-	s.secret.replace(secretSource{secret: v, rank: 10*int(from) + 2})
+	s.secret.replace(secretSource{secrets: []string{v}, rank: 10*int(from) + 2})
 	return nil
 }
 
@@ -34,7 +37,8 @@ func secretFile(s *settings, path string, from source) error {
 		return errors.New("is empty")
 	}
 	src := secretSource{file: path, rank: 10*int(from) + 1}
-	if _, err := src.read(); err != nil {
+	var err error
+	if src.secrets, err = src.read(); err != nil {
 		return err
 	}
 	s.secret.replace(src)
@@ -47,20 +51,17 @@ func (s *secretSource) replace(with secretSource) {
 	}
 }
 
-// read returns the secrets of which any is right; nil: there is none to show.
+// read returns the secrets as they are now.
 func (s *secretSource) read() ([]string, error) {
 	if s.file == "" {
-		if s.secret == "" {
-			return nil, nil
-		}
-		return []string{s.secret}, nil
+		return s.secrets, nil
 	}
 	b, err := os.ReadFile(s.file)
 	if err != nil {
 		return nil, err
 	}
 	var secrets []string
-	for line := range strings.Lines(string(b)) {
+	for line := range strings.Lines(strings.TrimPrefix(string(b), byteOrderMark)) {
 		if line = strings.TrimSpace(line); line != "" {
 			secrets = append(secrets, line)
 		}

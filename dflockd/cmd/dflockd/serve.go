@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -37,25 +36,59 @@ func serve(set *settings, env environment, _, stderr io.Writer) error {
 	if err != nil {
 		return usageError{err}
 	}
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, hangup)
-	defer signal.Stop(signals)
+	if err = d.run(opts); err != nil && set.logJSON {
+		d.log.Error(err.Error()) // like every other line
+		return saidError{err}
+	}
+	return err
+}
+
+// run starts the server, and returns when it has ended.
+func (d *daemon) run(opts []server.Option) (err error) {
+	sig := newSignals()
+	defer sig.stop()
 	if d.srv, err = server.Start(context.Background(), opts...); err != nil {
 		return err
 	}
-	if set.secret != (secretSource{}) && d.certs == nil && !set.noTCP && !isLoopback(set.host) {
+	if set := d.set; len(set.secret.secrets) > 0 && d.certs == nil && !set.noTCP && !isLoopback(set.host) {
 		d.log.Warn("the secret is shown in plain text to whoever can listen on the network: use --tls-cert and --tls-key")
 	}
 	d.tell(d.notify.ready(d.status()))
-	d.watch(signals)
+	d.watch(sig)
 	d.tell(d.notify.stopping())
-	signal.Reset(os.Interrupt, syscall.SIGTERM) // a second one ends the process; a SIGHUP changes nothing now
-	return d.drain()
+	return d.drain(sig.end)
 }
 
-// watch returns when the server is to stop.
-func (d *daemon) watch(signals <-chan os.Signal) {
-	var tick <-chan time.Time
+// signals are those that the program heeds. Each kind has a channel of its own:
+// in one, those that ask for files to be read again could take the place of the
+// one that ends it.
+type signals struct {
+	end    chan os.Signal
+	hangup chan os.Signal
+}
+
+func newSignals() signals {
+	s := signals{end: make(chan os.Signal, 1), hangup: make(chan os.Signal, 1)}
+	signal.Notify(s.end, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(s.hangup, hangup)
+	return s
+}
+
+func (s signals) stop() {
+	signal.Stop(s.end)
+	signal.Stop(s.hangup)
+}
+
+// watch returns when the server is to stop. Files are read beside it, as one
+// may lie where reading takes for ever; what is read when the server drains
+// already counts for nothing.
+func (d *daemon) watch(sig signals) {
+	var (
+		tick <-chan time.Time
+		read = make(chan guards, 1)
+		busy bool // somebody reads, and will send to read
+		more bool // and is to read again, as the files have changed meanwhile
+	)
 	if d.notify.watchdog > 0 {
 		t := time.NewTicker(d.notify.watchdog / 2)
 		defer t.Stop()
@@ -63,11 +96,22 @@ func (d *daemon) watch(signals <-chan os.Signal) {
 	}
 	for {
 		select {
-		case sig := <-signals:
-			if sig != hangup {
-				return
+		case <-sig.end:
+			return
+		case <-sig.hangup:
+			if more = busy; !busy {
+				busy = true
+				d.tell(d.notify.reloading())
+				go func() { read <- d.readGuards() }()
 			}
-			d.reload()
+		case g := <-read:
+			if busy = more; more {
+				more = false
+				go func() { read <- d.readGuards() }()
+				continue
+			}
+			d.replace(g)
+			d.tell(d.notify.ready(d.status()))
 		case <-tick:
 			d.srv.Stats() // hangs if the server does
 			d.tell(d.notify.alive())
@@ -75,48 +119,55 @@ func (d *daemon) watch(signals <-chan os.Signal) {
 	}
 }
 
-// drain ends the server when nobody needs it any more.
-func (d *daemon) drain() error {
-	ctx, cancel := context.Background(), context.CancelFunc(func() {})
+// drain ends the server when nobody needs it any more, or at a second signal.
+func (d *daemon) drain(again <-chan os.Signal) error {
+	interrupted, interrupt := context.WithCancelCause(context.Background())
+	defer interrupt(nil)
+	ctx, cancel := interrupted, context.CancelFunc(func() {})
 	if d.set.shutdownTimeout > 0 {
 		ctx, cancel = context.WithTimeoutCause(ctx, d.set.shutdownTimeout, errors.New("shutdown timeout"))
 	}
 	defer cancel()
+	go func() {
+		select {
+		case <-again:
+			signal.Reset(os.Interrupt, syscall.SIGTERM) // a third one ends the process
+			interrupt(errors.New("a second signal"))
+		case <-interrupted.Done():
+		}
+	}()
 	return d.srv.Shutdown(ctx)
 }
 
-// reload reads certificates and secrets again. If anything is wrong with any
-// of them, all stay as they were.
-func (d *daemon) reload() {
-	d.tell(d.notify.reloading())
-	defer func() { d.tell(d.notify.ready(d.status())) }()
-	if err := d.readAgain(); err != nil {
-		d.log.Error("reload failed: certificates and secrets stay as they were", "error", err)
-		return
-	}
-	d.log.Info("reloaded certificates and secrets")
+// guards are what keeps people out, as the files say.
+type guards struct {
+	secrets []string    // none: the server has none
+	tls     *tls.Config // nil: no TLS
+	err     error
 }
 
-func (d *daemon) readAgain() error {
-	secrets, err := d.set.secret.read()
-	if err != nil {
-		return err
+// readGuards reads certificates and secrets again.
+func (d *daemon) readGuards() (g guards) {
+	if g.secrets, g.err = d.set.secret.read(); g.err == nil && d.certs != nil {
+		g.tls, g.err = d.certs.read()
 	}
-	var cfg *tls.Config
-	if d.certs != nil {
-		if cfg, err = d.certs.read(); err != nil {
-			return err
-		}
+	return g
+}
+
+// replace takes what was read. If anything is wrong with any of it, all stays
+// as it was.
+func (d *daemon) replace(g guards) {
+	if g.err == nil && len(g.secrets) > 0 {
+		g.err = d.srv.SetSecrets(g.secrets...)
 	}
-	if len(secrets) > 0 {
-		if err := d.srv.SetSecrets(secrets...); err != nil {
-			return err
-		}
+	if g.err != nil {
+		d.log.Error("reload failed: certificates and secrets stay as they were", "error", g.err)
+		return
 	}
-	if cfg != nil { // nothing can fail any more
-		d.certs.current.Store(cfg)
+	if g.tls != nil {
+		d.certs.current.Store(g.tls)
 	}
-	return nil
+	d.log.Info("reloaded certificates and secrets")
 }
 
 // status is one line for whoever asks the service manager.
@@ -171,18 +222,15 @@ func (d *daemon) options() ([]server.Option, error) {
 		}
 		opts = append(opts, server.WithInMemory())
 	}
-	return d.guards(opts)
+	return d.withGuards(opts)
 }
 
-// guards adds what keeps people out.
-func (d *daemon) guards(opts []server.Option) ([]server.Option, error) {
-	secrets, err := d.set.secret.read()
-	if err != nil {
-		return nil, fmt.Errorf("secret: %w", err)
-	}
-	if len(secrets) > 0 {
+// withGuards adds what keeps people out.
+func (d *daemon) withGuards(opts []server.Option) ([]server.Option, error) {
+	if secrets := d.set.secret.secrets; len(secrets) > 0 {
 		opts = append(opts, server.WithSecrets(secrets...))
 	}
+	var err error
 	if d.certs, err = openCertificates(d.set); err != nil {
 		return nil, err
 	}

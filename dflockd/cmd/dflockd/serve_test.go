@@ -122,6 +122,67 @@ func TestABrokenSecretAtSIGHUPChangesNothingAndIsLoggedAsAnError(t *testing.T) {
 	require.Equal(t, "second", shown(t, p.address))
 }
 
+func TestAFileThatCannotBeReadToItsEndHoldsUpNoDrain(t *testing.T) {
+	m, path := newManager(t)
+	secrets := file(t, "sesame\n")
+	p := startProgramIn(t, []string{"NOTIFY_SOCKET=" + path, "WATCHDOG_USEC=20000"}, "--port", "0", "--auth-token-file", secrets)
+	require.NoError(t, os.Remove(secrets))
+	require.NoError(t, syscall.Mkfifo(secrets, 0o600)) // nobody will ever write to it
+	for range 2 {
+		p.signal(t, syscall.SIGHUP)
+	}
+	for !strings.HasPrefix(m.hears(t), "RELOADING=1") { // the one before may be on its way
+	}
+	for range 3 {
+		require.Equal(t, "WATCHDOG=1", m.hears(t), "it goes on")
+	}
+	require.True(t, p.accepted(t, "sesame"))
+	p.signal(t, syscall.SIGTERM)
+	require.Zero(t, p.wait())
+}
+
+func TestNoSIGTERMIsLostAmongOtherSignals(t *testing.T) {
+	for range 10 {
+		p := startProgram(t)
+		for range 30 {
+			p.signal(t, syscall.SIGHUP)
+		}
+		p.signal(t, syscall.SIGTERM)
+		require.Zero(t, p.wait())
+	}
+}
+
+func TestASecondSIGTERMEndsADrain(t *testing.T) {
+	for range 10 {
+		p := startProgram(t, "--shutdown-timeout", "0")
+		nc, r := p.dial(t)
+		require.Contains(t, ask(t, nc, r, "l|k|0"), "ok ")
+		p.signal(t, syscall.SIGTERM)
+		p.logged(t, "draining") // else the system may make one of two
+		p.signal(t, syscall.SIGTERM)
+		require.NotZero(t, p.wait(), "somebody was cut off")
+	}
+}
+
+func TestASIGHUPWhileFilesAreReadIsNotLost(t *testing.T) {
+	secrets := file(t, "old\n")
+	p := startProgram(t, "--auth-token-file", secrets)
+	require.NoError(t, os.Remove(secrets))
+	require.NoError(t, syscall.Mkfifo(secrets, 0o600))
+	p.signal(t, syscall.SIGHUP)
+	pipe, err := os.OpenFile(secrets, os.O_WRONLY, 0) // returns once the program reads
+	require.NoError(t, err)
+	require.NoError(t, os.Remove(secrets))
+	require.NoError(t, os.WriteFile(secrets, []byte("new\n"), 0o600))
+	p.signal(t, syscall.SIGHUP)
+	require.Eventually(t, func() bool { return p.accepted(t, "old") }, time.Minute, time.Millisecond)
+	_, err = pipe.WriteString("between\n")
+	require.NoError(t, err)
+	require.NoError(t, pipe.Close())
+	p.logged(t, "reloaded certificates and secrets")
+	require.Eventually(t, func() bool { return p.accepted(t, "new") }, time.Minute, 10*time.Millisecond)
+}
+
 func TestACertificateThatHasEndedIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
@@ -194,6 +255,18 @@ func TestLogLinesAreTextOrJSONFromALevelOn(t *testing.T) {
 	var fields map[string]any
 	require.NoError(t, json.Unmarshal([]byte(line), &fields))
 	require.Equal(t, "draining", fields["msg"])
+
+	graced := startProgram(t, "--log-format", "json", "--startup-grace", "90")
+	require.Equal(t, "1m30s", graced.logged(t, `"startup_grace":"([^"]*)"`), "a duration has its unit")
+
+	_, port, err := net.SplitHostPort(graced.address)
+	require.NoError(t, err)
+	second := launch(t, nil, "--port", port, "--log-format", "json")
+	require.Equal(t, exitFailed, second.wait())
+	require.Len(t, second.rest(), 1)
+	require.NoError(t, json.Unmarshal([]byte(second.rest()[0]), &fields), "the last line is no exception")
+	require.Equal(t, "ERROR", fields["level"])
+	require.Contains(t, fields["msg"], "cannot listen on "+graced.address)
 
 	loud := startProgram(t, "--debug", "--log-level", "warn", "--log-format", "text")
 	nc, r := loud.dial(t)

@@ -167,12 +167,12 @@ func unwrapped(err error) error {
 }
 
 // laterError returns the error that an answer is which asks to come back later,
-// or nil.
+// or nil. A 403 with a time is how some sites bound the rate.
 func laterError(address string, res *http.Response) *LaterError {
 	after, named := middleware.ParseRetryAfter(res.Header.Get("Retry-After"), time.Now())
 	switch {
 	case res.StatusCode == http.StatusTooManyRequests, res.StatusCode == http.StatusServiceUnavailable,
-		res.StatusCode >= 500 && named:
+		named && (res.StatusCode >= 500 || res.StatusCode == http.StatusForbidden):
 		return &LaterError{URL: address, Status: res.StatusCode, After: after, Named: named}
 	}
 	return nil

@@ -191,6 +191,9 @@ func TestSiteThatAsksToComeBackLaterIsAnErrorThatSaysWhen(t *testing.T) {
 		{429, "", &LaterError{}},
 		{429, "soon", &LaterError{}},
 		{500, "5", &LaterError{After: 5 * time.Second, Named: true}},
+		{403, "60", &LaterError{After: time.Minute, Named: true}},
+		{429, "99999999999999999999", &LaterError{After: 9223372036 * time.Second, Named: true}},
+		{403, "", nil},
 		{500, "", nil},
 		{404, "5", nil},
 	} {

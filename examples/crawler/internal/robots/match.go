@@ -3,6 +3,7 @@ package robots
 import (
 	"net/url"
 	"path"
+	"regexp"
 	"strings"
 
 	"github.com/berth-go/berth/examples/crawler/internal/link"
@@ -89,10 +90,10 @@ func canonical(path string) string {
 var literals = strings.NewReplacer("*", "%2A", "$", "%24")
 
 // lenient returns the path that a server may take path for that decodes it
-// before it looks for slashes and dots.
+// before it looks for slashes and dots. To some of them "..;x" is "..", too.
 func lenient(p string) string {
 	p, query, hasQuery := strings.Cut(p, "?")
-	decoded := link.Unescaped(p)
+	decoded := dotParameters.ReplaceAllString(link.Unescaped(p), "$1")
 	clean := path.Clean("/" + strings.ReplaceAll(decoded, `\`, "/"))
 	if clean != "/" && strings.HasSuffix(decoded, "/") {
 		clean += "/"
@@ -103,3 +104,5 @@ func lenient(p string) string {
 	}
 	return clean
 }
+
+var dotParameters = regexp.MustCompile(`([/\\]\.\.?);[^/\\]*`)
