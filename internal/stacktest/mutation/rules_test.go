@@ -352,6 +352,34 @@ var rules = []broken{
 		test: "dflockd.TestRenewalThatIsRefusedEndsTheSlotAlone",
 	},
 	{
+		rule: "a function that ends the reader's goroutine does not end the reading",
+		file: "dflockd/conn.go",
+		old:  "\t\t\tgo c.readLoop()\n\t\t\treturn\n",
+		new:  "",
+		test: "dflockd.TestAFunctionOfTheProgramEndsNothingButWhatItWasCalledFor",
+	},
+	{
+		rule: "a function that ends a goroutine keeps nobody from being told",
+		file: "dflockd/userfunc.go",
+		old:  "\t\t\te.do(after, told, more)\n",
+		new:  "",
+		test: "dflockd.TestWhatIsPutOffIsDoneThoughOneOfItEndsTheGoroutine",
+	},
+	{
+		rule: "only the server's error says that a slot is not held",
+		file: "dflockd/ending.go",
+		old:  "\tcase r.Status == wire.Error:\n",
+		new:  "\tcase r.Status != wire.OK:\n",
+		test: "dflockd.TestReleaseIsAskedForAgainUntilTheServerHasTheSlotBack",
+	},
+	{
+		rule: "a release follows the leader of a cluster",
+		file: "dflockd/ending.go",
+		old:  "\t\treturn cl.e.follow(c, r)\n",
+		new:  "\t\tcl.back = handbackDenied\n",
+		test: "dflockd.TestAReleaseFollowsTheLeader",
+	},
+	{
 		rule: "contexts end before the socket closes",
 		file: "dflockd/conn.go",
 		old:  "\tc.broken = err\n",
@@ -679,6 +707,13 @@ var rules = []broken{
 		old:  "\t\t\tp.disown(h)\n\t\t\tp.unlock()\n\t\t\th.release()\n\t\t\tp.lock()\n\t\t\tcontinue",
 		new:  "\t\t\tp.disown(h)\n\t\t\tcontinue",
 		test: "internal/stacktest.TestEveryEndOfAJobGivesItsSlotBack",
+	},
+	{
+		rule: "a source that panics leaves no place in line",
+		file: "pool/line.go",
+		old:  "\t\t_ = t.Close()\n",
+		new:  "",
+		test: "pool.TestASourceThatBurstsEndsTheClaimAndLeavesNoPlaceBehind",
 	},
 	{
 		rule: "claims in line are bounded",
