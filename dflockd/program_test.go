@@ -200,8 +200,10 @@ func TestWhatIsPutOffIsDoneThoughOneOfItEndsTheGoroutine(t *testing.T) {
 		t.Run(way, func(t *testing.T) {
 			e := newEndpoint(&config{log: slog.New(slog.DiscardHandler)}, "server:6388")
 			done, told := false, false
-			cl := &claim{e: e}
-			cl.owner, cl.to = ownerKnows, &burstingClaimant{refused: func() { told = true }}
+			var claims [2]claim
+			for i, refused := range []func(){boom, func() { told = true }} {
+				claims[i].e, claims[i].owner, claims[i].to = e, ownerKnows, &burstingClaimant{refused: refused}
+			}
 			over := make(chan struct{})
 			go func() {
 				defer close(over)
@@ -209,7 +211,8 @@ func TestWhatIsPutOffIsDoneThoughOneOfItEndsTheGoroutine(t *testing.T) {
 				e.callLater("a function", boom)
 				e.callLater("a function", boom)
 				e.later(func() { done = true })
-				e.news.add(cl)
+				e.news.add(&claims[0])
+				e.news.add(&claims[1])
 				e.unlock()
 			}()
 			<-over

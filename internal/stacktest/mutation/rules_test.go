@@ -360,8 +360,8 @@ var rules = []broken{
 	},
 	{
 		rule: "a function that ends a goroutine keeps nobody from being told",
-		file: "dflockd/userfunc.go",
-		old:  "\t\t\te.do(after, told, more)\n",
+		file: "dflockd/join.go",
+		old:  "\tdefer n.spread(c)\n",
 		new:  "",
 		test: "dflockd.TestWhatIsPutOffIsDoneThoughOneOfItEndsTheGoroutine",
 	},
@@ -711,9 +711,9 @@ var rules = []broken{
 	{
 		rule: "a source that panics leaves no place in line",
 		file: "pool/line.go",
-		old:  "\t\t_ = t.Close()\n",
+		old:  "\t\tcloseTicket(t)\n",
 		new:  "",
-		test: "pool.TestASourceThatBurstsEndsTheClaimAndLeavesNoPlaceBehind",
+		test: "pool.TestASourceThatFailsToReturnLeavesThePoolItsWorkersAndClaims",
 	},
 	{
 		rule: "claims in line are bounded",
