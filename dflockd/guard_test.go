@@ -343,6 +343,36 @@ func TestReleaseDuringAnOutageReachesAStrictServer(t *testing.T) {
 	})
 }
 
+// The server may have granted a slot whose confirmation is not answered: the
+// claim ends with its connection, and what it may hold goes back.
+func TestAGrantWhoseConfirmationIsNotAnsweredGoesBackOverAnotherConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		line := busy(t)
+		p := newPeer(t, func(from int, r wire.Request) string {
+			switch r.Command {
+			case wire.Hello:
+				return strictHello
+			case wire.SemRenew:
+				return ""
+			}
+			return line.answer(from, r)
+		})
+		src := newTestSource(t, p, Fixed("k", 1))
+		ticket, err := src.Enqueue(t.Context(), "")
+		require.NoError(t, err)
+		time.Sleep(time.Second) // so that the grant is old
+		p.say(p.last(wire.SemWait).from, "ok "+line.token()+" 5")
+		synctest.Wait()
+		require.Equal(t, 1, p.count(wire.SemRenew))
+		p.reset()
+		_, err = ticket.Wait(t.Context())
+		require.ErrorIs(t, err, slot.ErrUnavailable)
+		time.Sleep(3 * time.Second)
+		require.Equal(t, 1, p.count(wire.SemRelease))
+		require.NotEqual(t, p.last(wire.SemWait).from, p.last(wire.SemRelease).from)
+	})
+}
+
 func TestOrphansEndWithTheirGuards(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := strictly(t)

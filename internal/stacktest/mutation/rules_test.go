@@ -33,6 +33,13 @@ var rules = []broken{
 		test: "internal/stacktest.TestConcurrentHistoriesAreLinearizable",
 	},
 	{
+		rule: "a slot whose lease has run out is granted again",
+		file: "dflockd/internal/locktable/claim.go",
+		old:  "\tt.unlist(cl)\n\tt.serve(cl.lock)",
+		new:  "\tt.unlist(cl)",
+		test: "dflockd/internal/locktable.TestTableDoesWhatTheModelDoes",
+	},
+	{
 		rule: "a token releases its own key alone",
 		file: "dflockd/internal/locktable/table.go",
 		old:  "if cl == nil || cl.lock.key != string(key) {",
@@ -101,6 +108,13 @@ var rules = []broken{
 		old:  "frozen: cfg.Grace > 0,",
 		new:  "frozen: false,",
 		test: "dflockd/server.TestStartupGraceGrantsNothing",
+	},
+	{
+		rule: "the grace after a start ends",
+		file: "dflockd/internal/locktable/table.go",
+		old:  "if t.frozen && !t.drained && t.now >= t.cfg.Grace {",
+		new:  "if false {",
+		test: "dflockd/internal/locktable.TestTableDoesWhatTheModelDoes",
 	},
 	{
 		rule: "a strict server on a fixed address has a startup grace by itself",
@@ -261,6 +275,20 @@ var rules = []broken{
 		test: "dflockd.TestAGrantThatNobodyWantsIsGivenBackOverAnotherConnection",
 	},
 	{
+		rule: "a release whose connection broke is sent over another",
+		file: "dflockd/rescue.go",
+		old:  "\t\tcase x.role == roleRelease:\n\t\t\tc.owe(x.claim)",
+		new:  "\t\tcase x.role == roleRelease:",
+		test: "dflockd.TestReleaseDuringAnOutageReachesAStrictServer",
+	},
+	{
+		rule: "a grant whose confirmation was not answered is given back",
+		file: "dflockd/rescue.go",
+		old:  "\t\tcase x.role == roleConfirm:\n\t\t\tc.owe(x.claim)",
+		new:  "",
+		test: "dflockd.TestAGrantWhoseConfirmationIsNotAnsweredGoesBackOverAnotherConnection",
+	},
+	{
 		rule: "the context of WithLock ends with the slot",
 		file: "dflockd/holder.go",
 		old:  "linkctx.Under((*grant)(cl).Context(), ctx)",
@@ -307,6 +335,13 @@ var rules = []broken{
 		file: "dflockd/grant.go",
 		old:  "if cl.route != routeBack && !l.Spent(cl.asked, now) {",
 		new:  "if true || !l.Spent(cl.asked, now) {",
+		test: "dflockd.TestGhostGrantIsNotUsed",
+	},
+	{
+		rule: "a grant that is not confirmed is not used",
+		file: "dflockd/grant.go",
+		old:  "\tif r.Status != wire.OK {\n\t\tcl.finish(unavailable(errGhost))\n\t\treturn nil\n\t}\n",
+		new:  "\tr.Seconds = max(r.Seconds, 1)\n",
 		test: "dflockd.TestGhostGrantIsNotUsed",
 	},
 	{
@@ -385,6 +420,13 @@ var rules = []broken{
 		old:  "\tc.broken = err\n",
 		new:  "\tc.broken = err\n\t_ = c.raw.Close()\n",
 		test: "dflockd.TestContextEndsBeforeTheSocketCloses",
+	},
+	{
+		rule: "whoever waits is told that the connection broke",
+		file: "dflockd/conn.go",
+		old:  "if x.claim.stage != stageHeld && x.claim != c.waiting {\n",
+		new:  "if false {\n",
+		test: "dflockd.TestWaitersOfARestartedServerComeBackSpread",
 	},
 	{
 		rule: "a slot of a strict server survives its connection",

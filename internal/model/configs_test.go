@@ -1,0 +1,83 @@
+package model_test
+
+import "fmt"
+
+// A config is one configuration of a model, small enough to be explored
+// completely.
+type config struct {
+	name string
+	what string // what it is for
+	file string
+	args []string // definitions, without the -D
+	// quick configurations are part of the short form.
+	quick bool
+	// unreached is code that this configuration need not reach, as the checker
+	// prints it.
+	unreached []string
+}
+
+// live reports whether the configuration is one of the model of liveness.
+func (c config) live() bool { return c.file == "line.pml" }
+
+// safety is a configuration of lease.pml.
+func safety(name, what string, t timing, args ...string) config {
+	args = append(t.args(), args...)
+	return config{name: name, what: what, file: "lease.pml", args: args}
+}
+
+// liveness is a configuration of line.pml.
+func liveness(name, what string, args ...string) config {
+	return config{name: name, what: what, file: "line.pml", args: args, quick: true}
+}
+
+func (c config) short() config { c.quick = true; return c }
+
+func (c config) without(code ...string) config { c.unreached = code; return c }
+
+// A timing is how many clients share how many slots, and the times in ticks.
+type timing struct{ clients, slots, lease, margin, beat, answer int }
+
+func (t timing) args() []string {
+	return []string{
+		fmt.Sprintf("C=%d", t.clients), fmt.Sprintf("N=%d", t.slots), fmt.Sprintf("L=%d", t.lease),
+		fmt.Sprintf("MARGIN=%d", t.margin), fmt.Sprintf("B=%d", t.beat), fmt.Sprintf("R=%d", t.answer),
+	}
+}
+
+var (
+	// two clients contend for one slot.
+	two = timing{clients: 2, slots: 1, lease: 4, margin: 1, beat: 1, answer: 1}
+	// longer has room between the latest end by a deadline and the guard.
+	longer = timing{clients: 2, slots: 1, lease: 5, margin: 1, beat: 1, answer: 1}
+	// long has a renewal that takes two ticks.
+	long = timing{clients: 2, slots: 1, lease: 7, margin: 1, beat: 2, answer: 2}
+	// three clients contend for two slots.
+	three = timing{clients: 3, slots: 2, lease: 3, margin: 1, beat: 1, answer: 1}
+)
+
+var configs = []config{
+	safety("strict", "connections break, slots are renewed over others", two, "STRICT", "CUT").short(),
+	safety("strict-long", "the same with longer times", long, "STRICT", "CUT"),
+	safety("strict-three", "a limit of two, messages are delayed", three, "STRICT"),
+	safety("strict-crash", "clients die", two, "STRICT", "CUT", "CRASH").short(),
+	safety("strict-cancel", "claimants give up", two, "STRICT", "CUT", "CANCEL").short(),
+	safety("strict-restart", "the server restarts, with a grace", two, "STRICT", "CUT", "RESTART", "GRACE=L").short(),
+	safety("strict-pause", "clients are suspended and resume", two, "STRICT", "CUT", "PAUSE").short(),
+	safety("strict-freeze", "the server is stopped and resumes", two, "STRICT", "CUT", "FREEZE").short(),
+	safety("strict-drift", "clients' clocks run slow", longer, "STRICT", "CUT", "DRIFT"),
+	safety("strict-wait", "a place first, then its slot", two, "STRICT", "CUT", "WAIT"),
+	safety("strict-ghosts", "the same with the original server's answers", two, "STRICT", "CUT", "WAIT", "GHOSTS").short(),
+	safety("immediate", "connections break, slots are free at once", longer, "CUT").short(),
+	safety("immediate-long", "the same with longer times", long, "CUT"),
+	safety("immediate-slow", "answers are late, nothing else breaks", longer).short(),
+	safety("immediate-crash", "clients die", longer, "CUT", "CRASH").short(),
+	safety("immediate-cancel", "claimants give up", longer, "CUT", "CANCEL"),
+	safety("immediate-restart", "the server restarts, without a grace", longer, "CUT", "RESTART", "GRACE=0"),
+	safety("immediate-pause", "clients are suspended and resume", longer, "CUT", "PAUSE"),
+
+	liveness("line", "whoever waits is served", "C=3", "N=1"),
+	liveness("line-two", "the same with a limit of two", "C=3", "N=2"),
+	liveness("line-crash", "holders go", "C=3", "N=1", "CRASH"),
+	liveness("line-cut", "connections of those who wait break", "C=3", "N=1", "CUT"),
+	liveness("line-restart", "the server restarts", "C=3", "N=1", "RESTART"),
+}

@@ -1,0 +1,162 @@
+package model_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// The least numbers that a whole run must reach, so that nobody empties the
+// model unseen. docs/evidence.md has what was last measured.
+const (
+	leastConfigs = 23
+	leastMutants = 29
+	leastStates  = 1_000_000
+)
+
+// atOnce bounds the runs of the checker at a time, for their memory.
+const atOnce = 2
+
+// checker skips where there is no checker, and where only a long test has the
+// time for it.
+func checker(t *testing.T) {
+	if missing := installed(); missing != "" {
+		t.Skip(missing)
+	}
+	if testing.Short() {
+		t.Skip("explores a model, for half a minute")
+	}
+}
+
+// TestModelKeepsItsPromises explores each configuration completely. With
+// BERTH_MODEL=1 it takes the large ones too.
+func TestModelKeepsItsPromises(t *testing.T) {
+	checker(t)
+	var explored table
+	t.Run("configurations", func(t *testing.T) {
+		turns := make(chan struct{}, atOnce)
+		for _, c := range configs {
+			if !c.quick && !whole() {
+				continue
+			}
+			t.Run(c.name, func(t *testing.T) {
+				t.Parallel()
+				turns <- struct{}{}
+				defer func() { <-turns }()
+				r, err := explore(t.Context(), t.TempDir(), c)
+				require.NoError(t, err)
+				require.Zerof(t, r.errors, "%s; to see it:\n%s", r.says, reproduce(c))
+				require.Truef(t, r.complete, "not explored completely: %d states, depth %d", r.states, r.depth)
+				require.ElementsMatch(t, c.unreached, r.unreached, "code of the model that no run of it gets to")
+				explored.add(c, r)
+			})
+		}
+	})
+	t.Log(explored.text())
+	if whole() && !t.Failed() && !filtered() {
+		require.GreaterOrEqual(t, len(explored.rows), leastConfigs)
+		require.GreaterOrEqual(t, explored.states, leastStates)
+	}
+}
+
+// TestEachMutantOfTheModelIsCaught breaks the model's rules one after the other.
+func TestEachMutantOfTheModelIsCaught(t *testing.T) {
+	checker(t)
+	turns := make(chan struct{}, atOnce)
+	for _, flag := range flags() {
+		m := mutants[slices.IndexFunc(mutants, func(m mutant) bool { return m.flag == flag })]
+		t.Run(m.flag, func(t *testing.T) {
+			t.Parallel()
+			turns <- struct{}{}
+			defer func() { <-turns }()
+			c := named(t, m.config)
+			if !c.quick && !whole() {
+				t.Skip("its configuration is not part of the short form: make model")
+			}
+			r, err := explore(t.Context(), t.TempDir(), c, "BROKEN", "MUTANT_"+m.flag)
+			require.NoError(t, err)
+			require.NotZerof(t, r.errors, "the rule %q is broken in the model, and nothing is wrong in %d states", m.rule, r.states)
+			require.NotContains(t, r.says, "violated 0 (", "the model came to a step that cannot be, which is no promise")
+			t.Logf("%s, after %d states: %s", m.config, r.states, r.says)
+		})
+	}
+}
+
+// filtered reports whether somebody asked for some of the configurations only.
+func filtered() bool { return strings.Contains(flag.Lookup("test.run").Value.String(), "/") }
+
+// flags returns the names of the mutants, each once.
+func flags() (all []string) {
+	for _, m := range mutants {
+		if !slices.Contains(all, m.flag) {
+			all = append(all, m.flag)
+		}
+	}
+	return all
+}
+
+func named(t *testing.T, name string) config {
+	i := slices.IndexFunc(configs, func(c config) bool { return c.name == name })
+	require.GreaterOrEqual(t, i, 0, "there is no configuration %s", name)
+	return configs[i]
+}
+
+// TestEachRuleThatTheModelBreaksIsBrokenInTheCode holds the table of pairs: each
+// names a rule of the mutation gate and a mutant of the model, and no mutant of
+// the model is left out.
+func TestEachRuleThatTheModelBreaksIsBrokenInTheCode(t *testing.T) {
+	gate, err := os.ReadFile("../stacktest/mutation/rules_test.go")
+	require.NoError(t, err)
+	inModel := map[string][]string{}
+	for _, file := range []string{"lease.pml", "line.pml"} {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for _, m := range regexp.MustCompile(`\bMUTANT_(\w+)\b`).FindAllStringSubmatch(string(text), -1) {
+			if !slices.Contains(inModel[m[1]], file) {
+				inModel[m[1]] = append(inModel[m[1]], file)
+			}
+		}
+	}
+	seen := map[string]bool{}
+	for _, m := range mutants {
+		require.Containsf(t, string(gate), fmt.Sprintf("rule: %q,", m.rule), "the gate has no such rule for %s", m.flag)
+		require.Containsf(t, inModel[m.flag], named(t, m.config).file, "the model of %s has no MUTANT_%s", m.config, m.flag)
+		require.Falsef(t, seen[m.rule], "two mutants are paired with %q", m.rule)
+		seen[m.rule] = true
+	}
+	require.Len(t, flags(), len(inModel), "mutants of the model that are in no pair")
+	require.GreaterOrEqual(t, len(mutants), leastMutants)
+}
+
+// A table is what was explored, to be printed.
+type table struct {
+	mu     sync.Mutex
+	rows   []string
+	states int
+}
+
+func (t *table) add(c config, r result) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.states += r.states
+	t.rows = append(t.rows, fmt.Sprintf("| %s | %s | %d | %d | %.1f s |", c.name, c.what, r.states, r.depth, r.took.Seconds()))
+}
+
+func (t *table) text() string {
+	order := func(a string) int {
+		return slices.IndexFunc(configs, func(c config) bool { return strings.HasPrefix(a, "| "+c.name+" |") })
+	}
+	slices.SortFunc(t.rows, func(a, b string) int { return order(a) - order(b) })
+	return fmt.Sprintf("\n| configuration | what can happen | states | depth | took |\n|---|---|---|---|---|\n%s\n%d configurations, %d states, each explored completely; every step of the model was taken",
+		strings.Join(t.rows, "\n"), len(t.rows), t.states)
+}
