@@ -15,6 +15,10 @@ race: ## the same with the race detector
 gate: ## break each rule of the code: does its test notice?
 	.ci/run gate
 
+.PHONY: model
+model: ## explore the model of the protocol completely, in ten minutes; needs spin and gcc
+	BERTH_MODEL=1 go test -count=1 -v -timeout 60m ./internal/model
+
 .PHONY: lint
 lint: ## gofmt, vet for each system, staticcheck
 	.ci/run format vet staticcheck

@@ -392,7 +392,7 @@ inline granted(c) {
 #if defined(MUTANT_NO_CONFIRM)
   :: !UNWANTED(c) -> hold(c)
 #elif defined(WAIT)
-  :: !UNWANTED(c) && !old[c] -> hold(c)
+  :: !UNWANTED(c) && !old[c] -> stage[c] = Holding; renewed(c)
   :: !UNWANTED(c) && old[c] -> stage[c] = Confirming; ask(c, Renew)
 #else
   :: !UNWANTED(c) -> stage[c] = Confirming; ask(c, Renew)
@@ -433,7 +433,7 @@ inline read(c) {
 #endif
 #ifdef MUTANT_IGNORES_REFUSAL
   :: answer[c] == No && stage[c] == Holding -> renewed(c)
-#elif defined(RESTART) || !defined(STRICT) || defined(BROKEN)
+#elif defined(STRICT) && defined(RESTART) || defined(BROKEN)
   :: answer[c] == No && stage[c] == Holding -> lose(c, Refused)
 #endif
   :: stage[c] == Idle  /* an answer that nobody needs any more */

@@ -84,7 +84,7 @@ active [C] proctype server() {
        serve()
 #endif
      }
-#ifndef MUTANT_NO_EXPIRY
+#if (defined(CRASH) || defined(CUT)) && !defined(MUTANT_NO_EXPIRY)
   /* the lease of a slot that nobody renews or gives back */
   :: atomic { held[c] && !release[c] && stage[c] != Holding && stage[c] != InLine -> held[c] = false; serve() }
 #endif

@@ -27,19 +27,20 @@ const (
 // atOnce bounds the runs of the checker at a time, for their memory.
 const atOnce = 2
 
-// checker skips where there is no checker, and where only a long test has the
-// time for it.
+// checker skips what only make model and make ci do, and where there is no
+// checker. Who asks for all of it by make model is told that by a failure.
 func checker(t *testing.T) {
-	if missing := installed(); missing != "" {
-		t.Skip(missing)
+	if form() == "" {
+		t.Skip("explores a model, for minutes: make model does it, and make ci in part")
 	}
-	if testing.Short() {
-		t.Skip("explores a model, for half a minute")
+	missing := installed()
+	require.Truef(t, missing == "" || !whole(), "%s", missing)
+	if missing != "" {
+		t.Skip(missing)
 	}
 }
 
-// TestModelKeepsItsPromises explores each configuration completely. With
-// BERTH_MODEL=1 it takes the large ones too.
+// TestModelKeepsItsPromises explores each configuration completely.
 func TestModelKeepsItsPromises(t *testing.T) {
 	checker(t)
 	var explored table
