@@ -83,7 +83,7 @@ bool stopped;
 byte grace;
 #endif
 #if !defined(STRICT)
-byte gone[C];          /* ticks that a context has outlived its slot */
+byte gone[C];          /* ticks that a context has outlived its slot while its client ran */
 #endif
 
 #ifdef PAUSE
@@ -240,20 +240,14 @@ inline takeWait(c) {
 }
 #endif
 
-#ifdef STRICT
-#define RENEWABLE(c) held[c]
-#else
-#define RENEWABLE(c) (held[c] && !closed[c])
-#endif
-
 inline takeRenewal(c) {
   request[c] = 0;
   if
-  :: RENEWABLE(c) -> lease[c] = L; reply(c, Yes)
+  :: held[c] -> lease[c] = L; reply(c, Yes)
 #ifdef MUTANT_RENEWS_EXPIRED
-  :: !RENEWABLE(c) -> reply(c, Yes)
+  :: !held[c] -> reply(c, Yes)
 #else
-  :: !RENEWABLE(c) -> reply(c, No)
+  :: !held[c] -> reply(c, No)
 #endif
   fi
 }
@@ -437,7 +431,7 @@ inline read(c) {
   :: answer[c] == No && stage[c] == Holding -> lose(c, Refused)
 #endif
   :: stage[c] == Idle  /* an answer that nobody needs any more */
-  :: else -> assert(false)  /* cannot be; the tests do not take it for a broken promise */
+  :: else -> assert(false)  /* cannot be; tests do not take it for a broken promise */
   fi;
   answer[c] = 0
 }
@@ -540,9 +534,8 @@ inline crash(c) {
 #ifdef CANCEL
 inline cancel(c) {
   if
-#if defined(STRICT) && !defined(MUTANT_LEAVES_BY_CLOSING)
   :: stage[c] == InLine || stage[c] == Asked -> cancelled[c] = true  /* to give back what comes */
-#else
+#if !defined(STRICT) || defined(MUTANT_LEAVES_BY_CLOSING)
   :: stage[c] == InLine || stage[c] == Asked ->
      rest(c);
      left[c] = true;
@@ -634,7 +627,7 @@ inline pass(c) {
 #endif
 #ifndef STRICT
   if
-  :: stage[c] == Holding && !held[c] && gone[c] <= B + R -> gone[c]++
+  :: stage[c] == Holding && !held[c] && RUNS(c) && gone[c] <= B + R -> gone[c]++
   :: else
   fi;
 #endif
