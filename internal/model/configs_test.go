@@ -11,7 +11,7 @@ type config struct {
 	args []string // definitions, without the -D
 	// quick configurations are part of the short form.
 	quick bool
-	// unreached is code that this configuration need not reach, as the checker
+	// unreached is code that this configuration cannot reach, as the checker
 	// prints it.
 	unreached []string
 }
@@ -52,13 +52,17 @@ var (
 	// long has a renewal that takes two ticks.
 	long = timing{clients: 2, slots: 1, lease: 7, margin: 1, beat: 2, answer: 2}
 	// three clients contend for two slots.
-	three = timing{clients: 3, slots: 2, lease: 3, margin: 1, beat: 1, answer: 1}
+	three = timing{clients: 3, slots: 2, lease: 4, margin: 1, beat: 1, answer: 1}
 )
+
+// closingInLine clears the place of a closed connection. Where connections do
+// not break, the client closes them only for a late renewal, so none has a place.
+const closingInLine = "proctype peer: line??eval(_pid)"
 
 var configs = []config{
 	safety("strict", "connections break, slots are renewed over others", two, "STRICT", "CUT").short(),
 	safety("strict-long", "the same with longer times", long, "STRICT", "CUT"),
-	safety("strict-three", "a limit of two, messages are delayed", three, "STRICT"),
+	safety("strict-three", "a limit of two, messages are delayed", three, "STRICT").without(closingInLine),
 	safety("strict-crash", "clients die", two, "STRICT", "CUT", "CRASH").short(),
 	safety("strict-cancel", "claimants give up", two, "STRICT", "CUT", "CANCEL").short(),
 	safety("strict-restart", "the server restarts, with a grace", two, "STRICT", "CUT", "RESTART", "GRACE=L").short(),
@@ -69,7 +73,7 @@ var configs = []config{
 	safety("strict-ghosts", "the same with the original server's answers", two, "STRICT", "CUT", "WAIT", "GHOSTS").short(),
 	safety("immediate", "connections break, slots are free at once", longer, "CUT").short(),
 	safety("immediate-long", "the same with longer times", long, "CUT"),
-	safety("immediate-slow", "answers are late, nothing else breaks", longer).short(),
+	safety("immediate-slow", "answers are late, nothing else breaks", longer).short().without(closingInLine),
 	safety("immediate-crash", "clients die", longer, "CUT", "CRASH").short(),
 	safety("immediate-cancel", "claimants give up", longer, "CUT", "CANCEL"),
 	safety("immediate-restart", "the server restarts, without a grace", longer, "CUT", "RESTART", "GRACE=0"),

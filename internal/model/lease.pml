@@ -1,6 +1,6 @@
 /*
  * Claims of one key on a lock server: who holds a slot, and whose context says
- * so. doc.go says what is modelled and what is not.
+ * so. docs/evidence.md says what is modelled and assumed.
  *
  * Each of C clients makes one claim at a time. A step of a client, of the
  * server's work for it, or of the network between them is one atomic step of

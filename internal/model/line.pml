@@ -1,6 +1,6 @@
 /*
  * Whoever claims is granted or told. Time is left out: a lease of a slot whose
- * holder is gone runs out at some time. doc.go says what is assumed.
+ * holder is gone runs out at some time. docs/evidence.md says what is assumed.
  *
  * What is defined says which configuration this is:
  *   C, N     clients, and the limit

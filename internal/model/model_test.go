@@ -150,14 +150,14 @@ func (t *table) add(c config, r result) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.states += r.states
-	t.rows = append(t.rows, fmt.Sprintf("| %s | %s | %d | %d | %.1f s |", c.name, c.what, r.states, r.depth, r.took.Seconds()))
+	t.rows = append(t.rows, fmt.Sprintf("| `%s` | %s | %d | %d | %.1f s |", c.name, c.what, r.states, r.depth, r.took.Seconds()))
 }
 
 func (t *table) text() string {
 	order := func(a string) int {
-		return slices.IndexFunc(configs, func(c config) bool { return strings.HasPrefix(a, "| "+c.name+" |") })
+		return slices.IndexFunc(configs, func(c config) bool { return strings.HasPrefix(a, "| `"+c.name+"` |") })
 	}
 	slices.SortFunc(t.rows, func(a, b string) int { return order(a) - order(b) })
-	return fmt.Sprintf("\n| configuration | what can happen | states | depth | took |\n|---|---|---|---|---|\n%s\n%d configurations, %d states, each explored completely; every step of the model was taken",
+	return fmt.Sprintf("\n| configuration | what can happen | states | depth | processor time |\n|---|---|---|---|---|\n%s\n%d configurations, %d states, each explored completely; every step of the model was taken",
 		strings.Join(t.rows, "\n"), len(t.rows), t.states)
 }

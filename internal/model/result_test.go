@@ -13,10 +13,10 @@ type result struct {
 	states    int
 	depth     int
 	errors    int
-	complete  bool     // everything that can be reached was
-	says      string   // which property an error broke
-	unreached []string // code that no run of the model gets to
-	took      time.Duration
+	complete  bool          // everything that can be reached was
+	says      string        // which property an error broke
+	unreached []string      // code that no run of the model gets to
+	took      time.Duration // of a processor, with the translation of the model
 }
 
 var (

@@ -37,17 +37,22 @@ func explore(ctx context.Context, dir string, c config, flags ...string) (result
 		compile = append(compile, "-DSAFETY")
 	}
 	var out []byte
-	started := time.Now()
-	for _, command := range [][]string{append(append([]string{"spin"}, spin...), pml), append([]string{"gcc"}, compile...), append([]string{"./pan"}, run...)} {
+	var took time.Duration
+	for _, command := range [][]string{
+		append(append([]string{"spin"}, spin...), pml),
+		append([]string{"gcc"}, compile...),
+		append([]string{"./pan"}, run...),
+	} {
 		cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 		cmd.Dir = dir
 		out, err = cmd.CombinedOutput()
 		if err != nil {
 			return result{}, fmt.Errorf("%v: %w\n%s", command, err, out)
 		}
+		took += cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	}
 	r, err := parse(string(out))
-	r.took = time.Since(started)
+	r.took = took
 	return r, err
 }
 
