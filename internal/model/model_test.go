@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -73,23 +74,31 @@ func TestModelKeepsItsPromises(t *testing.T) {
 // TestEachMutantOfTheModelIsCaught breaks the model's rules one after the other.
 func TestEachMutantOfTheModelIsCaught(t *testing.T) {
 	checker(t)
-	turns := make(chan struct{}, atOnce)
-	for _, flag := range flags() {
-		m := mutants[slices.IndexFunc(mutants, func(m mutant) bool { return m.flag == flag })]
-		t.Run(m.flag, func(t *testing.T) {
-			t.Parallel()
-			turns <- struct{}{}
-			defer func() { <-turns }()
-			c := named(t, m.config)
-			if !c.quick && !whole() {
-				t.Skip("its configuration is not part of the short form: make model")
-			}
-			r, err := explore(t.Context(), t.TempDir(), c, "BROKEN", "MUTANT_"+m.flag)
-			require.NoError(t, err)
-			require.NotZerof(t, r.errors, "the rule %q is broken in the model, and nothing is wrong in %d states", m.rule, r.states)
-			require.NotContains(t, r.says, "violated 0 (", "the model came to a step that cannot be, which is no promise")
-			t.Logf("%s, after %d states: %s", m.config, r.states, r.says)
-		})
+	var caught atomic.Int64
+	t.Run("mutants", func(t *testing.T) {
+		turns := make(chan struct{}, atOnce)
+		for _, flag := range flags() {
+			m := mutants[slices.IndexFunc(mutants, func(m mutant) bool { return m.flag == flag })]
+			t.Run(m.flag, func(t *testing.T) {
+				t.Parallel()
+				turns <- struct{}{}
+				defer func() { <-turns }()
+				c := named(t, m.config)
+				if !c.quick && !whole() {
+					t.Skip("its configuration is not part of the short form: make model")
+				}
+				r, err := explore(t.Context(), t.TempDir(), c, "BROKEN", "MUTANT_"+m.flag)
+				require.NoError(t, err)
+				require.NotZerof(t, r.errors, "the rule %q is broken in the model, and nothing is wrong in %d states", m.rule, r.states)
+				require.NotContains(t, r.says, "violated 0 (", "the model came to a step that cannot be, which is no promise")
+				t.Logf("%s, after %d states: %s", m.config, r.states, r.says)
+				caught.Add(1)
+			})
+		}
+	})
+	t.Logf("%d of %d mutants of the model were caught", caught.Load(), len(flags()))
+	if whole() && !t.Failed() && !filtered() {
+		require.EqualValues(t, len(flags()), caught.Load())
 	}
 }
 
