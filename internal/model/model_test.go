@@ -167,6 +167,6 @@ func (t *table) text() string {
 		return slices.IndexFunc(configs, func(c config) bool { return strings.HasPrefix(a, "| `"+c.name+"` |") })
 	}
 	slices.SortFunc(t.rows, func(a, b string) int { return order(a) - order(b) })
-	return fmt.Sprintf("\n| configuration | what can happen | states | depth | processor time |\n|---|---|---|---|---|\n%s\n%d configurations, %d states, each explored completely; every step of the model was taken",
+	return fmt.Sprintf("\n| configuration | what can happen | states | depth | processor time |\n|---|---|---|---|---|\n%s\n%d configurations, %d states, each explored completely",
 		strings.Join(t.rows, "\n"), len(t.rows), t.states)
 }
