@@ -102,6 +102,10 @@ func (h *holder) Close() error {
 	return nil
 }
 
+// Format names the semaphore or lock, whatever the verb: what it has is used by others
+// meanwhile.
+func (h *holder) Format(w fmt.State, _ rune) { fmt.Fprintf(w, "dflockd semaphore or lock %q", h.key) }
+
 // Key returns the name of the semaphore or lock.
 func (h *holder) Key() string { return h.key }
 

@@ -62,6 +62,11 @@ func (c *config) endpoints() []*endpoint {
 	return es
 }
 
+// Format names the source, whatever the verb: what it has is used by others meanwhile.
+func (s *Source) Format(w fmt.State, _ rune) {
+	fmt.Fprintf(w, "dflockd source of %s", strings.Join(s.cfg.servers, ", "))
+}
+
 // Enqueue takes a place in the line of key, or a slot if one is free. It takes
 // one round trip, or two for a key that turns out to be contended, and a dial
 // where no connection has room. While a server is down it returns

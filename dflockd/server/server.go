@@ -207,6 +207,10 @@ func (s *Server) Addr() net.Addr {
 	return memAddr{}
 }
 
+// Format names the server, whatever the verb. What it has is used by others
+// meanwhile, and some of it is secret.
+func (s *Server) Format(w fmt.State, _ rune) { fmt.Fprintf(w, "dflockd server at %v", s.Addr()) }
+
 // MetricsAddr returns the address of the metrics page, or nil.
 func (s *Server) MetricsAddr() net.Addr {
 	if s.metrics == nil {
