@@ -54,7 +54,8 @@ func TestGuessesDoNotKeepThoseOutWhoHaveTheSecret(t *testing.T) {
 				require.Greater(t, before, int64(tc.keys))
 				n.Reset(faultnet.Everybody)
 				time.Sleep(10 * time.Second)
-				require.GreaterOrEqual(t, speed(), before*9/10, "jobs in 5 s")
+				// Jobs of a second each: a key ends five or six of them in the time.
+				require.GreaterOrEqual(t, speed(), before*3/4, "jobs in 5 s")
 			})
 		})
 	}
