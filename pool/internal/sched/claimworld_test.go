@@ -41,6 +41,9 @@ type engineClaim struct {
 	state  string // asked, waits, leaves, granted, released, over
 	single bool
 	served int
+	// checked says that a worker has looked whether the slot is held, lost that the
+	// core was told that it is not.
+	checked, lost bool
 }
 
 func runClaimWorld(t *testing.T, seed uint64, steps int) {
@@ -141,6 +144,7 @@ func (w *claimWorld) effects() {
 		case sched.Finish:
 			require.Equal(w.t, queued, e.Job.state)
 			e.Job.state = ended
+			defer func() { w.core.Ended(w.now); w.effects() }()
 		case sched.Join:
 			w.begin(e.Claim, "waits")
 		case sched.Leave:
@@ -187,6 +191,7 @@ func (w *claimWorld) grant(c *engineClaim) {
 func (w *claimWorld) lose() {
 	for _, c := range w.claims {
 		if c.state == "granted" {
+			c.lost = true
 			w.core.Lost(w.now, c.claim)
 			w.effects()
 			return
@@ -256,12 +261,26 @@ func (w *claimWorld) next(id sched.WorkerID, worker *claimWorker, r sched.Report
 		}
 		c.served++
 		require.False(w.t, c.single && c.served > 1, "a slot for one job serves another")
+		require.False(w.t, c.served > 1 && !c.checked, "a slot that nobody has checked serves another job")
+		require.False(w.t, c.lost, "a slot that is lost serves a job")
+		require.Equal(w.t, c.served > 1, o.Reused)
 		into[0].state = started
 		worker.runs, worker.under = into[0], c
 	case sched.Ask:
 		worker.asks, worker.queue = w.begin(o.Claim, "asked"), o.Queue
 	case sched.Look:
 		worker.comes = true
+	case sched.Check:
+		worker.comes = true
+		c := o.Claim.Owner.(*engineClaim)
+		require.Equal(w.t, "granted", c.state)
+		require.False(w.t, c.checked, "a slot is checked once")
+		c.checked = true
+		if w.r.IntN(4) == 0 {
+			c.lost = true
+			w.core.Lost(w.now, c.claim)
+			w.effects()
+		}
 	case sched.End:
 		delete(w.workers, id)
 	}

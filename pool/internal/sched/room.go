@@ -139,7 +139,7 @@ func (c *Core[J]) Take(now time.Duration, r Request[J]) {
 	c.Remove(now, r)
 }
 
-// Ended tells that a job that was taken has ended.
+// Ended tells that a job has ended that was taken, or was to be finished.
 func (c *Core[J]) Ended(now time.Duration) {
 	c.advance(now)
 	c.handed--

@@ -124,8 +124,17 @@ func (w *world) enters(j *job) {
 // after does what an event wants to have done.
 func (w *world) after() {
 	w.handIn()
-	for _, e := range w.core.Effects() {
-		w.do(e)
+	finished := 0
+	for _, e := range slices.Clone(w.core.Effects()) {
+		if w.do(e); e.Kind == sched.Finish {
+			finished++
+		}
+	}
+	for range finished { // that they end is told when it is done
+		w.core.Ended(w.now)
+		for _, e := range slices.Clone(w.core.Effects()) {
+			w.do(e)
+		}
 	}
 	if !w.quiet {
 		w.check()
