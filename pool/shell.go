@@ -113,6 +113,9 @@ func (p *Pool) now() time.Duration { return time.Since(p.began) }
 // lock begins an event.
 func (p *Pool) lock() {
 	p.mu.Lock()
+	if p.src != nil {
+		return // each job may need a claim, so none is injected
+	}
 	jobs := p.injected.take(p.spare)
 	p.spare = jobs
 	if len(jobs) == 0 {
@@ -174,6 +177,9 @@ func (p *Pool) endEvent(rest []effect) (wake *worker, _ []effect) {
 			close(p.idle)
 			p.idle = make(chan struct{})
 		default:
+			if e.Kind == sched.Join {
+				p.newHold(e.Claim) // before anybody can be told to leave it
+			}
 			rest = append(rest, e)
 		}
 	}
@@ -209,7 +215,7 @@ func (p *Pool) carryOut(effects []effect) {
 		case sched.Finish:
 			p.endUnstarted(e)
 		case sched.Join:
-			p.join(e.Claim)
+			holdOf(e.Claim).joinLine()
 		case sched.Leave:
 			holdOf(e.Claim).leave()
 		case sched.Release:

@@ -56,7 +56,7 @@ func (p *Pool) TrySubmit(job Job, opts ...JobOption) (*Task, error) {
 // A job that calls Go of its own pool should use GoContext with its own context,
 // which never blocks.
 func (p *Pool) Go(job Job, opts ...JobOption) error {
-	if len(opts) == 0 && p.bare && job != nil && p.injected.put(item{job: job}) {
+	if len(opts) == 0 && p.bare && p.src == nil && job != nil && p.injected.put(item{job: job}) {
 		return nil
 	}
 	return p.goWith(p.base, job, gather(opts))
@@ -130,16 +130,17 @@ func (p *Pool) refuse(t *Task, err error) {
 
 // enqueue puts a job into its lane.
 func (p *Pool) enqueue(ctx context.Context, r request, full sched.WhenFull) error {
-	if r.Key == "" && r.Priority == 0 && !p.mayFollow(r.Job.task) && p.injected.put(r.Job) {
+	if p.src == nil && r.Key == "" && r.Priority == 0 && !p.mayFollow(r.Job.task) && p.injected.put(r.Job) {
 		return nil
 	}
 	if full == sched.Wait && ctx != background && isInside(ctx, p) {
 		full = sched.Overfill
 	}
-	if err := p.lockFor(&r, false); err != nil {
+	at, err := p.lockFor(&r)
+	if err != nil {
 		return err
 	}
-	verdict, s := p.core.Submit(p.now(), r, full)
+	verdict, s := p.core.Submit(at, r, full)
 	switch verdict {
 	case sched.Accepted:
 		p.follow(r.Job.task)
@@ -158,25 +159,31 @@ func (p *Pool) enqueue(ctx context.Context, r request, full sched.WhenFull) erro
 	return ErrClosed
 }
 
-// lockFor locks mu and finds out what slots a job needs, unless its lane knows and
-// need not be told again. The functions that tell are the user's and are called
-// without mu. It returns an error, and mu free, if they fail.
-func (p *Pool) lockFor(r *request, always bool) (err error) {
+// lockFor locks mu and finds out what slots a job needs, unless its lane knows. The
+// functions that tell are the user's and are called without mu. It returns the
+// time, if the core has to know it, or an error, and mu free.
+func (p *Pool) lockFor(r *request) (at time.Duration, err error) {
 	p.lock()
-	if p.src == nil || !always && p.core.Has(r.Key) {
-		return nil
+	known, timeless := p.core.Knows(r.Key)
+	if p.src != nil && !known {
+		p.unlock()
+		if err := p.findSlot(r); err != nil {
+			return 0, err
+		}
+		p.lock()
 	}
-	p.unlock()
-	if r.Slot, err = p.slotKeyOf(r.Key); err != nil {
-		return err
+	if !timeless {
+		at = p.now()
 	}
-	r.Limit = p.limitOf(r.Slot)
-	if t := r.Job.task; t != nil && always {
-		m := t.extra()
-		m.slotKey, m.limit = r.Slot, r.Limit
+	return at, nil
+}
+
+// findSlot finds out what slots a job needs.
+func (p *Pool) findSlot(r *request) (err error) {
+	if r.Slot, err = p.slotKeyOf(r.Key); err == nil {
+		r.Limit = p.limitOf(r.Slot)
 	}
-	p.lock()
-	return nil
+	return err
 }
 
 // awaitRoom waits until the job is in.
@@ -199,9 +206,14 @@ func (p *Pool) awaitRoom(ctx context.Context, s *sched.Submitter[item], ready ch
 
 // enqueueLater accepts a task whose time has not come.
 func (p *Pool) enqueueLater(at time.Duration, r request) error {
-	if err := p.lockFor(&r, true); err != nil {
-		return err
+	if p.src != nil {
+		if err := p.findSlot(&r); err != nil {
+			return err
+		}
+		m := r.Job.task.more()
+		m.slotKey, m.limit = r.Slot, r.Limit
 	}
+	p.lock()
 	defer p.unlock()
 	if p.core.Later(p.now(), at, r) != sched.Accepted {
 		return ErrClosed

@@ -118,14 +118,22 @@ func (w *worker) serve() (ended bool) {
 
 // next asks the core what to do.
 func (w *worker) next() {
-	if w.report.Jobs == len(w.batch) && len(w.batch) < mostInBatch && w.p.src == nil {
+	if w.report.Jobs == len(w.batch) && len(w.batch) < mostInBatch {
 		w.batch = make([]item, 2*len(w.batch))
 	}
+	lost := w.hold != nil && w.hold.over()
 	p := w.p
 	p.lock()
 	now := p.now()
+	if lost {
+		p.core.Lost(now, w.hold.claim) // nobody may have told it yet
+	}
 	if w.report.Jobs > 0 {
 		w.report.Took = now - w.began
+	}
+	if w.unstarted() > 0 { // as the slot is lost
+		left, ended := w.giveUpBatch()
+		p.core.Recalled(w.id, left, ended)
 	}
 	o := p.core.Next(w.id, now, w.report, w.batch)
 	for o.Do == sched.Again {
@@ -141,7 +149,10 @@ func (w *worker) next() {
 		w.hold = nil
 		p.workers[w.id] = nil
 		p.retired.add(&w.counts)
-	case sched.Ask, sched.Rest:
+	case sched.Ask:
+		w.hold = nil
+		p.newHold(o.Claim)
+	case sched.Rest:
 		w.hold = nil
 	}
 	w.unlock()
@@ -178,6 +189,14 @@ func (w *worker) pop() (it item, ok bool) {
 	}
 }
 
+// popHeld is pop after the first job.
+func (w *worker) popHeld() (it item, ok bool) {
+	if w.hold != nil && w.hold.over() {
+		return item{}, false
+	}
+	return w.pop()
+}
+
 // giveUpBatch takes back what the worker has not started; the caller holds mu. Of
 // those jobs some may have been ended by others.
 func (w *worker) giveUpBatch() (left []item, ended int) {
@@ -197,8 +216,9 @@ func (w *worker) unstarted() int64 {
 	return int64(end - next)
 }
 
+// runBatch runs what the worker was handed, unless its slot is lost meanwhile.
 func (w *worker) runBatch() {
-	for it, ok := w.pop(); ok; it, ok = w.pop() {
+	for it, ok := w.pop(); ok; it, ok = w.popHeld() {
 		w.report.Jobs++
 		if it.task == nil {
 			w.runBare(it.job)

@@ -274,7 +274,7 @@ func (c *Core[J]) retireLevel(lv *level[J]) {
 }
 
 // largestSpare is the longest buffer that a spare level has.
-const largestSpare = 64
+const largestSpare = 256
 
 // retireLane forgets a lane that has nothing left.
 func (c *Core[J]) retireLane(l *lane[J]) {
@@ -294,16 +294,25 @@ func (c *Core[J]) retireLane(l *lane[J]) {
 
 // lane returns the lane of a request, making it if there is none.
 func (c *Core[J]) lane(r Request[J]) *lane[J] {
-	if l := c.lastLane; l != nil && l.key == r.Key {
-		return l
-	}
-	l := c.lanes[r.Key]
+	l := c.find(r.Key)
 	if l == nil {
 		l = c.spareLanes.get()
 		l.key, l.quota = r.Key, c.quota(r)
 		l.quota.lanes++
 		c.lanes[r.Key] = l
+		c.lastLane = l
 	}
-	c.lastLane = l
+	return l
+}
+
+// find returns the lane of a key, or nil.
+func (c *Core[J]) find(key string) *lane[J] {
+	if l := c.lastLane; l != nil && l.key == key {
+		return l
+	}
+	l := c.lanes[key]
+	if l != nil {
+		c.lastLane = l
+	}
 	return l
 }

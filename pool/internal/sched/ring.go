@@ -22,6 +22,16 @@ func (r *ring[E]) push(v E) {
 	r.n++
 }
 
+// pushFront pushes an element before the first one.
+func (r *ring[E]) pushFront(v E) {
+	if r.n == len(r.buf) {
+		r.grow(1)
+	}
+	r.head = (r.head - 1) & (len(r.buf) - 1)
+	r.buf[r.head] = v
+	r.n++
+}
+
 // pushAll pushes the elements of vs in their order.
 func (r *ring[E]) pushAll(vs []E) {
 	if r.n+len(vs) > len(r.buf) {

@@ -158,7 +158,7 @@ func (c *Core[J]) accept(lv *level[J], jobs ...J) {
 func (c *Core[J]) queue(lv *level[J], jobs ...J) {
 	c.push(lv, jobs...)
 	if c.overtakes(lv) {
-		c.recallAll()
+		c.recall(lv.lane.quota)
 	}
 }
 
