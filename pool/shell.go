@@ -113,16 +113,18 @@ func (p *Pool) now() time.Duration { return time.Since(p.began) }
 // lock begins an event.
 func (p *Pool) lock() {
 	p.mu.Lock()
-	if p.src != nil {
-		return // each job may need a claim, so none is injected
-	}
 	jobs := p.injected.take(p.spare)
 	p.spare = jobs
 	if len(jobs) == 0 {
 		return
 	}
-	p.core.SubmitAll(p.now(), jobs)
+	var at time.Duration
+	if p.core.Ages() {
+		at = p.now()
+	}
+	p.core.Inject(at, jobs)
 	p.handIn()
+	p.brought = true
 	clear(jobs)
 }
 
@@ -159,6 +161,10 @@ func (w *worker) unlock() {
 // rest. One worker is left to be woken after the lock is free, so that it does
 // not run into it. The caller holds mu.
 func (p *Pool) endEvent(rest []effect) (wake *worker, _ []effect) {
+	if p.brought {
+		p.brought = false
+		p.core.Call(p.now())
+	}
 	p.handIn()
 	p.injected.open(min(p.core.Room(), mostInjected))
 	for _, e := range p.core.Effects() {

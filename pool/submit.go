@@ -23,6 +23,13 @@ func (p *Pool) Submit(job Job, opts ...JobOption) *Task {
 //
 // With the context of a job of the same pool it does not wait for room.
 func (p *Pool) SubmitContext(ctx context.Context, job Job, opts ...JobOption) *Task {
+	if len(opts) == 0 && ctx == background && p.bare && p.src == nil && job != nil {
+		t := &Task{pool: p, job: job}
+		if !p.injected.put(item{task: t}) {
+			_ = p.start(ctx, t, sched.Wait)
+		}
+		return t
+	}
 	t := p.newTask(ctx, job, gather(opts))
 	if job == nil {
 		p.refuse(t, ErrNilJob)
@@ -56,7 +63,7 @@ func (p *Pool) TrySubmit(job Job, opts ...JobOption) (*Task, error) {
 // A job that calls Go of its own pool should use GoContext with its own context,
 // which never blocks.
 func (p *Pool) Go(job Job, opts ...JobOption) error {
-	if len(opts) == 0 && p.bare && p.src == nil && job != nil && p.injected.put(item{job: job}) {
+	if len(opts) == 0 && p.bare && job != nil && p.injected.put(item{job: job}) {
 		return nil
 	}
 	return p.goWith(p.base, job, gather(opts))
@@ -130,7 +137,7 @@ func (p *Pool) refuse(t *Task, err error) {
 
 // enqueue puts a job into its lane.
 func (p *Pool) enqueue(ctx context.Context, r request, full sched.WhenFull) error {
-	if p.src == nil && r.Key == "" && r.Priority == 0 && !p.mayFollow(r.Job.task) && p.injected.put(r.Job) {
+	if r.Key == "" && r.Priority == 0 && !p.mayFollow(r.Job.task) && p.injected.put(r.Job) {
 		return nil
 	}
 	if full == sched.Wait && ctx != background && isInside(ctx, p) {

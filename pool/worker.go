@@ -29,10 +29,13 @@ type worker struct {
 	batch []item
 	left  atomic.Uint64
 
-	hold    *hold    // the slot of the job that runs; changes with mu held
-	bare    *bareCtx // the context of the job of Go that runs, if that has no task
-	bareJob Job
-	spares  []bareCtx
+	hold *hold // the slot of the job that runs; changes with mu held
+
+	bare      *bareCtx // the context of the job of Go that runs, if that has no task
+	bareJob   Job
+	bareState bareState // of contexts that nobody has looked at
+	spares    []bareCtx // for the next jobs
+
 	// current is the task that ran last, and still does if its state says so.
 	current atomic.Pointer[Task]
 	inJob   bool // code that is not the pool's runs
@@ -52,6 +55,7 @@ func (p *Pool) startWorker(id sched.WorkerID) {
 		p.workers = append(p.workers, nil)
 	}
 	w := &worker{p: p, id: id, wake: make(chan struct{}, 1), batch: make([]item, 1)}
+	w.bareState.w = w
 	p.workers[id] = w
 	p.alive++
 	go w.loop()
@@ -140,6 +144,7 @@ func (w *worker) next() {
 		p.handIn()
 		o = p.core.Next(w.id, now, sched.Report{}, w.batch)
 	}
+	p.brought = false // as Next calls
 	w.order, w.report, w.began = o, sched.Report{}, now
 	switch o.Do {
 	case sched.Run, sched.Check:
@@ -153,7 +158,7 @@ func (w *worker) next() {
 		w.hold = nil
 		p.newHold(o.Claim)
 	case sched.Rest:
-		w.hold = nil
+		w.hold, w.bareJob = nil, nil
 	}
 	w.unlock()
 }
@@ -249,8 +254,8 @@ func (w *worker) runBare(job Job) {
 
 func (w *worker) bareEnded(err error) {
 	ctx := w.bare
-	if err == nil && ctx.task.CompareAndSwap(nil, endedTask) {
-		w.bare, w.bareJob = nil, nil
+	if err == nil && ctx.end(w) {
+		w.bare = nil
 		if w.hold != nil {
 			w.hold.note(nil)
 		}

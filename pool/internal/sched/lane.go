@@ -85,10 +85,12 @@ func (s *spares[E]) put(e *E) {
 func (c *Core[J]) push(lv *level[J], jobs ...J) {
 	lv.queue.pushAll(jobs)
 	for _, job := range jobs {
-		if c.cfg.Aging > 0 {
+		move(job, inLane)
+	}
+	if c.cfg.Aging > 0 {
+		for range jobs {
 			lv.since.push(c.now)
 		}
-		move(job, inLane)
 	}
 	c.count(lv, len(jobs))
 }
@@ -154,10 +156,15 @@ func (c *Core[J]) due(lv *level[J]) float64 {
 func (c *Core[J]) take(lv *level[J], into []J) (k int, first int64, since time.Duration) {
 	c.skipDead(lv)
 	first, since, left := lv.front()
-	for ; k < len(into) && left > 0; left-- {
-		if job, alive := c.pop(lv); alive {
-			into[k] = job
-			k++
+	if len(lv.back) == 0 && lv.dead == 0 && lv.since.n == 0 {
+		k = lv.queue.popInto(into) // as nearly always
+		lv.first += int64(k)
+	} else {
+		for ; k < len(into) && left > 0; left-- {
+			if job, alive := c.pop(lv); alive {
+				into[k] = job
+				k++
+			}
 		}
 	}
 	to := nowhere

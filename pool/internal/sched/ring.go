@@ -62,6 +62,22 @@ func (r *ring[E]) pop() E {
 	return v
 }
 
+// popInto takes the first elements into a slice, as many as there are and as fit
+// in, and returns their number.
+func (r *ring[E]) popInto(into []E) int {
+	n := min(len(into), r.n)
+	k := copy(into[:n], r.buf[r.head:])
+	clear(r.buf[r.head : r.head+k])
+	copy(into[k:n], r.buf)
+	clear(r.buf[:n-k])
+	r.n -= n
+	r.head = (r.head + n) & max(0, len(r.buf)-1)
+	if r.n == 0 && len(r.buf) > largestKept {
+		*r = ring[E]{}
+	}
+	return n
+}
+
 // grow makes room for k more elements.
 func (r *ring[E]) grow(k int) {
 	size := max(smallestRing, len(r.buf))
