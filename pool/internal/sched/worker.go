@@ -354,9 +354,6 @@ func (c *Core[J]) releaseOf(w WorkerID) {
 func (c *Core[J]) bind(w WorkerID, cl *Claim[J], into []J) Order[J] {
 	q := cl.quota
 	o := Order[J]{Do: Run, Claim: cl, Reused: cl.served}
-	if cl.served {
-		c.counts.Reused++
-	}
 	c.workers[w].claim, cl.served = cl, true
 	c.turn(cl, serving)
 	q.since = c.now
@@ -370,6 +367,9 @@ func (c *Core[J]) bind(w WorkerID, cl *Claim[J], into []J) Order[J] {
 	b := batch[J]{level: lv}
 	o.Jobs, b.first, b.since = c.take(lv, into[:max(1, k)])
 	c.handed += o.Jobs
+	if c.counts.Reused += int64(o.Jobs); !o.Reused {
+		c.counts.Reused--
+	}
 	c.become(w, busy)
 	if o.Jobs > 1 {
 		c.list(w)
