@@ -17,6 +17,7 @@ import (
 
 	"github.com/berth-go/berth/dflockd"
 	"github.com/berth-go/berth/dflockd/server"
+	"github.com/berth-go/berth/examples/crawler/internal/pipe"
 	"github.com/berth-go/berth/examples/internal/programtest"
 	"github.com/berth-go/berth/slot"
 )
@@ -171,15 +172,40 @@ func atWork(t *testing.T, r *programtest.Run) {
 	require.Eventually(t, func() bool { return strings.Contains(r.Printed(), " pages:") }, time.Minute, 20*time.Millisecond)
 }
 
-func TestInterruptLetsTheWorkersFinishAndReports(t *testing.T) {
+func TestInterruptEndsTheCrawlWithAReport(t *testing.T) {
 	r := built.Start(t)
 	atWork(t, r)
 	r.SignalAll(syscall.SIGINT) // as a terminal does: to the workers as well
 	require.Equal(t, exitInterrupted, r.Wait())
 	require.Contains(t, r.Out, "interrupted: waiting")
 	require.NotContains(t, r.Out, "is dead", "the workers must ignore it")
-	require.Contains(t, r.Out, " 0 left unfinished\n")
+	require.Contains(t, r.Out, " left unfinished\n")
 	require.False(t, r.Alive())
+}
+
+// The terminal interrupts the workers, too. What they have is theirs to finish, for
+// as long as the parent lets them.
+func TestWorkerProcessGoesOnAfterAnInterrupt(t *testing.T) {
+	arrived, answer := make(chan bool), make(chan bool)
+	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { arrived <- true; <-answer }))
+	defer s.Close()
+	w := built.Command(workerArgument)
+	stdin, err := w.StdinPipe()
+	require.NoError(t, err)
+	stdout, err := w.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, w.Start())
+	say, hear := pipe.NewWriter[pipe.Command](stdin), pipe.NewReader[pipe.Result](stdout)
+	require.NoError(t, say.Write(pipe.Command{Setup: &pipe.Setup{Worker: 1, Workers: 1, Window: 1, MaxWait: time.Minute}}))
+	require.NoError(t, say.Write(pipe.Command{URL: s.URL + "/", Host: "h"}))
+	<-arrived
+	require.NoError(t, w.Process.Signal(syscall.SIGINT))
+	close(answer)
+	r, err := hear.Read()
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, r.Status, r.Err)
+	require.NoError(t, say.Write(pipe.Command{Drain: true, Within: time.Minute}))
+	require.NoError(t, w.Wait())
 }
 
 func TestWorkersEndWhenTheParentDies(t *testing.T) {

@@ -430,6 +430,18 @@ func TestCrawlEndsWhenItsTimeIsUpAndCountsWhatIsLeft(t *testing.T) {
 	require.Contains(t, done.String(), "FAILED: 49 pages were left when -for 2m30s had passed")
 }
 
+func TestInterruptedCrawlFinishesThePagesThatAreBeingFetched(t *testing.T) {
+	t.Parallel()
+	done := crawlWeb(t, map[string]trouble.Site{"h": paged("", 30)}, 75*time.Millisecond, "-url", "http://h/")
+	require.NoError(t, done.err)
+	require.Equal(t, exitInterrupted, done.status())
+	require.Equal(t, 1+2*4, done.counts.Fetched, "the top page, four, and those begun when they ended")
+	require.Contains(t, done.String(), " 0 left unfinished\n")
+	for _, r := range done.web.Log("h")[2:] {
+		require.Equal(t, 50*time.Millisecond, r.Until.Sub(r.At), "it has had its answer")
+	}
+}
+
 // Whatever the crawl is doing, Ctrl-C ends it within a second.
 func TestInterruptedCrawlEndsWithinASecond(t *testing.T) {
 	t.Parallel()
