@@ -134,7 +134,7 @@ func newReader(nc net.Conn) *bufio.Reader { return bufio.NewReader(nc) }
 func get(t *testing.T, address, path string) (int, string) {
 	t.Helper()
 	transport := &http.Transport{DisableKeepAlives: true}
-	resp, err := (&http.Client{Transport: transport, Timeout: 10 * time.Second}).Get("http://" + address + path)
+	resp, err := (&http.Client{Transport: transport, Timeout: time.Minute}).Get("http://" + address + path)
 	require.NoError(t, err)
 	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(resp.Body)
