@@ -74,11 +74,13 @@ func TestCrawlWithoutSlotsIsCaught(t *testing.T) {
 func TestRatesHoldOverAllProcesses(t *testing.T) {
 	t.Parallel() // it mostly waits
 	const inAll, onHost = `begun in any second: at most (\d+) in all`, `begun in any second on a host: at most (\d+)`
+	// The site counts arrivals. One that is later than the start after it is one too
+	// many, and two are twice as late: a low rate leaves a busy machine room for that.
 	for _, c := range []struct {
 		pages, args, seen string
 		limit             int
 	}{
-		{"80", "-rate 40", inAll, 40},
+		{"20", "-rate 5", inAll, 5},
 		{"60", "-host-rate 4", onHost, 4},
 	} {
 		r, status := built.Run(t, append(strings.Fields(c.args), "-pages", c.pages)...)
