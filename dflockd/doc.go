@@ -14,7 +14,7 @@
 // A [Source] claims slots for a pool of workers, many at once over few
 // connections:
 //
-//	src, err := dflockd.NewSource(dflockd.Fixed("crawl", 12), dflockd.WithServers("10.0.0.5:6388"))
+//	src, err := dflockd.NewSource(slot.Fixed("crawl", 12), dflockd.WithServers("10.0.0.5:6388"))
 //
 // It works with the original dflockd from release 1.10 on, and does more with
 // the server of this module.

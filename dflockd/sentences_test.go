@@ -206,7 +206,7 @@ func TestEachCauseHasItsSentence(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			address := tc.address(t)
 			opts := append([]Option{WithServers(address), WithConnectTimeout(time.Minute)}, tc.opts...)
-			src, err := NewSource(Fixed("k", 1), opts...)
+			src, err := NewSource(slot.Fixed("k", 1), opts...)
 			require.NoError(t, err)
 			defer src.Close(context.Background())
 			_, err = src.Enqueue(t.Context(), "")
@@ -245,24 +245,24 @@ func silent(t *testing.T) string {
 }
 
 func TestErrorsOfBadArgumentsNameNoLayerTwice(t *testing.T) {
-	src, err := NewSource(Keyed("p:", 1))
+	src, err := NewSource(slot.Keyed("p:", 1))
 	require.NoError(t, err)
 	defer src.Close(t.Context())
 	enqueue := func(src *Source, key string) error { _, err := src.Enqueue(t.Context(), key); return err }
-	source := func(l Limits, opts ...Option) error { _, err := NewSource(l, opts...); return err }
+	source := func(l slot.Limits, opts ...Option) error { _, err := NewSource(l, opts...); return err }
 	lock := func(key string, opts ...Option) error { _, err := NewLock(key, opts...); return err }
 	for _, tc := range []struct {
 		err  error
 		want string
 		key  bool
 	}{
-		{source(Fixed("x y", 1)), `dflockd: the key "x y" contains a space`, true},
-		{source(Fixed("", 1)), `dflockd: the key "" is empty`, true},
+		{source(slot.Fixed("x y", 1)), `dflockd: the key "x y" contains a space`, true},
+		{source(slot.Fixed("", 1)), `dflockd: the key "" is empty`, true},
 		{lock("a\nb"), `dflockd: the key "a\nb" contains a control character`, true},
 		{enqueue(src, "x y"), `dflockd: claim "p:x y": the key contains a space`, true},
 		{enqueue(src, strings.Repeat("x", 300)), `dflockd: claim "p:` + strings.Repeat("x", 300) + `": the key is longer than 256 bytes`, true},
 		{enqueue(src, ""), `dflockd: claim: the key is empty: give the job a key, or use Fixed`, true},
-		{source(Fixed("k", 0)), `dflockd: the limit is 0: it must be 1 or more`, false},
+		{source(slot.Fixed("k", 0)), `dflockd: the limit is 0: it must be 1 or more`, false},
 		{lock("k", WithAuth("a\nb")), `dflockd: WithAuth: the secret contains a control character`, false},
 		{lock("k", WithServers("nowhere")), `dflockd: WithServers: "nowhere" is not host:port, such as 127.0.0.1:6388`, false},
 	} {
@@ -291,7 +291,7 @@ func TestAMistakeOfTheProgramHasItsSentence(t *testing.T) {
 	require.ErrorIs(t, err, ErrLimitMismatch)
 	require.NoError(t, lock.Release())
 
-	_, err = NewSource(Fixed("k", 1), WithAcquireTimeout(1), WithAcquireTimeout(2), WithWaitForServer())
+	_, err = NewSource(slot.Fixed("k", 1), WithAcquireTimeout(1), WithAcquireTimeout(2), WithWaitForServer())
 	require.EqualError(t, err, "dflockd: only for a Semaphore or a Lock: WithAcquireTimeout, WithWaitForServer")
 	_, err = NewLock("k", WithServers("localhost:+1"))
 	require.ErrorContains(t, err, "has no port from 1 to 65535")

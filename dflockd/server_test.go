@@ -14,6 +14,7 @@ import (
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
 	"github.com/berth-go/berth/dflockd/server"
+	"github.com/berth-go/berth/slot"
 	"github.com/berth-go/berth/slot/slottest"
 )
 
@@ -179,7 +180,7 @@ func TestSourceKeepsThePromisesOfASource(t *testing.T) {
 					dial, peerDial = original(dial), original(peerDial)
 				}
 				source := func(dial DialFunc) *Source {
-					src, err := NewSource(Keyed("", tc.limit), WithDialer(dial), WithLease(5*time.Second))
+					src, err := NewSource(slot.Keyed("", tc.limit), WithDialer(dial), WithLease(5*time.Second))
 					require.NoError(t, err)
 					return src
 				}

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-go/berth/internal/stacktest/lockserver"
+	"github.com/berth-go/berth/slot"
 )
 
 // A scenario is a use of the client whose conversation with an original server
@@ -30,7 +31,7 @@ type scenario struct {
 
 var scenarios = map[string]scenario{
 	"claims": {run: func(t *testing.T, opts ...Option) {
-		src, err := NewSource(Fixed("crawl", 2), append(opts, WithLease(5*time.Second))...)
+		src, err := NewSource(slot.Fixed("crawl", 2), append(opts, WithLease(5*time.Second))...)
 		require.NoError(t, err)
 		for range 2 {
 			a, b := claimNow(t, src, ""), claimNow(t, src, "")
@@ -45,7 +46,7 @@ var scenarios = map[string]scenario{
 	}},
 	"line": {run: func(t *testing.T, opts ...Option) {
 		opts = append(opts, WithLease(3*time.Second))
-		src, err := NewSource(Keyed("host:", 1), opts...)
+		src, err := NewSource(slot.Keyed("host:", 1), opts...)
 		require.NoError(t, err)
 		a := claimNow(t, src, "a.example")
 		ticket, err := src.Enqueue(t.Context(), "a.example")
@@ -73,7 +74,7 @@ var scenarios = map[string]scenario{
 		require.NoError(t, b.Close())
 	}},
 	"refusals": {flags: []string{"--max-locks", "1", "--max-waiters", "1"}, run: func(t *testing.T, opts ...Option) {
-		src, err := NewSource(Fixed("crawl", 2), append(opts, WithLease(5*time.Second))...)
+		src, err := NewSource(slot.Fixed("crawl", 2), append(opts, WithLease(5*time.Second))...)
 		require.NoError(t, err)
 		claimNow(t, src, "")
 		claimNow(t, src, "")
@@ -92,15 +93,15 @@ var scenarios = map[string]scenario{
 		require.NoError(t, src.Close(t.Context()))
 	}},
 	"secret": {flags: []string{"--auth-token", "sesame"}, run: func(t *testing.T, opts ...Option) {
-		right, err := NewSource(Fixed("crawl", 2), append(opts, WithAuth("sesame"))...)
+		right, err := NewSource(slot.Fixed("crawl", 2), append(opts, WithAuth("sesame"))...)
 		require.NoError(t, err)
 		require.NoError(t, right.Ping(t.Context()))
 		require.NoError(t, right.Close(t.Context()))
-		wrong, err := NewSource(Fixed("crawl", 2), append(opts, WithAuth("barley"))...)
+		wrong, err := NewSource(slot.Fixed("crawl", 2), append(opts, WithAuth("barley"))...)
 		require.NoError(t, err)
 		require.ErrorIs(t, wrong.Ping(t.Context()), ErrAuth)
 		require.NoError(t, wrong.Close(t.Context()))
-		none, err := NewSource(Fixed("crawl", 2), opts...)
+		none, err := NewSource(slot.Fixed("crawl", 2), opts...)
 		require.NoError(t, err)
 		require.ErrorIs(t, none.Ping(t.Context()), ErrAuth)
 		require.NoError(t, none.Close(t.Context()))

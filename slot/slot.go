@@ -139,6 +139,10 @@ type Info struct {
 	// ExpiresAt is when Context ends unless the lease is renewed before. It is
 	// zero where slots have no lease.
 	ExpiresAt time.Time
+	// PausedUntil is until when the key is paused, see [Controller], as the
+	// engine said when the slot was last renewed: do not start something new
+	// under the slot before. It is zero where nothing was said.
+	PausedUntil time.Time
 }
 
 // A Trier is a Source that can claim a slot without taking a place in line.

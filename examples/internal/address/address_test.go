@@ -31,7 +31,7 @@ func TestMissingServerIsNamedWithTheWayToStartOne(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, l.Close())
 	address := l.Addr().String()
-	err = Reach(address, dflockd.Fixed("k", 1))
+	err = Reach(address, slot.Fixed("k", 1))
 	require.ErrorContains(t, err, "at "+address+": nothing listens there")
 	require.ErrorContains(t, err, "--port "+address[strings.LastIndex(address, ":")+1:])
 	require.ErrorContains(t, err, "go run ./dflockd/cmd/dflockd")
@@ -41,7 +41,7 @@ func TestServerOfAnotherKindIsNotTakenForOne(t *testing.T) {
 	s := httptest.NewServer(http.NotFoundHandler())
 	defer s.Close()
 	address := s.Listener.Addr().String()
-	require.ErrorContains(t, Reach(address, dflockd.Fixed("k", 1)), "at "+address+": an HTTP server answers there, and no dflockd")
+	require.ErrorContains(t, Reach(address, slot.Fixed("k", 1)), "at "+address+": an HTTP server answers there, and no dflockd")
 }
 
 func TestServerThatGrantsIsReachedAndOneWithOtherLimitsIsNot(t *testing.T) {
@@ -49,15 +49,15 @@ func TestServerThatGrantsIsReachedAndOneWithOtherLimitsIsNot(t *testing.T) {
 	require.NoError(t, err)
 	defer srv.Shutdown(t.Context())
 	address := srv.Addr().String()
-	require.NoError(t, Reach(address, dflockd.Fixed("k", 1)))
+	require.NoError(t, Reach(address, slot.Fixed("k", 1)))
 
-	src, err := dflockd.NewSource(dflockd.Fixed("k", 1), dflockd.WithServers(address))
+	src, err := dflockd.NewSource(slot.Fixed("k", 1), dflockd.WithServers(address))
 	require.NoError(t, err)
 	defer src.Close(t.Context())
 	held, ok, err := slot.Try(t.Context(), src, "")
 	require.NoError(t, err)
 	require.True(t, ok, "Reach has given back what it claimed")
-	require.NoError(t, Reach(address, dflockd.Fixed("k", 1)), "all taken is no fault")
-	require.ErrorIs(t, Reach(address, dflockd.Fixed("k", 2)), dflockd.ErrLimitMismatch)
+	require.NoError(t, Reach(address, slot.Fixed("k", 1)), "all taken is no fault")
+	require.ErrorIs(t, Reach(address, slot.Fixed("k", 2)), dflockd.ErrLimitMismatch)
 	require.NoError(t, held.Release())
 }
