@@ -31,9 +31,9 @@ func (b Bound) refusal() Result {
 
 // exceeded returns the bound that one more claim of l by c would exceed, or 0.
 // A claim that waits counts against MaxSlots too, as it may be granted.
-func (t *Table) exceeded(c *Conn, l *lock) Bound {
+func (t *Table) exceeded(c *Conn, l *lock, limit int64) Bound {
 	over := func(n, most int) bool { return most > 0 && n >= most }
-	waits := !t.free(l)
+	waits := !t.free(l, limit)
 	switch {
 	case waits && over(l.waiting.len, t.cfg.MaxWaiters):
 		return MaxWaiters

@@ -44,17 +44,41 @@ type claim struct {
 	state      state
 	blocked    bool // somebody waits for an event
 	remembered bool // has a place
-	listed     bool // counted in its table
+	origin     origin
 
 	lineNext, linePrev   *claim // of its lock's line
 	ownedNext, ownedPrev *claim // of its connection
 }
 
+// An origin is what a claim's connection had said of itself when the claim was
+// made, and whether the claim lives: it waits or holds.
+type origin uint8
+
+const (
+	live origin = 1 << iota
+	listed
+	ownLimits
+)
+
+func (o origin) has(bit origin) bool { return o&bit != 0 }
+
+func (c *Conn) origin() origin {
+	o := live
+	if c.Listed {
+		o |= listed
+	}
+	if c.OwnLimits {
+		o |= ownLimits
+	}
+	return o
+}
+
 func (t *Table) newClaim(c *Conn, l *lock, a Claim) *claim {
-	cl := &claim{lock: l, conn: c, tag: a.Tag, lease: a.Lease, since: t.now, heap: -1, listed: c.Listed}
-	if cl.listed {
+	cl := &claim{lock: l, conn: c, tag: a.Tag, lease: a.Lease, since: t.now, heap: -1, origin: c.origin()}
+	if cl.origin.has(listed) {
 		t.listed++
 	}
+	l.admit(cl, a.Limit)
 	c.add(cl)
 	return cl
 }
@@ -80,9 +104,8 @@ func (t *Table) block(cl *claim, timeout time.Duration) {
 func (t *Table) grant(cl *claim) Result {
 	cl.state = stateHeld
 	cl.token = t.newToken()
-	cl.lock.held++
-	cl.lock.last = cl
-	if cl.lock.held > cl.lock.limit {
+	cl.lock.hold(cl)
+	if cl.lock.held > cl.lock.most() {
 		panic("bug: granted more slots than the limit")
 	}
 	cl.conn.held++
@@ -104,10 +127,16 @@ func (t *Table) notify(cl *claim, r Result) {
 	t.events = append(t.events, Event{Conn: cl.conn, Tag: cl.tag, Result: r})
 }
 
-// leave takes a waiting claim out of its line.
+// leave takes a waiting claim out of its line. Where limits differ, that may be
+// what those behind it waited for.
 func (t *Table) leave(cl *claim) {
+	mixed := cl.lock.mixed != nil
 	t.exit(cl)
-	t.dropIfIdle(cl.lock)
+	if mixed {
+		t.serve(cl.lock)
+	} else {
+		t.dropIfIdle(cl.lock)
+	}
 }
 
 // exit is leave for a lock that is looked at again.
@@ -149,7 +178,7 @@ func (t *Table) expireLease(cl *claim) {
 	t.due.remove(cl)
 	cl.state = stateLost
 	cl.conn.lost++
-	t.unlist(cl)
+	t.retire(cl)
 	t.serve(cl.lock)
 }
 
@@ -160,10 +189,7 @@ func (t *Table) unhold(cl *claim) {
 	}
 	t.tokens.remove(cl)
 	t.holds.add(t.now - cl.since)
-	cl.lock.held--
-	if cl.lock.last == cl {
-		cl.lock.last = nil
-	}
+	cl.lock.unhold(cl)
 	if cl.conn != nil {
 		cl.conn.held--
 	}
@@ -177,19 +203,23 @@ func (t *Table) orphan(cl *claim) {
 	cl.conn = nil
 }
 
-// unlist counts cl, which neither waits nor holds any more, no longer.
-func (t *Table) unlist(cl *claim) {
-	if cl.listed {
-		cl.listed = false
+// retire counts cl, which neither waits nor holds any more, no longer.
+func (t *Table) retire(cl *claim) {
+	if !cl.origin.has(live) {
+		return
+	}
+	cl.origin &^= live
+	if cl.origin.has(listed) {
 		t.listed--
 	}
+	cl.lock.dismiss(cl)
 }
 
 // end takes cl, which neither waits nor holds any more, out of everything.
 func (t *Table) end(cl *claim) {
 	t.forget(cl)
 	t.due.remove(cl)
-	t.unlist(cl)
+	t.retire(cl)
 	if cl.conn != nil {
 		cl.conn.remove(cl)
 	}

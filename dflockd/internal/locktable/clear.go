@@ -103,7 +103,7 @@ func (t *Table) clear(cl *claim) {
 // as far as this call may. Those in front whose connection has closed leave;
 // in a drain all do.
 func (t *Table) serve(l *lock) {
-	for l.waiting.first != nil && (t.drained || !t.frozen && l.held < l.limit) {
+	for l.waiting.first != nil && (t.drained || !t.frozen && l.room(l.limitOf(l.waiting.first))) {
 		if t.budget == 0 {
 			t.postpone(l)
 			return

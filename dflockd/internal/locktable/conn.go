@@ -9,6 +9,9 @@ type Conn struct {
 	Owner any
 	// Listed has the claims that c makes from now on counted, see Table.Listed.
 	Listed bool
+	// OwnLimits has the claims that c makes from now on bring their own limits:
+	// none is refused because others of its key have another one.
+	OwnLimits bool
 
 	claims                       claimList
 	waiting, held, lost, blocked int // of them; blocked ones wait

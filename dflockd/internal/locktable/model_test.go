@@ -3,6 +3,7 @@ package locktable
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 // it is told (see told) and says what must follow.
 type model struct {
 	cfg     Config
+	mixed   bool // claims may have different limits
 	now     time.Duration
 	drained bool
 	claims  []*modelClaim
@@ -26,6 +28,7 @@ type modelClaim struct {
 	conn       int // -1: its connection is gone
 	key        string
 	limit      int64
+	own        bool // it brings its own limit
 	tag        uint64
 	lease      time.Duration
 	state      state
@@ -59,14 +62,59 @@ func (m *model) of(key string, s state) []*modelClaim {
 	return m.select_(func(c *modelClaim) bool { return c.key == key && c.state == s })
 }
 
-func (m *model) keys() map[string]int64 {
-	keys := map[string]int64{}
+// live returns the claims of key that hold or wait, in the order of the line.
+func (m *model) live(key string) []*modelClaim {
+	return m.select_(func(c *modelClaim) bool {
+		return c.key == key && (c.state == stateHeld || c.state == stateWaiting)
+	})
+}
+
+func (m *model) keys() map[string]bool {
+	keys := map[string]bool{}
 	for _, c := range m.claims {
 		if c.state == stateHeld || c.state == stateWaiting {
-			keys[c.key] = c.limit
+			keys[c.key] = true
 		}
 	}
 	return keys
+}
+
+// mayHold is the rule: the last of line may hold a slot if his rank in it is at
+// most the smallest limit up to and including his own.
+func mayHold(line []*modelClaim) bool {
+	least := line[0].limit
+	for _, c := range line {
+		least = min(least, c.limit)
+	}
+	return int64(len(line)) <= least
+}
+
+// upTo returns the live claims up to and including c.
+func (m *model) upTo(c *modelClaim) []*modelClaim {
+	line := m.live(c.key)
+	return line[:slices.Index(line, c)+1]
+}
+
+// refused reports whether a claim is refused because of its limit: those who do
+// not bring their own must agree.
+func (m *model) refused(o op) bool {
+	return !o.own && slices.ContainsFunc(m.live(o.key), func(c *modelClaim) bool { return !c.own && c.limit != o.limit })
+}
+
+// limit returns what the next grant of key is judged by, and whether its claims
+// have different limits.
+func (m *model) limit(key string) (least int64, mixed bool) {
+	line := m.live(key)
+	least = math.MaxInt64
+	waits := false
+	for _, c := range line {
+		if !waits {
+			least = min(least, c.limit)
+		}
+		waits = waits || c.state == stateWaiting
+		mixed = mixed || c.limit != line[0].limit
+	}
+	return least, mixed
 }
 
 func (m *model) remembered(conn int, key string, tag uint64) *modelClaim {
@@ -91,13 +139,13 @@ func (m *model) serve() {
 	}
 	done := map[string]bool{}
 	for _, c := range m.claims {
-		if c.state == stateWaiting && !done[c.key] && int64(len(m.of(c.key, stateHeld))) < c.limit {
+		if c.state == stateWaiting && !done[c.key] && mayHold(m.upTo(c)) {
 			if c.dying || c.real.state == stateWaiting && c.real.lock.unserved {
 				done[c.key] = true
 				continue
 			}
-			if c.real.state == stateGone && m.cfg.Slice > 0 {
-				continue // it timed out before the table got round to it
+			if c.real.state == stateGone && c.real.token.IsZero() && (m.cfg.Slice > 0 || m.mixed) {
+				continue // it timed out before the table got round to it, or by which another left
 			}
 			m.hold(c)
 			if c.blocked {
@@ -123,8 +171,10 @@ func (m *model) advance(now time.Duration) {
 		if len(due) == 0 {
 			return
 		}
+		slices.Reverse(due) // whose place frees nothing for the others comes first
 		first := slices.MinFunc(due, func(a, b *modelClaim) int {
-			return cmp.Or(cmp.Compare(a.due, b.due), cmp.Compare(b.state, a.state)) // held before waiting
+			return cmp.Or(cmp.Compare(a.due, b.due), cmp.Compare(b.state, a.state), // held before waiting
+				cmp.Compare(a.granted(), b.granted())) // and last whom the end of another's wait let pass
 		})
 		switch {
 		case first.state == stateWaiting:
@@ -145,16 +195,15 @@ func (m *model) claim(conn int, o op) (c *modelClaim, granted bool, status wire.
 		return nil, false, wire.ErrorDraining
 	}
 	keys := m.keys()
-	limit, exists := keys[o.key]
-	if exists && limit != o.limit {
+	if m.refused(o) {
 		return nil, false, wire.ErrorLimitMismatch
 	}
-	if !exists && m.cfg.MaxKeys > 0 && len(keys) >= m.cfg.MaxKeys {
+	if !keys[o.key] && m.cfg.MaxKeys > 0 && len(keys) >= m.cfg.MaxKeys {
 		return nil, false, wire.ErrorMaxLocks
 	}
-	c = &modelClaim{conn: conn, key: o.key, limit: o.limit, tag: o.tag, lease: o.lease}
+	c = &modelClaim{conn: conn, key: o.key, limit: o.limit, own: o.own, tag: o.tag, lease: o.lease}
 	waiting := len(m.of(o.key, stateWaiting))
-	if !m.frozen() && waiting == 0 && int64(len(m.of(o.key, stateHeld))) < o.limit {
+	if !m.frozen() && waiting == 0 && mayHold(append(m.live(o.key), c)) {
 		if m.tooMany(conn) {
 			return nil, false, wire.ErrorMaxLocks
 		}
@@ -240,6 +289,7 @@ func (m *model) wait(o op) (wire.Status, *modelClaim) {
 		return wire.ErrorDraining, nil
 	case o.timeout == 0:
 		m.remove(c)
+		m.serve()
 		return wire.Timeout, nil
 	}
 	c.blocked, c.due = true, m.now+o.timeout
@@ -323,10 +373,19 @@ func (m *model) toldOfDrain(left *modelClaim) {
 	}
 }
 
+// granted is 1 if the table has ever granted the claim, and 0 otherwise.
+func (c *modelClaim) granted() int {
+	if c.real.token.IsZero() {
+		return 0
+	}
+	return 1
+}
+
 // op is one step of a history.
 type op struct {
 	verb    verb
 	conn    int
+	own     bool // conn brings its own limits
 	key     string
 	tag     uint64
 	limit   int64
@@ -352,7 +411,7 @@ const (
 )
 
 func (o op) String() string {
-	return fmt.Sprintf("+%d %s conn=%d key=%s tag=%d limit=%d lease=%d timeout=%d fence=%d", o.pass,
+	return fmt.Sprintf("+%d %s conn=%d own=%t key=%s tag=%d limit=%d lease=%d timeout=%d fence=%d", o.pass,
 		[]string{"acquire", "enqueue", "wait", "leave", "release", "renew", "close", "pass", "drain", "clear"}[o.verb],
-		o.conn, o.key, o.tag, o.limit, o.lease, o.timeout, o.token.Fence())
+		o.conn, o.own, o.key, o.tag, o.limit, o.lease, o.timeout, o.token.Fence())
 }

@@ -4,11 +4,14 @@ import "time"
 
 // KeyInfo describes one key.
 type KeyInfo struct {
-	Key     string
+	Key string
+	// Limit is that of all claims, or else what the next grant is judged by: the
+	// smallest one of those who hold and of the first in line.
 	Limit   int64
+	Mixed   bool // claims have different limits
 	Holders int64
 	Waiters int
-	// Owner and Left are of the holder, where the limit is 1 and it is held.
+	// Owner and Left are of the holder, where all have the limit 1 and it is held.
 	// Owner is 0 if the holder's connection is gone.
 	Owner uint64
 	Left  time.Duration
@@ -42,8 +45,8 @@ func (t *Table) Keys(now time.Duration, dst []KeyInfo, limit int) []KeyInfo {
 		if limit--; limit < 0 {
 			return false
 		}
-		info := KeyInfo{Key: l.key, Limit: l.limit, Holders: l.held, Waiters: l.waiting.len}
-		if l.limit == 1 && l.last != nil {
+		info := KeyInfo{Key: l.key, Limit: l.next(), Mixed: l.mixed != nil, Holders: l.held, Waiters: l.waiting.len}
+		if info.Limit == 1 && !info.Mixed && l.last != nil {
 			info.Left = l.last.due - t.now
 			if l.last.conn != nil && !l.last.conn.closed {
 				info.Owner = l.last.conn.ID

@@ -89,16 +89,38 @@ type Counters struct {
 
 // lock is a key that is held or waited for.
 //
-// Invariant: held <= limit.
+// Invariant: held is at most the limit of each holder.
 type lock struct {
 	key     string
-	limit   int64
+	limit   int64    // of all who hold or wait, unless it is mixed
+	mixed   *mixture // nil: they have one limit
 	held    int64
 	last    *claim // the latest grant; with limit 1 the holder, if held
 	waiting queue
 
-	unserved bool // in the table's list
-	dropped  bool // not in the table any more
+	agreeing int32 // of those who hold or wait, how many must have the same limit
+	unserved bool  // in the table's list
+	dropped  bool  // not in the table any more
+}
+
+// hold counts a slot that cl holds from now on.
+func (l *lock) hold(cl *claim) {
+	l.held++
+	l.last = cl
+	if l.mixed != nil {
+		l.mixed.hold(cl)
+	}
+}
+
+// unhold counts it no more.
+func (l *lock) unhold(cl *claim) {
+	l.held--
+	if l.last == cl {
+		l.last = nil
+	}
+	if l.mixed != nil {
+		l.mixed.unhold(cl)
+	}
 }
 
 // New returns an empty table.
@@ -123,7 +145,7 @@ func (t *Table) Acquire(now time.Duration, c *Conn, a Claim) Result {
 	if l == nil {
 		return refusal
 	}
-	if t.free(l) {
+	if t.free(l, a.Limit) {
 		return t.grant(t.newClaim(c, l, a))
 	}
 	if a.Timeout <= 0 {
@@ -152,7 +174,7 @@ func (t *Table) Enqueue(now time.Duration, c *Conn, a Claim) Result {
 	if l == nil {
 		return refusal
 	}
-	if t.free(l) {
+	if t.free(l, a.Limit) {
 		cl := t.newClaim(c, l, a)
 		r := t.grant(cl)
 		t.remember(cl)
@@ -311,7 +333,7 @@ func (t *Table) lockFor(c *Conn, a Claim) (*lock, Result) {
 		l = t.keys.get(a.Key)
 	}
 	switch {
-	case l != nil && l.limit != a.Limit:
+	case l != nil && l.mismatch(c, a.Limit):
 		return nil, Result{Status: wire.ErrorLimitMismatch}
 	case l == nil && t.cfg.MaxKeys > 0 && t.keys.len >= t.cfg.MaxKeys:
 		return nil, MaxKeys.refusal()
@@ -319,7 +341,7 @@ func (t *Table) lockFor(c *Conn, a Claim) (*lock, Result) {
 		l = &lock{key: string(a.Key), limit: a.Limit}
 		t.keys.add(l)
 	}
-	if b := t.exceeded(c, l); b != 0 {
+	if b := t.exceeded(c, l, a.Limit); b != 0 {
 		t.dropIfIdle(l)
 		return nil, b.refusal()
 	}
@@ -328,8 +350,8 @@ func (t *Table) lockFor(c *Conn, a Claim) (*lock, Result) {
 
 // free reports whether a new claim of l may be granted at once. It passes
 // nobody.
-func (t *Table) free(l *lock) bool {
-	return !t.frozen && l.held < l.limit && l.waiting.first == nil
+func (t *Table) free(l *lock, limit int64) bool {
+	return !t.frozen && l.room(limit) && l.waiting.first == nil
 }
 
 // dropIfIdle forgets a key that nobody holds and nobody waits for.

@@ -38,12 +38,24 @@ func newPair(cfg Config, conns int) *pair {
 	return p
 }
 
+// ownLimits has every second connection bring its own limits, or all.
+func (p *pair) ownLimits(all bool) {
+	p.model.mixed = true
+	for i, c := range p.conns {
+		c.OwnLimits = all || i%2 == 0
+	}
+}
+
 // step does o on both sides and says how they differ, if they do.
 func (p *pair) step(o op) error {
+	o.own = p.conns[o.conn].OwnLimits
 	p.history = append(p.history, o)
 	p.now += o.pass
 	got := p.onTable(o)
 	p.model.now = max(p.model.now, p.now)
+	if o.verb == opDrain { // the places that it frees are granted to nobody
+		p.model.drained = true
+	}
 	if n := p.model.told(); n > p.table.cfg.Slice && o.pass == 0 {
 		return fmt.Errorf("cleared %d claims in one call, %d at most", n, p.table.cfg.Slice)
 	}
@@ -87,7 +99,7 @@ func (p *pair) onTable(o op) (got Result) {
 		got = p.table.Renew(p.now, a.Key, o.token, o.lease)
 	case opClose:
 		p.table.CloseConn(p.now, c)
-		p.conns[o.conn] = &Conn{ID: c.ID} // the next of this number
+		p.conns[o.conn] = &Conn{ID: c.ID, OwnLimits: c.OwnLimits} // the next of this number
 	case opPass:
 		p.table.Advance(p.now)
 	case opDrain:
@@ -114,8 +126,6 @@ func (p *pair) onModel(o op) (want wire.Status, granted *modelClaim) {
 		want = p.model.renew(o)
 	case opClose:
 		p.model.closeConn(o.conn)
-	case opDrain:
-		p.model.drained = true
 	}
 	return want, granted
 }
@@ -193,10 +203,13 @@ func (p *pair) compareAll() error {
 	}
 	for _, k := range got {
 		holders, waiters := p.model.of(k.Key, stateHeld), p.model.of(k.Key, stateWaiting)
+		if limit, mixed := p.model.limit(k.Key); k.Limit != limit || k.Mixed != mixed {
+			return fmt.Errorf("key %s: limit %d (mixed: %t), want %d (%t)", k.Key, k.Limit, k.Mixed, limit, mixed)
+		}
 		if int(k.Holders) != len(holders) || k.Waiters != len(waiters) {
 			return fmt.Errorf("key %s: %d hold and %d wait, want %d and %d", k.Key, k.Holders, k.Waiters, len(holders), len(waiters))
 		}
-		if k.Limit == 1 && len(holders) == 1 && (k.Left != holders[0].due-p.now || int(k.Owner) != max(holders[0].conn, 0)) {
+		if k.Limit == 1 && !k.Mixed && len(holders) == 1 && (k.Left != holders[0].due-p.now || int(k.Owner) != max(holders[0].conn, 0)) {
 			return fmt.Errorf("key %s: %d left for conn %d, want %d for %d", k.Key, k.Left, k.Owner, holders[0].due-p.now, holders[0].conn)
 		}
 	}
@@ -233,10 +246,10 @@ func (t *Table) check() error {
 	}
 	blocked := 0
 	for key, l := range t.locks() {
-		if l.held > l.limit || l.held+int64(l.waiting.len) == 0 || key != l.key {
+		if l.held > l.most() || l.held+int64(l.waiting.len) == 0 || key != l.key {
 			return fmt.Errorf("key %s: held %d of %d, %d wait", key, l.held, l.limit, l.waiting.len)
 		}
-		if l.waiting.len > 0 && (l.held < l.limit && !t.frozen || t.drained) && !l.unserved {
+		if l.waiting.len > 0 && (l.room(l.limitOf(l.waiting.first)) && !t.frozen || t.drained) && !l.unserved {
 			return fmt.Errorf("key %s: a slot is free and somebody waits", key)
 		}
 		n := 0
@@ -249,9 +262,37 @@ func (t *Table) check() error {
 		if n != l.waiting.len {
 			return fmt.Errorf("key %s: %d in line, %d counted", key, n, l.waiting.len)
 		}
+		if err := l.checkShares(); err != nil {
+			return fmt.Errorf("key %s: %w", key, err)
+		}
 	}
 	if inHeap != t.tokens.len+blocked {
 		return fmt.Errorf("%d in the heap, %d tokens and %d blocked", inHeap, t.tokens.len, blocked)
+	}
+	return nil
+}
+
+// checkShares holds the invariants of a mixture.
+func (l *lock) checkShares() error {
+	m := l.mixed
+	if m == nil {
+		return nil
+	}
+	live, held, heap := int64(0), int64(0), 0
+	for limit, s := range m.shares {
+		live, held = live+s.live, held+s.held
+		if s.limit != limit || s.live < max(1, s.held) {
+			return fmt.Errorf("the share of limit %d has %d live and %d held", limit, s.live, s.held)
+		}
+		if s.held > 0 {
+			heap++
+			if m.held[s.heap] != s || s.limit < m.least() {
+				return fmt.Errorf("the share of limit %d is not where it says", limit)
+			}
+		}
+	}
+	if len(m.shares) < 2 || live != l.held+int64(l.waiting.len) || held != l.held || heap != len(m.held) || int64(len(m.young)) > live {
+		return fmt.Errorf("%d shares of %d live and %d held, %d in the heap", len(m.shares), live, held, heap)
 	}
 	return nil
 }
@@ -279,8 +320,8 @@ func (p *pair) randomOp(rng *rand.Rand, keys int) op {
 	if o.key != "a" {
 		o.limit = int64(o.key[0] - 'a' + 1)
 	}
-	if rng.IntN(50) == 0 {
-		o.limit++
+	if rng.IntN(50) == 0 || p.conns[o.conn].OwnLimits && rng.IntN(2) == 0 {
+		o.limit = 1 + int64(rng.IntN(4))
 	}
 	if rng.IntN(2) == 0 {
 		o.timeout = time.Duration(rng.IntN(10))
@@ -348,6 +389,9 @@ func TestTableDoesWhatTheModelDoes(t *testing.T) {
 			cfg.MaxWaiters = 0
 		}
 		p := newPair(cfg, 1+rng.IntN(6))
+		if n := rng.IntN(4); n > 0 {
+			p.ownLimits(n == 1)
+		}
 		keys := 1 + rng.IntN(3)
 		for range 500 {
 			if err := p.step(p.randomOp(rng, keys)); err != nil {

@@ -6,10 +6,38 @@ var rules = []broken{
 	// The lock table: who is granted what, and when.
 	{
 		rule: "no more than the limit are granted",
-		file: "dflockd/internal/locktable/table.go",
-		old:  "return !t.frozen && l.held < l.limit &&",
-		new:  "return !t.frozen && l.held <= l.limit &&",
+		file: "dflockd/internal/locktable/mixture.go",
+		old:  "return l.held < min(limit, l.most())",
+		new:  "return l.held <= min(limit, l.most())",
 		test: "dflockd/internal/locktable.TestTableDoesWhatTheModelDoes",
+	},
+	{
+		rule: "a claim with a larger limit is not granted beyond the limit of a holder",
+		file: "dflockd/internal/locktable/mixture.go",
+		old:  "return l.held < min(limit, l.most())",
+		new:  "return l.held < limit",
+		test: "dflockd/internal/locktable.TestEachClaimKeepsItsOwnLimitInEveryOrderOfClaims",
+	},
+	{
+		rule: "a new claim does not pass one with a smaller limit that waits",
+		file: "dflockd/internal/locktable/table.go",
+		old:  "l.room(limit) && l.waiting.first == nil",
+		new:  "l.room(limit)",
+		test: "dflockd/internal/locktable.TestEachClaimKeepsItsOwnLimitInEveryOrderOfClaims",
+	},
+	{
+		rule: "whoever leaves a line of different limits lets the next one go",
+		file: "dflockd/internal/locktable/claim.go",
+		old:  "\tif mixed {\n",
+		new:  "\tif false && mixed {\n",
+		test: "dflockd/internal/locktable.TestEachClaimKeepsItsOwnLimitInEveryOrderOfClaims",
+	},
+	{
+		rule: "an official claim is refused for the limit of another official one alone",
+		file: "dflockd/internal/locktable/mixture.go",
+		old:  "\tif !cl.origin.has(ownLimits) {\n\t\tl.agreeing--\n\t}\n",
+		new:  "",
+		test: "dflockd/internal/locktable.TestEachClaimKeepsItsOwnLimitInEveryOrderOfClaims",
 	},
 	{
 		rule: "the first in line is served first",
@@ -35,8 +63,8 @@ var rules = []broken{
 	{
 		rule: "a slot whose lease has run out is granted again",
 		file: "dflockd/internal/locktable/claim.go",
-		old:  "\tt.unlist(cl)\n\tt.serve(cl.lock)",
-		new:  "\tt.unlist(cl)",
+		old:  "\tt.retire(cl)\n\tt.serve(cl.lock)",
+		new:  "\tt.retire(cl)",
 		test: "dflockd/internal/locktable.TestTableDoesWhatTheModelDoes",
 	},
 	{
@@ -530,7 +558,7 @@ var rules = []broken{
 	{
 		rule: "a list of servers counts while a slot of its clients is held",
 		file: "dflockd/internal/locktable/claim.go",
-		old:  "\tif cl.listed {\n\t\tt.listed++\n\t}",
+		old:  "\tif cl.origin.has(listed) {\n\t\tt.listed++\n\t}",
 		new:  "",
 		test: "dflockd/server.TestAListOfServersCountsWhileItsClaimsLive",
 	},
