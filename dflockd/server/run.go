@@ -157,9 +157,7 @@ func (c *conn) request(now time.Duration, out []byte, lines [3][]byte) (_ []byte
 	case wire.Ping:
 		return wire.AppendReply(out, r.Command, wire.Reply{Status: wire.OK, Tag: r.Tag}), true
 	case wire.Hello:
-		if !r.List.None() {
-			c.srv.hub.say(c, r.List)
-		}
+		c.srv.hub.say(c, &r)
 		return wire.AppendReply(out, r.Command, wire.Reply{Status: wire.OK, Tag: r.Tag, Text: c.srv.features.String()}), true
 	case wire.Stats:
 		return wire.AppendReply(out, r.Command, wire.Reply{Status: wire.OK, Tag: r.Tag, Text: c.srv.statsJSON()}), true

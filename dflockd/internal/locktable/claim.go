@@ -78,7 +78,7 @@ func (t *Table) newClaim(c *Conn, l *lock, a Claim) *claim {
 	if cl.origin.has(listed) {
 		t.listed++
 	}
-	l.admit(cl, a.Limit)
+	t.admit(l, cl, a.Limit)
 	c.add(cl)
 	return cl
 }
@@ -212,7 +212,7 @@ func (t *Table) retire(cl *claim) {
 	if cl.origin.has(listed) {
 		t.listed--
 	}
-	cl.lock.dismiss(cl)
+	t.dismiss(cl)
 }
 
 // end takes cl, which neither waits nor holds any more, out of everything.

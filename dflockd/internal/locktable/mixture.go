@@ -41,9 +41,11 @@ type share struct {
 }
 
 // admit counts a new claim with this limit among the live claims of l.
-func (l *lock) admit(cl *claim, limit int64) {
+func (t *Table) admit(l *lock, cl *claim, limit int64) {
 	if l.mixed == nil && limit != l.limit {
 		l.mixed = newMixture(l)
+		t.mixed++
+		t.count.Mixtures++
 	}
 	if l.mixed != nil {
 		l.mixed.add(cl, limit)
@@ -57,7 +59,8 @@ func (l *lock) admit(cl *claim, limit int64) {
 }
 
 // dismiss is for a claim that is live no more.
-func (l *lock) dismiss(cl *claim) {
+func (t *Table) dismiss(cl *claim) {
+	l := cl.lock
 	if !cl.origin.has(ownLimits) {
 		l.agreeing--
 	}
@@ -66,6 +69,7 @@ func (l *lock) dismiss(cl *claim) {
 	}
 	if only := l.mixed.remove(cl); only != nil {
 		l.mixed, l.limit = nil, only.limit
+		t.mixed--
 	}
 }
 

@@ -20,6 +20,7 @@ type KeyInfo struct {
 // Totals counts what the table holds.
 type Totals struct {
 	Keys, Held, Waiting, Places int
+	Mixed                       int // keys whose claims have different limits
 	Counters
 	// Waits is how long claims that were granted had waited, Holds how long
 	// slots that ended had been held.
@@ -29,7 +30,7 @@ type Totals struct {
 // Totals returns what the table holds now, and what has happened.
 func (t *Table) Totals() Totals {
 	return Totals{
-		Keys: t.keys.len, Held: t.tokens.len, Waiting: t.waiting, Places: t.places, Counters: t.count,
+		Keys: t.keys.len, Held: t.tokens.len, Waiting: t.waiting, Places: t.places, Mixed: t.mixed, Counters: t.count,
 		Waits: t.waits, Holds: t.holds,
 	}
 }

@@ -69,6 +69,7 @@ type Table struct {
 	due     dueHeap
 	events  []Event
 	count   Counters
+	mixed   int // keys whose claims have different limits
 	listed  int // claims that wait or hold, of connections that are listed
 	waiting int // claims in line, over all keys
 	waits   Histogram
@@ -82,9 +83,13 @@ type Table struct {
 // Listed returns how many claims of listed connections wait or hold a slot.
 func (t *Table) Listed() int { return t.listed }
 
+// Mixtures returns how often a key came to have claims of different limits.
+func (t *Table) Mixtures() uint64 { return t.count.Mixtures }
+
 // Counters count what happened since the table was made.
 type Counters struct {
 	Grants, Releases, Expiries, Timeouts uint64
+	Mixtures                             uint64 // beginnings of a key with different limits
 }
 
 // lock is a key that is held or waited for.

@@ -244,7 +244,7 @@ func (t *Table) check() error {
 			return fmt.Errorf("heap out of order at %d", i)
 		}
 	}
-	blocked := 0
+	blocked, mixed := 0, 0
 	for key, l := range t.locks() {
 		if l.held > l.most() || l.held+int64(l.waiting.len) == 0 || key != l.key {
 			return fmt.Errorf("key %s: held %d of %d, %d wait", key, l.held, l.limit, l.waiting.len)
@@ -262,9 +262,15 @@ func (t *Table) check() error {
 		if n != l.waiting.len {
 			return fmt.Errorf("key %s: %d in line, %d counted", key, n, l.waiting.len)
 		}
+		if l.mixed != nil {
+			mixed++
+		}
 		if err := l.checkShares(); err != nil {
 			return fmt.Errorf("key %s: %w", key, err)
 		}
+	}
+	if mixed != t.mixed {
+		return fmt.Errorf("%d keys have different limits, %d counted", mixed, t.mixed)
 	}
 	if inHeap != t.tokens.len+blocked {
 		return fmt.Errorf("%d in the heap, %d tokens and %d blocked", inHeap, t.tokens.len, blocked)

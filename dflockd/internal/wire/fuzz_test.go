@@ -12,7 +12,7 @@ import (
 func FuzzRequest(f *testing.F) {
 	for _, seed := range [][3]string{
 		{"l", "k", "10 33"}, {"#17 se", "k", "4 5"}, {"auth", "_", "open sesame"}, {"sr", "é", tokenText},
-		{"hello", "_", "1"}, {"hello", "_", "1 later servers=0/3 x=y"}, {"x", "k", ""}, {"sl", "k", "0 9223372036854775807 9223372036"}, {"stats", "", "junk"},
+		{"hello", "_", "1"}, {"hello", "_", "1 later servers=0/3 x=y"}, {"hello", "_", "1 limits servers=0/1"}, {"x", "k", ""}, {"sl", "k", "0 9223372036854775807 9223372036"}, {"stats", "", "junk"},
 	} {
 		f.Add([]byte(seed[0]), []byte(seed[1]), []byte(seed[2]))
 	}

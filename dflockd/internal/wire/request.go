@@ -27,6 +27,9 @@ type Request struct {
 	Lease int64
 	// List is where the client of a hello has the server in its list.
 	List ServerList
+	// OwnLimits says of the client of a hello that its claims bring their own
+	// limits, whatever those of others are.
+	OwnLimits bool
 }
 
 // helloVersion is the revision of Hello that both sides speak.
@@ -52,10 +55,10 @@ func AppendRequest(dst []byte, r *Request) ([]byte, error) {
 	}
 	dst = append(dst, '\n')
 	for i, f := range sp.fields {
-		if f == fieldLease && r.Lease == 0 || f == fieldCapabilities && r.List.None() {
+		if f == fieldLease && r.Lease == 0 {
 			break
 		}
-		if i > 0 {
+		if i > 0 && f != fieldCapabilities {
 			dst = append(dst, ' ')
 		}
 		dst = r.appendField(dst, f)

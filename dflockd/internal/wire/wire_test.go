@@ -254,8 +254,8 @@ func TestSecondsRoundsUp(t *testing.T) {
 }
 
 func TestFeaturesRoundTrip(t *testing.T) {
-	f := Features{Strict: true, ReadTimeout: 23 * time.Second, MaxLease: time.Hour, Fence: true, Tags: true, Ping: true, ID: "0123456789abcdef"}
-	require.Equal(t, "1 strict=1 read_timeout_ms=23000 max_lease_s=3600 fence=1 tags=1 ping=1 id=0123456789abcdef", f.String())
+	f := Features{Strict: true, ReadTimeout: 23 * time.Second, MaxLease: time.Hour, Fence: true, Tags: true, Ping: true, Limits: true, ID: "0123456789abcdef"}
+	require.Equal(t, "1 strict=1 read_timeout_ms=23000 max_lease_s=3600 fence=1 tags=1 ping=1 limits=1 id=0123456789abcdef", f.String())
 	back, err := ParseFeatures(f.String() + " later=x")
 	require.NoError(t, err)
 	require.Equal(t, f, back)
