@@ -120,6 +120,7 @@ func (g *grant) Info() slot.Info {
 	defer cl.e.unlock()
 	info := slot.Info{
 		Key:         cl.key,
+		Limit:       int(cl.limit),
 		GrantedAt:   cl.granted,
 		ConfirmedAt: cl.confirmed,
 		Queued:      cl.queued,

@@ -16,9 +16,10 @@ import (
 
 func TestMinHoldKeepsThePromisesOfASource(t *testing.T) {
 	slottest.RunSynctest(t, func(*testing.T) slottest.Harness {
-		src := slottest.NewBreakable(slot.NewLocal(2))
+		src := slottest.NewBreakable(limited(2))
 		return slottest.Harness{
-			Source: slot.MinHold(src, 100*time.Millisecond), Peer: src.Peer(), FIFO: true, Prompt: true, Abandon: true,
+			OwnLimits: bringingTo(src),
+			Source:    slot.MinHold(src, 100*time.Millisecond), Peer: src.Peer(), FIFO: true, Prompt: true, Abandon: true,
 			TakeAway: src.Expire, Expire: src.Expire, Silence: src.Silence, Break: src.Break, Heal: src.Heal, Within: time.Minute,
 		}
 	})

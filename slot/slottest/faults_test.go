@@ -63,7 +63,8 @@ func toyHarness(limit int, f fault) func(*testing.T) Harness {
 		src := newToy(t, limit, f)
 		return Harness{
 			Source: src, Limit: limit, FIFO: true, Fence: true, BadKeys: []string{"bad"},
-			Abandon: true, TakeAway: src.TakeAway, Expire: src.Expire, Break: src.Break, Within: 2 * time.Second,
+			OwnLimits: func(limit int) slot.Source { return toyClient{src, limit} },
+			Abandon:   true, TakeAway: src.TakeAway, Expire: src.Expire, Break: src.Break, Within: 2 * time.Second,
 		}
 	}
 }
@@ -111,6 +112,18 @@ func TestGrantingTheLastInLineIsFound(t *testing.T) {
 
 func TestBargingIsFound(t *testing.T) {
 	requireFound(t, barges, "NewcomersDoNotBarge", "Try was granted a slot for which somebody waited")
+}
+
+func TestForgettingTheLimitsOfHoldersIsFound(t *testing.T) {
+	requireFound(t, forgetsTheLimitsOfHolders, "EachClaimKeepsItsOwnLimit", "the limit of a claim is passed")
+}
+
+func TestPassingASmallerLimitIsFound(t *testing.T) {
+	requireFound(t, passesASmallerLimit, "EachClaimKeepsItsOwnLimit", "the limit of a claim is passed")
+}
+
+func TestLeavingALineThatServesNobodyIsFound(t *testing.T) {
+	requireFound(t, leavingServesNobody, "EachClaimKeepsItsOwnLimit", "a slot is lost")
 }
 
 func TestEnqueueThatWaitsForHoldersIsFound(t *testing.T) {
@@ -300,5 +313,5 @@ func TestWhatIsNotClaimedIsNotCheckedAndIsSaid(t *testing.T) {
 	}
 	require.Empty(t, failures(t, newHarness))
 	require.Equal(t, "limit 1; claimed: nothing; not claimed and not checked: "+
-		"order, strict, fence, prompt joins, abandoned slots, slots taken away, ends of leases, silence, broken connections, a peer, bad keys", newHarness(t).String())
+		"order, strict, fence, prompt joins, limits of each claim, abandoned slots, slots taken away, ends of leases, silence, broken connections, a peer, bad keys", newHarness(t).String())
 }
