@@ -122,6 +122,9 @@ func (h *hub) say(c *conn, hello *wire.Request) {
 	if hello.OwnLimits {
 		c.lc.OwnLimits = true
 	}
+	if hello.Name != "" {
+		c.lc.Name = hello.Name
+	}
 }
 
 // settleLocked hands events to their connections, arms the timer, and has the

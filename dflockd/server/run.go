@@ -158,7 +158,10 @@ func (c *conn) request(now time.Duration, out []byte, lines [3][]byte) (_ []byte
 		return wire.AppendReply(out, r.Command, wire.Reply{Status: wire.OK, Tag: r.Tag}), true
 	case wire.Hello:
 		c.srv.hub.say(c, &r)
+		c.fields = c.fields || r.Fields
 		return wire.AppendReply(out, r.Command, wire.Reply{Status: wire.OK, Tag: r.Tag, Text: c.srv.features.String()}), true
+	case wire.Inspect:
+		return wire.AppendReply(out, r.Command, wire.Reply{Status: wire.OK, Tag: r.Tag, Text: c.srv.hub.inspect(lines[1])}), true
 	case wire.Stats:
 		return wire.AppendReply(out, r.Command, wire.Reply{Status: wire.OK, Tag: r.Tag, Text: c.srv.statsJSON()}), true
 	case wire.Auth, wire.StableRef, wire.Barrier: // there is no secret, and no cluster
@@ -174,6 +177,9 @@ func (c *conn) request(now time.Duration, out []byte, lines [3][]byte) (_ []byte
 	if r.Command == wire.Leave {
 		out = c.moveAnswers(out) // the wait's timeout comes before the ok that frees its tag
 	}
+	if !c.fields {
+		res.Place = 0
+	}
 	return appendResult(out, r.Command, r.Tag, res), true
 }
 
@@ -188,6 +194,6 @@ func (c *conn) moveAnswers(out []byte) []byte {
 
 func appendResult(dst []byte, cmd wire.Command, tag uint64, r locktable.Result) []byte {
 	return wire.AppendReply(dst, cmd, wire.Reply{
-		Status: r.Status, Tag: tag, Token: r.Token, Seconds: int64(r.Lease / time.Second),
+		Status: r.Status, Tag: tag, Token: r.Token, Seconds: int64(r.Lease / time.Second), Place: int64(r.Place),
 	})
 }

@@ -35,7 +35,7 @@ func (t *Table) exceeded(c *Conn, l *lock, limit int64) Bound {
 	over := func(n, most int) bool { return most > 0 && n >= most }
 	waits := !t.free(l, limit)
 	switch {
-	case waits && over(l.waiting.len, t.cfg.MaxWaiters):
+	case waits && over(l.waiting(), t.cfg.MaxWaiters):
 		return MaxWaiters
 	case waits && over(c.waiting, t.cfg.MaxPlaces):
 		return MaxPlaces

@@ -25,8 +25,8 @@ const maxLost = 64
 
 // claim is one attempt to get one slot.
 //
-// Invariant: waiting means in its lock's line; held means counted in its lock
-// and found by its token; both, and lost, mean in its connection's list,
+// Invariant: waiting and held mean in its lock's line; held means counted in its
+// lock and found by its token, too; both, and lost, mean in its connection's list,
 // unless the connection is gone. Invariant: it is in the heap if and only if
 // it is held, or waiting and blocked.
 type claim struct {
@@ -79,6 +79,7 @@ func (t *Table) newClaim(c *Conn, l *lock, a Claim) *claim {
 		t.listed++
 	}
 	t.admit(l, cl, a.Limit)
+	l.line.add(cl)
 	c.add(cl)
 	return cl
 }
@@ -86,7 +87,9 @@ func (t *Table) newClaim(c *Conn, l *lock, a Claim) *claim {
 // enqueue puts a new claim at the end of the line.
 func (t *Table) enqueue(c *Conn, l *lock, a Claim) *claim {
 	cl := t.newClaim(c, l, a)
-	l.waiting.add(cl)
+	if l.head == nil {
+		l.head = cl
+	}
 	t.waiting++
 	c.waiting++
 	return cl
@@ -99,8 +102,8 @@ func (t *Table) block(cl *claim, timeout time.Duration) {
 	t.setDue(cl, after(t.now, timeout))
 }
 
-// grant makes cl, which is in no line, the holder of a slot. It does not say
-// so to whoever waits: that is serve's.
+// grant makes cl, which does not wait, the holder of a slot. It does not say so to
+// whoever waits for the answer: that is serve's.
 func (t *Table) grant(cl *claim) Result {
 	cl.state = stateHeld
 	cl.token = t.newToken()
@@ -145,7 +148,10 @@ func (t *Table) exit(cl *claim) {
 		cl.blocked = false
 		cl.conn.blocked--
 	}
-	cl.lock.waiting.remove(cl)
+	if cl.lock.head == cl {
+		cl.lock.head = cl.lineNext
+	}
+	cl.lock.line.remove(cl)
 	t.waiting--
 	cl.conn.waiting--
 	t.end(cl)
@@ -200,6 +206,12 @@ func (t *Table) orphan(cl *claim) {
 	t.forget(cl)
 	cl.conn.remove(cl)
 	cl.conn.held--
+	if name := cl.conn.Name; name != "" {
+		if t.orphans == nil {
+			t.orphans = map[*claim]string{}
+		}
+		t.orphans[cl] = name
+	}
 	cl.conn = nil
 }
 
@@ -222,6 +234,8 @@ func (t *Table) end(cl *claim) {
 	t.retire(cl)
 	if cl.conn != nil {
 		cl.conn.remove(cl)
+	} else {
+		delete(t.orphans, cl)
 	}
 	cl.state = stateGone
 }

@@ -103,13 +103,13 @@ func (t *Table) clear(cl *claim) {
 // as far as this call may. Those in front whose connection has closed leave;
 // in a drain all do.
 func (t *Table) serve(l *lock) {
-	for l.waiting.first != nil && (t.drained || !t.frozen && l.room(l.limitOf(l.waiting.first))) {
+	for l.head != nil && (t.drained || !t.frozen && l.room(l.limitOf(l.head))) {
 		if t.budget == 0 {
 			t.postpone(l)
 			return
 		}
 		t.budget--
-		switch cl := l.waiting.first; {
+		switch cl := l.head; {
 		case cl.conn.closed:
 			t.exit(cl)
 		case t.drained:
@@ -123,8 +123,8 @@ func (t *Table) serve(l *lock) {
 }
 
 func (t *Table) grantFirst(l *lock) {
-	cl := l.waiting.first
-	l.waiting.remove(cl)
+	cl := l.head
+	l.head = cl.lineNext
 	cl.conn.waiting--
 	t.waiting--
 	r := t.grant(cl)

@@ -5,6 +5,9 @@ package locktable
 type Conn struct {
 	// ID is shown in stats.
 	ID uint64
+	// Name is shown to whoever looks, see Table.Inspect. It does not change once
+	// the connection has made a claim.
+	Name string
 	// Owner is for the caller, who gets the Conn back in events.
 	Owner any
 	// Listed has the claims that c makes from now on counted, see Table.Listed.

@@ -104,14 +104,14 @@ func (l *lock) most() int64 {
 
 // next returns the limit that the next grant is judged by.
 func (l *lock) next() int64 {
-	if l.waiting.first == nil {
+	if l.head == nil {
 		return l.most()
 	}
-	return min(l.most(), l.limitOf(l.waiting.first))
+	return min(l.most(), l.limitOf(l.head))
 }
 
 func newMixture(l *lock) *mixture {
-	old := &share{limit: l.limit, live: l.held + int64(l.waiting.len), held: l.held}
+	old := &share{limit: l.limit, live: int64(l.line.len), held: l.held}
 	m := &mixture{agreed: l.limit, old: old, young: map[*claim]*share{}, shares: map[int64]*share{l.limit: old}}
 	if old.held > 0 {
 		m.held = append(m.held, old)

@@ -27,6 +27,7 @@ type model struct {
 type modelClaim struct {
 	conn       int // -1: its connection is gone
 	key        string
+	name       string // of its connection
 	limit      int64
 	own        bool // it brings its own limit
 	tag        uint64
@@ -201,7 +202,7 @@ func (m *model) claim(conn int, o op) (c *modelClaim, granted bool, status wire.
 	if !keys[o.key] && m.cfg.MaxKeys > 0 && len(keys) >= m.cfg.MaxKeys {
 		return nil, false, wire.ErrorMaxLocks
 	}
-	c = &modelClaim{conn: conn, key: o.key, limit: o.limit, own: o.own, tag: o.tag, lease: o.lease}
+	c = &modelClaim{conn: conn, name: connName(conn), key: o.key, limit: o.limit, own: o.own, tag: o.tag, lease: o.lease}
 	waiting := len(m.of(o.key, stateWaiting))
 	if !m.frozen() && waiting == 0 && mayHold(append(m.live(o.key), c)) {
 		if m.tooMany(conn) {

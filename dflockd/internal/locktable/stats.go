@@ -46,11 +46,11 @@ func (t *Table) Keys(now time.Duration, dst []KeyInfo, limit int) []KeyInfo {
 		if limit--; limit < 0 {
 			return false
 		}
-		info := KeyInfo{Key: l.key, Limit: l.next(), Mixed: l.mixed != nil, Holders: l.held, Waiters: l.waiting.len}
-		if info.Limit == 1 && !info.Mixed && l.last != nil {
-			info.Left = l.last.due - t.now
-			if l.last.conn != nil && !l.last.conn.closed {
-				info.Owner = l.last.conn.ID
+		info := KeyInfo{Key: l.key, Limit: l.next(), Mixed: l.mixed != nil, Holders: l.held, Waiters: l.waiting()}
+		if holder := l.line.first; info.Limit == 1 && !info.Mixed && l.held > 0 {
+			info.Left = holder.due - t.now
+			if holder.conn != nil && !holder.conn.closed {
+				info.Owner = holder.conn.ID
 			}
 		}
 		dst = append(dst, info)

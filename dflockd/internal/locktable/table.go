@@ -45,6 +45,7 @@ type Claim struct {
 // an Event will answer it.
 type Result struct {
 	Status wire.Status
+	Place  int // in line, from 1: of Queued
 	Token  wire.Token
 	Lease  time.Duration
 	Bound  Bound // why a claim was refused, if a bound is why
@@ -65,7 +66,8 @@ type Table struct {
 	drained bool
 	keys    lockMap
 	tokens  tokenMap
-	places  int // remembered claims
+	places  int               // remembered claims
+	orphans map[*claim]string // the names of those whose connection is gone
 	due     dueHeap
 	events  []Event
 	count   Counters
@@ -96,22 +98,24 @@ type Counters struct {
 //
 // Invariant: held is at most the limit of each holder.
 type lock struct {
-	key     string
-	limit   int64    // of all who hold or wait, unless it is mixed
-	mixed   *mixture // nil: they have one limit
-	held    int64
-	last    *claim // the latest grant; with limit 1 the holder, if held
-	waiting queue
+	key   string
+	limit int64    // of all who hold or wait, unless it is mixed
+	mixed *mixture // nil: they have one limit
+	held  int64
+	line  queue  // those who hold, in the order of their grants, and then those who wait
+	head  *claim // of line, the first who waits; nil: nobody does
 
 	agreeing int32 // of those who hold or wait, how many must have the same limit
 	unserved bool  // in the table's list
 	dropped  bool  // not in the table any more
 }
 
-// hold counts a slot that cl holds from now on.
+// waiting returns how many wait.
+func (l *lock) waiting() int { return l.line.len - int(l.held) }
+
+// hold counts a slot that cl, the last of those who do, holds from now on.
 func (l *lock) hold(cl *claim) {
 	l.held++
-	l.last = cl
 	if l.mixed != nil {
 		l.mixed.hold(cl)
 	}
@@ -120,9 +124,7 @@ func (l *lock) hold(cl *claim) {
 // unhold counts it no more.
 func (l *lock) unhold(cl *claim) {
 	l.held--
-	if l.last == cl {
-		l.last = nil
-	}
+	l.line.remove(cl)
 	if l.mixed != nil {
 		l.mixed.unhold(cl)
 	}
@@ -187,7 +189,7 @@ func (t *Table) Enqueue(now time.Duration, c *Conn, a Claim) Result {
 		return r
 	}
 	t.remember(t.enqueue(c, l, a))
-	return Result{Status: wire.Queued}
+	return Result{Status: wire.Queued, Place: l.waiting()}
 }
 
 // Wait waits for the place that Enqueue took, for at most a.Timeout; then the
@@ -356,12 +358,12 @@ func (t *Table) lockFor(c *Conn, a Claim) (*lock, Result) {
 // free reports whether a new claim of l may be granted at once. It passes
 // nobody.
 func (t *Table) free(l *lock, limit int64) bool {
-	return !t.frozen && l.room(limit) && l.waiting.first == nil
+	return !t.frozen && l.room(limit) && l.head == nil
 }
 
 // dropIfIdle forgets a key that nobody holds and nobody waits for.
 func (t *Table) dropIfIdle(l *lock) {
-	if l.held == 0 && l.waiting.first == nil && !l.dropped {
+	if l.held == 0 && l.head == nil && !l.dropped {
 		l.dropped = true
 		t.keys.remove(l)
 	}

@@ -33,9 +33,17 @@ func newPair(cfg Config, conns int) *pair {
 	cfg.Random = func() uint64 { return 42 }
 	p := &pair{table: New(cfg), model: &model{cfg: cfg}, conns: make([]*Conn, conns)}
 	for i := range p.conns {
-		p.conns[i] = &Conn{ID: uint64(i)}
+		p.conns[i] = &Conn{ID: uint64(i), Name: connName(i)}
 	}
 	return p
+}
+
+// connName returns the name of a connection; some have none.
+func connName(i int) string {
+	if i%3 == 2 {
+		return ""
+	}
+	return fmt.Sprint("client-", i)
 }
 
 // ownLimits has every second connection bring its own limits, or all.
@@ -99,7 +107,7 @@ func (p *pair) onTable(o op) (got Result) {
 		got = p.table.Renew(p.now, a.Key, o.token, o.lease)
 	case opClose:
 		p.table.CloseConn(p.now, c)
-		p.conns[o.conn] = &Conn{ID: c.ID, OwnLimits: c.OwnLimits} // the next of this number
+		p.conns[o.conn] = &Conn{ID: c.ID, Name: c.Name, OwnLimits: c.OwnLimits} // the next of this number
 	case opPass:
 		p.table.Advance(p.now)
 	case opDrain:
@@ -213,6 +221,9 @@ func (p *pair) compareAll() error {
 			return fmt.Errorf("key %s: %d left for conn %d, want %d for %d", k.Key, k.Left, k.Owner, holders[0].due-p.now, holders[0].conn)
 		}
 	}
+	if err := p.compareInspect(); err != nil {
+		return err
+	}
 	for i, c := range p.conns {
 		held := p.model.select_(func(m *modelClaim) bool { return m.conn == i && m.state == stateHeld })
 		blocked := p.model.select_(func(m *modelClaim) bool { return m.conn == i && m.blocked })
@@ -235,6 +246,28 @@ func (p *pair) compareAll() error {
 	return p.table.check()
 }
 
+// compareInspect looks at each key as whoever inspects it does.
+func (p *pair) compareInspect() error {
+	for key := range p.model.keys() {
+		s := p.table.Inspect(p.now, []byte(key), 2)
+		holders, waiters := p.model.of(key, stateHeld), p.model.of(key, stateWaiting)
+		if s.Held != len(holders) || s.Waiting != len(waiters) || len(s.Holders) != min(2, len(holders)) || len(s.Waiters) != min(2, len(waiters)) {
+			return fmt.Errorf("key %s: inspected: %+v, want %d and %d", key, s, len(holders), len(waiters))
+		}
+		for i, got := range s.Holders {
+			if want := holders[i]; got.Name != want.name || got.Limit != want.limit || got.Left != want.due-p.now || got.Fence != want.real.token.Fence() {
+				return fmt.Errorf("key %s: holder %d: %+v, want %s with %d for %d more", key, i, got, want.name, want.limit, want.due-p.now)
+			}
+		}
+		for i, got := range s.Waiters {
+			if want := waiters[i]; got.Name != want.name || got.Limit != want.limit {
+				return fmt.Errorf("key %s: waiter %d: %+v, want %s with %d", key, i, got, want.name, want.limit)
+			}
+		}
+	}
+	return nil
+}
+
 // check holds the table's own invariants.
 func (t *Table) check() error {
 	inHeap := 0
@@ -246,27 +279,41 @@ func (t *Table) check() error {
 	}
 	blocked, mixed := 0, 0
 	for key, l := range t.locks() {
-		if l.held > l.most() || l.held+int64(l.waiting.len) == 0 || key != l.key {
-			return fmt.Errorf("key %s: held %d of %d, %d wait", key, l.held, l.limit, l.waiting.len)
+		if l.held > l.most() || l.line.len == 0 || key != l.key {
+			return fmt.Errorf("key %s: held %d of %d, %d wait", key, l.held, l.limit, l.waiting())
 		}
-		if l.waiting.len > 0 && (l.room(l.limitOf(l.waiting.first)) && !t.frozen || t.drained) && !l.unserved {
+		if l.head != nil && (l.room(l.limitOf(l.head)) && !t.frozen || t.drained) && !l.unserved {
 			return fmt.Errorf("key %s: a slot is free and somebody waits", key)
 		}
 		n := 0
-		for cl := l.waiting.first; cl != nil; cl = cl.lineNext {
+		for cl := l.head; cl != nil; cl = cl.lineNext {
 			n++
 			if cl.blocked {
 				blocked++
 			}
+			if cl.state != stateWaiting {
+				return fmt.Errorf("key %s: one who is %v waits in line", key, cl.state)
+			}
 		}
-		if n != l.waiting.len {
-			return fmt.Errorf("key %s: %d in line, %d counted", key, n, l.waiting.len)
+		held := 0
+		for cl := l.line.first; cl != l.head; cl = cl.lineNext {
+			if held++; cl.state != stateHeld {
+				return fmt.Errorf("key %s: one who is %v is among the holders", key, cl.state)
+			}
+		}
+		if n != l.waiting() || int64(held) != l.held {
+			return fmt.Errorf("key %s: %d in line and %d hold, counted are %d and %d", key, n, held, l.waiting(), l.held)
 		}
 		if l.mixed != nil {
 			mixed++
 		}
 		if err := l.checkShares(); err != nil {
 			return fmt.Errorf("key %s: %w", key, err)
+		}
+	}
+	for cl, name := range t.orphans {
+		if cl.state != stateHeld || cl.conn != nil {
+			return fmt.Errorf("%s is remembered for one who is %v", name, cl.state)
 		}
 	}
 	if mixed != t.mixed {
@@ -297,7 +344,7 @@ func (l *lock) checkShares() error {
 			}
 		}
 	}
-	if len(m.shares) < 2 || live != l.held+int64(l.waiting.len) || held != l.held || heap != len(m.held) || int64(len(m.young)) > live {
+	if len(m.shares) < 2 || live != int64(l.line.len) || held != l.held || heap != len(m.held) || int64(len(m.young)) > live {
 		return fmt.Errorf("%d shares of %d live and %d held, %d in the heap", len(m.shares), live, held, heap)
 	}
 	return nil

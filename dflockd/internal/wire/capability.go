@@ -10,7 +10,7 @@ import (
 //
 //	hello
 //	_
-//	1 servers=0/3 limits
+//	1 servers=0/3 limits fields name=web3:4711
 
 // MaxServers is how many servers a list may have.
 const MaxServers = 1 << 20
@@ -38,7 +38,12 @@ func (l ServerList) String() string {
 const (
 	listCapability   = "servers" // with a value
 	limitsCapability = "limits"
+	fieldsCapability = "fields"
+	nameCapability   = "name" // with a value
 )
+
+// MaxName is how many bytes the name of a client has at most.
+const MaxName = 64
 
 // appendCapabilities appends each word with a space in front.
 func (r *Request) appendCapabilities(dst []byte) []byte {
@@ -48,6 +53,13 @@ func (r *Request) appendCapabilities(dst []byte) []byte {
 	}
 	if r.OwnLimits {
 		dst = append(dst, " "+limitsCapability...)
+	}
+	if r.Fields {
+		dst = append(dst, " "+fieldsCapability...)
+	}
+	if r.Name != "" {
+		dst = append(dst, " "+nameCapability+"="...)
+		dst = append(dst, r.Name...)
 	}
 	return dst
 }
@@ -66,8 +78,23 @@ func (r *Request) parseCapabilities(arg []byte) error {
 			}
 		case limitsCapability:
 			r.OwnLimits = true
+		case fieldsCapability:
+			r.Fields = true
+		case nameCapability:
+			if err := checkName(value); err != nil {
+				return err
+			}
+			r.Name = string(value)
 		}
 	}
+}
+
+// checkName returns what makes name no name of a client.
+func checkName[T string | []byte](name T) error {
+	if reason := checkWord(name, MaxName); reason != "" {
+		return &FieldError{"name", reason}
+	}
+	return nil
 }
 
 // parse reads INDEX/COUNT.

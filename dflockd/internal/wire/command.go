@@ -38,6 +38,7 @@ const (
 	StableRef          // name the claims of this connection, for a failover
 	Barrier            // wait until all earlier writes are applied
 	Leave              // give up the place that a tagged Enqueue took
+	Inspect            // who holds slots of a key and who waits, as JSON
 
 	numCommands
 )
@@ -111,6 +112,7 @@ var commands = [numCommands]spec{
 	StableRef:  {"stable-ref", keyRef, nil, shapeOK},
 	Barrier:    {"barrier", keyNone, nil, shapeOK},
 	Leave:      {"x", keyName, nil, shapeOK},
+	Inspect:    {"inspect", keyName, []field{fieldIgnored}, shapeText},
 }
 
 // byVerb is the inverse of the table.

@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"strconv"
 )
 
@@ -79,6 +80,8 @@ type Reply struct {
 	Token Token
 	// Seconds is the lease of a grant, or what is left of it after a renewal.
 	Seconds int64
+	// Place is that in line, from 1, of Queued; 0: not said.
+	Place int64
 	// Text is the JSON of stats, the fields of hello, the address of the
 	// leader, or the whole text of an ErrorOther.
 	Text string
@@ -102,6 +105,9 @@ func AppendReply(dst []byte, c Command, r Reply) []byte {
 	case r.Status == OK && c < numCommands && commands[c].reply == shapeSeconds:
 		dst = append(dst, ' ')
 		dst = strconv.AppendInt(dst, r.Seconds, 10)
+	case r.Status == Queued && r.Place > 0:
+		dst = append(dst, ' ')
+		dst = strconv.AppendInt(dst, r.Place, 10)
 	case r.Text != "":
 		dst = append(dst, ' ')
 		dst = append(dst, r.Text...)
@@ -162,8 +168,11 @@ func parseReply(c Command, line []byte) (r Reply, ok bool) {
 		if shape == shapeEnqueue {
 			granted, waiting = Acquired, Queued
 		}
-		if r.Status == granted {
+		switch r.Status {
+		case granted:
 			return parseGrant(r, rest)
+		case Queued:
+			r.Place = placeOf(rest)
 		}
 		return r, r.Status == waiting
 	}
@@ -181,6 +190,13 @@ func parseGrant(r Reply, rest []byte) (Reply, bool) {
 	lease, _, _ := bytes.Cut(rest, []byte(" "))
 	r.Seconds, ok = parseNumber(lease, MaxSeconds)
 	return r, ok && r.Seconds > 0
+}
+
+// placeOf reads the place in line, if there is one.
+func placeOf(rest []byte) int64 {
+	word, _, _ := bytes.Cut(rest, []byte(" "))
+	place, _ := parseNumber(word, math.MaxInt64)
+	return place
 }
 
 func parseError(s Status, word, line, rest []byte) (Reply, bool) {

@@ -30,6 +30,11 @@ type Request struct {
 	// OwnLimits says of the client of a hello that its claims bring their own
 	// limits, whatever those of others are.
 	OwnLimits bool
+	// Fields says of the client of a hello that it takes further fields at the end
+	// of an answer: the place in line of Queued.
+	Fields bool
+	// Name is what the client of a hello calls itself; "": it has not said.
+	Name string
 }
 
 // helloVersion is the revision of Hello that both sides speak.
@@ -138,6 +143,8 @@ func (r *Request) checkField(f field) error {
 		return CheckSecret(string(r.Secret))
 	case f == fieldCapabilities && !r.List.valid():
 		return &FieldError{"list of servers", "is out of range"}
+	case f == fieldCapabilities && r.Name != "":
+		return checkName(r.Name)
 	}
 	return nil
 }
