@@ -189,7 +189,7 @@ func TestSourceKeepsThePromisesOfASource(t *testing.T) {
 					ownLimits = nil // an original server wants the same one of all
 				}
 				return slottest.Harness{
-					Source: source(tc.limit, dial), Peer: source(tc.limit, peerDial), OwnLimits: ownLimits,
+					Source: source(tc.limit, dial), Peer: source(tc.limit, peerDial), OwnLimits: ownLimits, Inspect: tc.tags,
 					FIFO: true, Prompt: true, Strict: tc.strict, Fence: true,
 					TakeAway: func(string) { th.expire(t, other.dial) },
 					Expire:   func(string) { th.rob(t, tc.limit) },

@@ -10,9 +10,10 @@ import (
 )
 
 var (
-	_ Source  = (*Local)(nil)
-	_ Trier   = (*Local)(nil)
-	_ Limiter = (*Local)(nil)
+	_ Source    = (*Local)(nil)
+	_ Trier     = (*Local)(nil)
+	_ Limiter   = (*Local)(nil)
+	_ Inspector = (*Local)(nil)
 )
 
 // errGivenBack ends the slots that are held when their source is closed.
@@ -23,6 +24,7 @@ var errGivenBack = fmt.Errorf("%w: %w", ErrLost, ErrClosed)
 // no lease and are never lost; only Close takes them away.
 type Local struct {
 	limits  Limits
+	start   time.Time
 	invalid error            // why every claim is refused, or nil
 	ctx     *linkctx.Context // every slot's ends with it
 
@@ -30,6 +32,7 @@ type Local struct {
 	// blocks and no context is cancelled while it is held.
 	mu     sync.Mutex
 	lines  map[string]*line
+	grants uint64 // so far: the ID of the last one
 	closed bool
 }
 
@@ -61,7 +64,7 @@ func NewLocalLimits(limits Limits) *Local {
 }
 
 func newLocal(limits Limits, invalid error) *Local {
-	return &Local{limits: limits, invalid: invalid, lines: make(map[string]*line), ctx: linkctx.New()}
+	return &Local{limits: limits, start: time.Now(), invalid: invalid, lines: make(map[string]*line), ctx: linkctx.New()}
 }
 
 func checkLocal(n int) error {
@@ -159,6 +162,7 @@ func (l *Local) join(t *localTicket, name string) error {
 		return nil
 	}
 	t.ready = make(chan struct{})
+	t.since, t.ahead = time.Since(l.start), ln.waiting.Len()
 	t.place = ln.waiting.PushBack(t)
 	return nil
 }
@@ -203,7 +207,8 @@ func (l *Local) dropUser(ln *line) {
 
 // newSlot returns a slot that was taken from ln; the caller holds mu.
 func (l *Local) newSlot(ln *line, key string, limit int, queued bool) *localSlot {
-	s := &localSlot{src: l, line: ln, key: key, limit: limit, queued: queued, at: time.Now()}
+	l.grants++
+	s := &localSlot{src: l, line: ln, key: key, limit: limit, queued: queued, at: time.Now(), id: l.grants}
 	s.ctx.Join(l.ctx)
 	ln.hold(s)
 	return s

@@ -18,6 +18,7 @@ type localSlot struct {
 	limit  int
 	queued bool
 	at     time.Time // of the grant
+	id     uint64    // of the grant
 	ctx    linkctx.Context
 	once   sync.Once
 	err    error // what Release returns; written inside once

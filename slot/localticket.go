@@ -41,6 +41,9 @@ type localTicket struct {
 	place *list.Element // its place in line.waiting while it is queued
 	ready chan struct{} // closed when it leaves the state queued; nil if it never was
 
+	since time.Duration // when it joined the line, since src.start
+	ahead int           // how many were in line then
+
 	// Guarded by src.mu.
 	state ticketState
 	slot  *localSlot // set once it is granted
@@ -80,6 +83,9 @@ func (t *localTicket) take() (Slot, error) {
 	t.state = ticketTaken
 	return t.slot, nil
 }
+
+// Ahead returns how many were in line when it joined.
+func (t *localTicket) Ahead() (int, bool) { return t.ahead, t.ready != nil }
 
 func (t *localTicket) Close() error {
 	s, left := t.abandon()

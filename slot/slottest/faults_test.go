@@ -63,6 +63,7 @@ func toyHarness(limit int, f fault) func(*testing.T) Harness {
 		src := newToy(t, limit, f)
 		return Harness{
 			Source: src, Limit: limit, FIFO: true, Fence: true, BadKeys: []string{"bad"},
+			Inspect:   true,
 			OwnLimits: func(limit int) slot.Source { return toyClient{src, limit} },
 			Abandon:   true, TakeAway: src.TakeAway, Expire: src.Expire, Break: src.Break, Within: 2 * time.Second,
 		}
@@ -124,6 +125,26 @@ func TestPassingASmallerLimitIsFound(t *testing.T) {
 
 func TestLeavingALineThatServesNobodyIsFound(t *testing.T) {
 	requireFound(t, leavingServesNobody, "EachClaimKeepsItsOwnLimit", "a slot is lost")
+}
+
+func TestMiscountingThoseWhoHoldIsFound(t *testing.T) {
+	requireFound(t, miscountsHolders, "InspectTellsWhoHoldsAndWhoWaits", "hold and 2 wait")
+}
+
+func TestOneIDForTwoHoldersIsFound(t *testing.T) {
+	requireFound(t, repeatsIDs, "InspectTellsWhoHoldsAndWhoWaits", "it is that of no other", 3)
+}
+
+func TestALineThatIsListedBackwardsIsFound(t *testing.T) {
+	requireFound(t, listsTheLineBackwards, "InspectTellsWhoHoldsAndWhoWaits", "the first in line waits since")
+}
+
+func TestANameThatIsNotToldIsFound(t *testing.T) {
+	requireFound(t, hidesNames, "InspectTellsWhoHoldsAndWhoWaits", `somebody is called ""`)
+}
+
+func TestAWrongPlaceInLineIsFound(t *testing.T) {
+	requireFound(t, miscountsTheLine, "InspectTellsWhoHoldsAndWhoWaits", "were in line in front of it")
 }
 
 func TestEnqueueThatWaitsForHoldersIsFound(t *testing.T) {
@@ -313,5 +334,5 @@ func TestWhatIsNotClaimedIsNotCheckedAndIsSaid(t *testing.T) {
 	}
 	require.Empty(t, failures(t, newHarness))
 	require.Equal(t, "limit 1; claimed: nothing; not claimed and not checked: "+
-		"order, strict, fence, prompt joins, limits of each claim, abandoned slots, slots taken away, ends of leases, silence, broken connections, a peer, bad keys", newHarness(t).String())
+		"order, strict, fence, prompt joins, limits of each claim, who holds and waits, abandoned slots, slots taken away, ends of leases, silence, broken connections, a peer, bad keys", newHarness(t).String())
 }

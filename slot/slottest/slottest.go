@@ -45,6 +45,12 @@ type Harness struct {
 	// Nil: all claims must have the same limit.
 	OwnLimits func(limit int) slot.Source
 
+	// Inspect claims that slot.Inspect tells who holds slots and who waits, each
+	// with the name HolderName, and that tickets know their place in line (slot.Ahead).
+	Inspect bool
+	// HolderName is what holders of Source are called; slot.DefaultName() by default.
+	HolderName string
+
 	// Abandon claims that slots are slot.Abandoners, with a lease that ends
 	// within the time of Within.
 	Abandon bool
@@ -100,6 +106,9 @@ func (h Harness) withDefaults() Harness {
 	if l, ok := h.Source.(slot.Limiter); ok && h.Limit == 0 {
 		h.Limit, _ = l.Limit(h.Key)
 	}
+	if h.HolderName == "" {
+		h.HolderName = slot.DefaultName()
+	}
 	if h.Within == 0 {
 		h.Within = 5 * time.Second
 	}
@@ -122,7 +131,8 @@ func (h Harness) String() string {
 		name string
 		is   bool
 	}{
-		{"order", h.FIFO}, {"strict", h.Strict}, {"fence", h.Fence}, {"prompt joins", h.Prompt}, {"limits of each claim", h.OwnLimits != nil}, {"abandoned slots", h.Abandon},
+		{"order", h.FIFO}, {"strict", h.Strict}, {"fence", h.Fence}, {"prompt joins", h.Prompt}, {"limits of each claim", h.OwnLimits != nil}, {"who holds and waits", h.Inspect},
+		{"abandoned slots", h.Abandon},
 		{"slots taken away", h.TakeAway != nil}, {"ends of leases", h.Expire != nil}, {"silence", h.Silence != nil},
 		{"broken connections", h.Break != nil}, {"a peer", h.Peer != nil}, {"bad keys", len(h.BadKeys) > 0},
 	} {
@@ -177,6 +187,7 @@ var checks = []check{
 	{"GrantsFollowTheLine", checkOrder},
 	{"NewcomersDoNotBarge", checkBarging},
 	{"EachClaimKeepsItsOwnLimit", checkOwnLimits},
+	{"InspectTellsWhoHoldsAndWhoWaits", checkInspect},
 	{"TryNeverWaits", checkTry},
 	{"BadKeysAreRefused", checkBadKeys},
 	{"ACancelledClaimLosesNoSlot", checkCancel},

@@ -2,6 +2,7 @@ package slottest
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -58,6 +59,11 @@ const (
 	forgetsTheLimitsOfHolders
 	passesASmallerLimit
 	leavingServesNobody
+	miscountsHolders
+	repeatsIDs
+	listsTheLineBackwards
+	hidesNames
+	miscountsTheLine
 )
 
 // A toy is a small source that does one thing wrong, or nothing.
@@ -78,6 +84,8 @@ type toyTicket struct {
 	src   *toy
 	key   string
 	limit int
+	ahead int
+	since time.Time
 	ctx   context.Context // of Enqueue
 	ready chan struct{}   // closed when the ticket has left the line
 	slot  *toySlot
@@ -160,7 +168,7 @@ func (s *toy) enqueue(ctx context.Context, key string, limit int) (slot.Ticket, 
 	if s.closed && s.fault != closedSourceGrants {
 		return nil, slot.ErrClosed
 	}
-	t := &toyTicket{src: s, key: key, limit: limit, ctx: ctx, ready: make(chan struct{})}
+	t := &toyTicket{src: s, key: key, limit: limit, ahead: len(s.line), since: time.Now(), ctx: ctx, ready: make(chan struct{})}
 	s.line = append(s.line, t)
 	switch {
 	case len(s.line) == 1, s.fault == barges:
@@ -178,6 +186,41 @@ func (s *toy) enqueue(ctx context.Context, key string, limit int) (slot.Ticket, 
 		s.mu.Lock()
 	}
 	return t, nil
+}
+
+// Ahead returns the place in line.
+func (t *toyTicket) Ahead() (int, bool) {
+	if t.src.fault == miscountsTheLine {
+		return 0, true
+	}
+	return t.ahead, true
+}
+
+// Inspect tells who holds and who waits.
+func (s *toy) Inspect(_ context.Context, key string) (slot.State, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	name := slot.DefaultName()
+	if s.fault == hidesNames {
+		name = ""
+	}
+	st := slot.State{Name: key, Held: len(s.held), Waiting: len(s.line)}
+	for i, h := range s.held {
+		if s.fault == repeatsIDs {
+			i = 0
+		}
+		st.Holders = append(st.Holders, slot.Holder{Name: name, ID: fmt.Sprint(i + 1), Limit: h.info.Limit, Since: h.info.GrantedAt})
+	}
+	for _, t := range s.line {
+		st.Waiters = append(st.Waiters, slot.Waiter{Name: name, Limit: t.limit, Since: t.since})
+	}
+	switch s.fault {
+	case miscountsHolders:
+		st.Held--
+	case listsTheLineBackwards:
+		slices.Reverse(st.Waiters)
+	}
+	return st, nil
 }
 
 // closesMeanwhile takes a moment, and reports whether the source was closed in it.

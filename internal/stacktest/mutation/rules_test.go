@@ -21,7 +21,7 @@ var rules = []broken{
 	{
 		rule: "a new claim does not pass one with a smaller limit that waits",
 		file: "dflockd/internal/locktable/table.go",
-		old:  "l.room(limit) && l.waiting.first == nil",
+		old:  "l.room(limit) && l.head == nil",
 		new:  "l.room(limit)",
 		test: "dflockd/internal/locktable.TestEachClaimKeepsItsOwnLimitInEveryOrderOfClaims",
 	},
@@ -63,8 +63,8 @@ var rules = []broken{
 	{
 		rule: "the first in line is served first",
 		file: "dflockd/internal/locktable/clear.go",
-		old:  "\tcl := l.waiting.first\n\tl.waiting.remove(cl)",
-		new:  "\tcl := l.waiting.last\n\tl.waiting.remove(cl)",
+		old:  "\tcl := l.head\n\tl.head = cl.lineNext\n",
+		new:  "\tif first := l.head; first != l.line.last {\n\t\tl.head = first.lineNext\n\t\tl.line.remove(first)\n\t\tl.line.add(first)\n\t}\n\tcl := l.head\n\tl.head = cl.lineNext\n",
 		test: "internal/stacktest.TestConcurrentHistoriesAreLinearizable",
 	},
 	{
