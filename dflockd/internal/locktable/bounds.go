@@ -12,18 +12,19 @@ const (
 	MaxWaiters       // of a key
 	MaxPlaces        // of a connection
 	MaxSlots         // of a connection
+	MaxPauses        // of the table; 10,000, whatever the Config
 )
 
 // String returns the name of the bound, as operators know it.
 func (b Bound) String() string {
-	return [...]string{"none", "max-locks", "max-waiters", "max-places-per-connection", "max-slots-per-connection"}[b]
+	return [...]string{"none", "max-locks", "max-waiters", "max-places-per-connection", "max-slots-per-connection", "max-pauses"}[b]
 }
 
 // refusal returns the answer to a claim that would exceed b. There are words
 // for the bounds of the original server alone; those of a connection borrow
 // theirs.
 func (b Bound) refusal() Result {
-	if b == MaxKeys || b == MaxSlots {
+	if b == MaxKeys || b == MaxSlots || b == MaxPauses {
 		return Result{Status: wire.ErrorMaxLocks, Bound: b}
 	}
 	return Result{Status: wire.ErrorMaxWaiters, Bound: b}

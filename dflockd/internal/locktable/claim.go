@@ -51,13 +51,15 @@ type claim struct {
 }
 
 // An origin is what a claim's connection had said of itself when the claim was
-// made, and whether the claim lives: it waits or holds.
+// made, whether the claim lives, which means that it waits or holds, and whether
+// its slot was taken back.
 type origin uint8
 
 const (
 	live origin = 1 << iota
 	listed
 	ownLimits
+	revoked // not renewed any more
 )
 
 func (o origin) has(bit origin) bool { return o&bit != 0 }

@@ -18,7 +18,7 @@ import (
 //     table keeps slots on close: then it is like any other.
 //
 // Invariant: if somebody waits for a lock and a slot of it is free, the table
-// is frozen or the lock is in unserved.
+// is frozen, or the lock is paused or in unserved.
 
 // DefaultSlice is the Slice of a Config that gives none: work of less than a
 // millisecond.
@@ -99,11 +99,14 @@ func (t *Table) clear(cl *claim) {
 	}
 }
 
+// stopped reports whether nothing is granted of l now.
+func (t *Table) stopped(l *lock) bool { return t.frozen || l.paused }
+
 // serve grants what is free of l to those who wait, first come first served,
 // as far as this call may. Those in front whose connection has closed leave;
 // in a drain all do.
 func (t *Table) serve(l *lock) {
-	for l.head != nil && (t.drained || !t.frozen && l.room(l.limitOf(l.head))) {
+	for l.head != nil && (t.drained || !t.stopped(l) && l.room(l.limitOf(l.head))) {
 		if t.budget == 0 {
 			t.postpone(l)
 			return

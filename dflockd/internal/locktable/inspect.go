@@ -5,6 +5,7 @@ import "time"
 // KeyState is who holds slots of a key and who waits for one.
 type KeyState struct {
 	Held, Waiting int
+	Paused        time.Duration // for how long nothing is granted
 	// Holders are in the order of their grants, Waiters in that of the line.
 	Holders, Waiters []ClaimInfo
 }
@@ -26,11 +27,12 @@ type ClaimInfo struct {
 // and of those who wait, as limit says.
 func (t *Table) Inspect(now time.Duration, key []byte, limit int) KeyState {
 	t.begin(now)
+	s := KeyState{Paused: t.pausedFor(string(key))}
 	l := t.keys.get(key)
 	if l == nil {
-		return KeyState{}
+		return s
 	}
-	s := KeyState{Held: int(l.held), Waiting: l.waiting()}
+	s.Held, s.Waiting = int(l.held), l.waiting()
 	s.Holders = make([]ClaimInfo, 0, min(s.Held, limit))
 	for cl := l.line.first; cl != l.head && len(s.Holders) < limit; cl = cl.lineNext {
 		info := t.describe(cl)

@@ -19,6 +19,7 @@ type model struct {
 	cfg     Config
 	mixed   bool // claims may have different limits
 	now     time.Duration
+	paused  map[string]time.Duration // until when
 	drained bool
 	claims  []*modelClaim
 	events  []modelEvent
@@ -36,6 +37,7 @@ type modelClaim struct {
 	due        time.Duration
 	blocked    bool
 	remembered bool
+	revoked    bool
 	token      wire.Token // zero until the table has told it
 	dying      bool       // its connection is gone, and it is to follow
 	real       *claim     // the table's
@@ -47,6 +49,9 @@ type modelEvent struct {
 	status wire.Status
 	claim  *modelClaim // of a grant
 }
+
+// stopped reports whether nothing is granted of key now.
+func (m *model) stopped(key string) bool { return m.frozen() || m.now < m.paused[key] }
 
 func (m *model) frozen() bool { return m.drained || m.now < m.cfg.Grace }
 
@@ -140,7 +145,7 @@ func (m *model) serve() {
 	}
 	done := map[string]bool{}
 	for _, c := range m.claims {
-		if c.state == stateWaiting && !done[c.key] && mayHold(m.upTo(c)) {
+		if c.state == stateWaiting && !done[c.key] && !m.stopped(c.key) && mayHold(m.upTo(c)) {
 			if c.dying || c.real.state == stateWaiting && c.real.lock.unserved {
 				done[c.key] = true
 				continue
@@ -204,7 +209,7 @@ func (m *model) claim(conn int, o op) (c *modelClaim, granted bool, status wire.
 	}
 	c = &modelClaim{conn: conn, name: connName(conn), key: o.key, limit: o.limit, own: o.own, tag: o.tag, lease: o.lease}
 	waiting := len(m.of(o.key, stateWaiting))
-	if !m.frozen() && waiting == 0 && mayHold(append(m.live(o.key), c)) {
+	if !m.stopped(o.key) && waiting == 0 && mayHold(append(m.live(o.key), c)) {
 		if m.tooMany(conn) {
 			return nil, false, wire.ErrorMaxLocks
 		}
@@ -279,6 +284,9 @@ func (m *model) wait(o op) (wire.Status, *modelClaim) {
 	case c.state == stateLost:
 		m.remove(c)
 		return wire.ErrorLeaseExpired, nil
+	case c.state == stateHeld && c.revoked:
+		c.remembered = false
+		return wire.ErrorLeaseExpired, nil
 	case c.state == stateHeld:
 		c.remembered = false
 		m.hold(c)
@@ -331,11 +339,35 @@ func (m *model) release(o op) wire.Status {
 
 func (m *model) renew(o op) wire.Status {
 	c := m.holder(o.key, o.token)
-	if c == nil {
+	switch {
+	case c == nil:
 		return wire.Error
+	case c.revoked:
+		return wire.ErrorRevoked
 	}
 	c.due = m.now + o.lease
 	return wire.OK
+}
+
+func (m *model) pause(o op) wire.Status {
+	m.paused[o.key] = max(m.paused[o.key], m.now+o.lease)
+	return wire.OK
+}
+
+func (m *model) endPause(o op) wire.Status {
+	delete(m.paused, o.key)
+	m.serve()
+	return wire.OK
+}
+
+func (m *model) revoke(o op) wire.Status {
+	for _, c := range m.claims {
+		if c.state == stateHeld && c.key == o.key && c.token == o.token && !o.token.IsZero() {
+			c.revoked = true
+			return wire.OK
+		}
+	}
+	return wire.ErrorNoHolder
 }
 
 func (m *model) closeConn(conn int) {
@@ -409,10 +441,13 @@ const (
 	opPass
 	opDrain
 	opClear
+	opPause
+	opEndPause
+	opRevoke
 )
 
 func (o op) String() string {
 	return fmt.Sprintf("+%d %s conn=%d own=%t key=%s tag=%d limit=%d lease=%d timeout=%d fence=%d", o.pass,
-		[]string{"acquire", "enqueue", "wait", "leave", "release", "renew", "close", "pass", "drain", "clear"}[o.verb],
+		[]string{"acquire", "enqueue", "wait", "leave", "release", "renew", "close", "pass", "drain", "clear", "pause", "end the pause", "revoke"}[o.verb],
 		o.conn, o.own, o.key, o.tag, o.limit, o.lease, o.timeout, o.token.Fence())
 }

@@ -45,7 +45,8 @@ type Claim struct {
 // an Event will answer it.
 type Result struct {
 	Status wire.Status
-	Place  int // in line, from 1: of Queued
+	Place  int           // in line, from 1: of Queued
+	Paused time.Duration // for how long nothing is granted of the key: of Renew
 	Token  wire.Token
 	Lease  time.Duration
 	Bound  Bound // why a claim was refused, if a bound is why
@@ -69,6 +70,7 @@ type Table struct {
 	places  int               // remembered claims
 	orphans map[*claim]string // the names of those whose connection is gone
 	due     dueHeap
+	pauses  pauses
 	events  []Event
 	count   Counters
 	mixed   int // keys whose claims have different limits
@@ -106,6 +108,7 @@ type lock struct {
 	head  *claim // of line, the first who waits; nil: nobody does
 
 	agreeing int32 // of those who hold or wait, how many must have the same limit
+	paused   bool  // it is in the table's pauses
 	unserved bool  // in the table's list
 	dropped  bool  // not in the table any more
 }
@@ -205,6 +208,9 @@ func (t *Table) Wait(now time.Duration, c *Conn, a Claim) Result {
 	case cl.state == stateLost:
 		t.forgetLost(cl)
 		return Result{Status: wire.ErrorLeaseExpired}
+	case cl.state == stateHeld && cl.origin.has(revoked):
+		t.forget(cl) // and its lease goes on to its end
+		return Result{Status: wire.ErrorLeaseExpired}
 	case cl.state == stateHeld:
 		t.forget(cl)
 		t.setDue(cl, after(t.now, cl.lease))
@@ -258,11 +264,18 @@ func (t *Table) Release(now time.Duration, key []byte, token wire.Token) Result 
 func (t *Table) Renew(now time.Duration, key []byte, token wire.Token, lease time.Duration) Result {
 	t.begin(now)
 	cl := t.holder(key, token)
-	if cl == nil {
+	switch {
+	case cl == nil:
 		return Result{Status: wire.Error}
+	case cl.origin.has(revoked):
+		return Result{Status: wire.ErrorRevoked}
 	}
 	t.setDue(cl, after(t.now, lease))
-	return Result{Status: wire.OK, Lease: lease}
+	r := Result{Status: wire.OK, Lease: lease}
+	if cl.lock.paused {
+		r.Paused = t.pausedFor(cl.lock.key)
+	}
+	return r
 }
 
 // Drain stops all grants for good and answers whoever waits ErrorDraining.
@@ -284,6 +297,7 @@ func (t *Table) begin(now time.Duration) {
 	if t.frozen && !t.drained && t.now >= t.cfg.Grace {
 		t.thaw()
 	}
+	t.resumeAll()
 	for len(t.due) > 0 && t.due[0].at <= t.now {
 		cl := t.due[0]
 		switch {
@@ -302,17 +316,18 @@ func (t *Table) begin(now time.Duration) {
 
 // Next returns when Advance next has something to do, or false if nothing is
 // due ever.
-func (t *Table) Next() (time.Duration, bool) {
+func (t *Table) Next() (next time.Duration, ok bool) {
+	next = math.MaxInt64
 	if t.frozen && !t.drained {
-		if len(t.due) > 0 {
-			return min(t.cfg.Grace, t.due[0].at), true
-		}
-		return t.cfg.Grace, true
+		next, ok = t.cfg.Grace, true
 	}
-	if len(t.due) == 0 {
-		return 0, false
+	if len(t.due) > 0 {
+		next, ok = min(next, t.due[0].at), true
 	}
-	return t.due[0].at, true
+	if len(t.pauses.heap) > 0 {
+		next, ok = min(next, t.pauses.heap[0].until), true
+	}
+	return next, ok
 }
 
 // Events returns what happened to blocked claims since the last call, in
@@ -346,6 +361,7 @@ func (t *Table) lockFor(c *Conn, a Claim) (*lock, Result) {
 		return nil, MaxKeys.refusal()
 	case l == nil:
 		l = &lock{key: string(a.Key), limit: a.Limit}
+		l.paused = len(t.pauses.heap) > 0 && t.pauses.byKey[l.key] != nil
 		t.keys.add(l)
 	}
 	if b := t.exceeded(c, l, a.Limit); b != 0 {
@@ -358,7 +374,7 @@ func (t *Table) lockFor(c *Conn, a Claim) (*lock, Result) {
 // free reports whether a new claim of l may be granted at once. It passes
 // nobody.
 func (t *Table) free(l *lock, limit int64) bool {
-	return !t.frozen && l.room(limit) && l.head == nil
+	return !t.stopped(l) && l.room(limit) && l.head == nil
 }
 
 // dropIfIdle forgets a key that nobody holds and nobody waits for.

@@ -26,12 +26,13 @@ type pair struct {
 	conns   []*Conn
 	tokens  []wire.Token // told so far, the latest last; some are dead by now
 	now     time.Duration
+	stops   bool // keys are paused and slots taken back
 	history []op
 }
 
 func newPair(cfg Config, conns int) *pair {
 	cfg.Random = func() uint64 { return 42 }
-	p := &pair{table: New(cfg), model: &model{cfg: cfg}, conns: make([]*Conn, conns)}
+	p := &pair{table: New(cfg), model: &model{cfg: cfg, paused: map[string]time.Duration{}}, conns: make([]*Conn, conns)}
 	for i := range p.conns {
 		p.conns[i] = &Conn{ID: uint64(i), Name: connName(i)}
 	}
@@ -114,6 +115,12 @@ func (p *pair) onTable(o op) (got Result) {
 		p.table.Drain(p.now)
 	case opClear:
 		p.table.Clear(p.now)
+	case opPause:
+		got = p.table.Pause(p.now, a.Key, o.lease)
+	case opEndPause:
+		got = p.table.EndPause(p.now, a.Key)
+	case opRevoke:
+		got = p.table.Revoke(p.now, a.Key, o.token.Fence())
 	}
 	return got
 }
@@ -134,6 +141,12 @@ func (p *pair) onModel(o op) (want wire.Status, granted *modelClaim) {
 		want = p.model.renew(o)
 	case opClose:
 		p.model.closeConn(o.conn)
+	case opPause:
+		want = p.model.pause(o)
+	case opEndPause:
+		want = p.model.endPause(o)
+	case opRevoke:
+		want = p.model.revoke(o)
 	}
 	return want, granted
 }
@@ -251,6 +264,9 @@ func (p *pair) compareInspect() error {
 	for key := range p.model.keys() {
 		s := p.table.Inspect(p.now, []byte(key), 2)
 		holders, waiters := p.model.of(key, stateHeld), p.model.of(key, stateWaiting)
+		if want := max(0, p.model.paused[key]-p.now); s.Paused != want {
+			return fmt.Errorf("key %s: paused for %d more, want %d", key, s.Paused, want)
+		}
 		if s.Held != len(holders) || s.Waiting != len(waiters) || len(s.Holders) != min(2, len(holders)) || len(s.Waiters) != min(2, len(waiters)) {
 			return fmt.Errorf("key %s: inspected: %+v, want %d and %d", key, s, len(holders), len(waiters))
 		}
@@ -282,7 +298,7 @@ func (t *Table) check() error {
 		if l.held > l.most() || l.line.len == 0 || key != l.key {
 			return fmt.Errorf("key %s: held %d of %d, %d wait", key, l.held, l.limit, l.waiting())
 		}
-		if l.head != nil && (l.room(l.limitOf(l.head)) && !t.frozen || t.drained) && !l.unserved {
+		if l.head != nil && (l.room(l.limitOf(l.head)) && !t.stopped(l) || t.drained) && !l.unserved {
 			return fmt.Errorf("key %s: a slot is free and somebody waits", key)
 		}
 		n := 0
@@ -391,6 +407,9 @@ func (p *pair) randomOp(rng *rand.Rand, keys int) op {
 	if p.held(o.conn) && o.verb != opClose && o.verb != opClear {
 		o.verb = opPass
 	}
+	if p.stops && rng.IntN(12) == 0 {
+		o.verb = []verb{opPause, opEndPause, opRevoke}[rng.IntN(3)]
+	}
 	if len(p.tokens) > 64 {
 		p.tokens = slices.Delete(p.tokens, 0, 32)
 	}
@@ -445,6 +464,7 @@ func TestTableDoesWhatTheModelDoes(t *testing.T) {
 		if n := rng.IntN(4); n > 0 {
 			p.ownLimits(n == 1)
 		}
+		p.stops = rng.IntN(3) == 0
 		keys := 1 + rng.IntN(3)
 		for range 500 {
 			if err := p.step(p.randomOp(rng, keys)); err != nil {

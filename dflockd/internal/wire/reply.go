@@ -27,6 +27,9 @@ const (
 	ErrorLeaseExpired           // granted, and expired before Wait
 	ErrorDraining               // the server is shutting down
 	ErrorServerList             // clients with another list of servers have claims: Text says more
+	ErrorRevoked                // the slot was taken back, and is not renewed
+	ErrorNoHolder               // Revoke: nobody has this ID
+	ErrorNotAllowed             // Pause, Revoke: it takes an administrator
 	ErrorNotLeader              // another member of the cluster leads: Text, if known
 	ErrorOther                  // an error of a later protocol: Text
 
@@ -48,6 +51,9 @@ var statuses = [numStatuses]string{
 	ErrorLeaseExpired:    "error_lease_expired",
 	ErrorDraining:        "error_draining",
 	ErrorServerList:      "error_server_list",
+	ErrorRevoked:         "error_revoked",
+	ErrorNoHolder:        "error_no_holder",
+	ErrorNotAllowed:      "error_not_allowed",
 	ErrorNotLeader:       "error_not_leader",
 	ErrorOther:           "error_other", // on the wire: Text
 }
