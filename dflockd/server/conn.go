@@ -56,6 +56,7 @@ type conn struct {
 	worked time.Duration // when requests were last worked on
 	resume bool          // buf.todo may hold a whole request
 	authed bool
+	admin  bool // it has shown an administrator's secret
 }
 
 // serve is the connection's first reader.

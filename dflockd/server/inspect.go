@@ -2,10 +2,10 @@ package server
 
 import (
 	"encoding/json"
-	"fmt"
 	"time"
 
 	"github.com/berth-go/berth/dflockd/internal/locktable"
+	"github.com/berth-go/berth/dflockd/internal/wire"
 )
 
 // maxListed is how many holders, and how many waiters, inspect lists.
@@ -16,6 +16,7 @@ type keyState struct {
 	Key     string       `json:"key"`
 	Held    int          `json:"held"`
 	Waiting int          `json:"waiting"`
+	Paused  int64        `json:"paused_ms"`
 	Holders []holderInfo `json:"holders"`
 	Waiters []waiterInfo `json:"waiters"`
 }
@@ -49,9 +50,9 @@ func (h *hub) inspect(key []byte) string {
 }
 
 func describe(key string, s locktable.KeyState) string {
-	out := keyState{Key: key, Held: s.Held, Waiting: s.Waiting, Holders: []holderInfo{}, Waiters: []waiterInfo{}}
+	out := keyState{Key: key, Held: s.Held, Waiting: s.Waiting, Paused: ms(s.Paused), Holders: []holderInfo{}, Waiters: []waiterInfo{}}
 	for _, cl := range s.Holders {
-		out.Holders = append(out.Holders, holderInfo{cl.Name, holderID(cl.Fence), cl.Limit, ms(cl.Since), ms(cl.Left)})
+		out.Holders = append(out.Holders, holderInfo{cl.Name, wire.FormatID(cl.Fence), cl.Limit, ms(cl.Since), ms(cl.Left)})
 	}
 	for _, cl := range s.Waiters {
 		out.Waiters = append(out.Waiters, waiterInfo{cl.Name, cl.Limit, ms(cl.Since)})
@@ -63,7 +64,5 @@ func describe(key string, s locktable.KeyState) string {
 	return string(text)
 }
 
-// holderID returns what names a grant: the half of its token that is no secret.
-func holderID(fence uint64) string { return fmt.Sprintf("%016x", fence) }
-
-func ms(d time.Duration) int64 { return max(0, d.Milliseconds()) }
+// ms returns d in milliseconds, rounded up: what is over is over then.
+func ms(d time.Duration) int64 { return max(0, int64((d+time.Millisecond-1)/time.Millisecond)) }

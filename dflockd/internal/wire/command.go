@@ -39,6 +39,8 @@ const (
 	Barrier            // wait until all earlier writes are applied
 	Leave              // give up the place that a tagged Enqueue took
 	Inspect            // who holds slots of a key and who waits, as JSON
+	Pause              // let no slot of a key be granted for a while
+	Revoke             // take a slot back
 
 	numCommands
 )
@@ -69,6 +71,9 @@ const (
 	fieldLimit
 	fieldLease // always optional and last
 	fieldToken
+	fieldMillis // how long to pause, in milliseconds
+	fieldProof  // the token of one who pauses; optional and last
+	fieldID     // the half of a token that is no secret
 	fieldSecret // the whole line
 	fieldIgnored
 	fieldVersion      // the protocol revision of Hello
@@ -112,6 +117,8 @@ var commands = [numCommands]spec{
 	StableRef:  {"stable-ref", keyRef, nil, shapeOK},
 	Barrier:    {"barrier", keyNone, nil, shapeOK},
 	Leave:      {"x", keyName, nil, shapeOK},
+	Pause:      {"pause", keyName, []field{fieldMillis, fieldProof}, shapeOK},
+	Revoke:     {"revoke", keyName, []field{fieldID}, shapeOK},
 	Inspect:    {"inspect", keyName, []field{fieldIgnored}, shapeText},
 }
 

@@ -86,6 +86,9 @@ type Reply struct {
 	Token Token
 	// Seconds is the lease of a grant, or what is left of it after a renewal.
 	Seconds int64
+	// Paused is for how many milliseconds nothing is granted of the key: of a
+	// renewal; 0: not said.
+	Paused int64
 	// Place is that in line, from 1, of Queued; 0: not said.
 	Place int64
 	// Text is the JSON of stats, the fields of hello, the address of the
@@ -111,6 +114,10 @@ func AppendReply(dst []byte, c Command, r Reply) []byte {
 	case r.Status == OK && c < numCommands && commands[c].reply == shapeSeconds:
 		dst = append(dst, ' ')
 		dst = strconv.AppendInt(dst, r.Seconds, 10)
+		if r.Paused > 0 {
+			dst = append(dst, " "+pausedField...)
+			dst = strconv.AppendInt(dst, r.Paused, 10)
+		}
 	case r.Status == Queued && r.Place > 0:
 		dst = append(dst, ' ')
 		dst = strconv.AppendInt(dst, r.Place, 10)
@@ -163,8 +170,9 @@ func parseReply(c Command, line []byte) (r Reply, ok bool) {
 	case shapeOK:
 		return r, r.Status == OK
 	case shapeSeconds:
-		word, _, _ = bytes.Cut(rest, []byte(" "))
+		word, rest, _ = bytes.Cut(rest, []byte(" "))
 		r.Seconds, ok = parseNumber(word, MaxSeconds)
+		r.Paused = pausedOf(rest)
 		return r, ok && r.Status == OK
 	case shapeText:
 		r.Text = string(rest)
@@ -196,6 +204,23 @@ func parseGrant(r Reply, rest []byte) (Reply, bool) {
 	lease, _, _ := bytes.Cut(rest, []byte(" "))
 	r.Seconds, ok = parseNumber(lease, MaxSeconds)
 	return r, ok && r.Seconds > 0
+}
+
+// pausedField is what stands in front of Reply.Paused.
+const pausedField = "paused_ms="
+
+// pausedOf finds for how long a key is paused among the further fields of a
+// renewal.
+func pausedOf(rest []byte) int64 {
+	for len(rest) > 0 {
+		var word []byte
+		word, rest, _ = bytes.Cut(rest, []byte(" "))
+		if value, is := bytes.CutPrefix(word, []byte(pausedField)); is {
+			n, _ := parseNumber(value, MaxMillis)
+			return n
+		}
+	}
+	return 0
 }
 
 // placeOf reads the place in line, if there is one.

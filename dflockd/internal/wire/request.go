@@ -25,6 +25,10 @@ type Request struct {
 	Limit int64
 	// Lease is in whole seconds; 0 leaves it to the server.
 	Lease int64
+	// Millis is how long Pause pauses, in milliseconds; 0 ends it.
+	Millis int64
+	// ID names the grant that Revoke takes back: the fence of its token.
+	ID uint64
 	// List is where the client of a hello has the server in its list.
 	List ServerList
 	// OwnLimits says of the client of a hello that its claims bring their own
@@ -60,7 +64,7 @@ func AppendRequest(dst []byte, r *Request) ([]byte, error) {
 	}
 	dst = append(dst, '\n')
 	for i, f := range sp.fields {
-		if f == fieldLease && r.Lease == 0 {
+		if f == fieldLease && r.Lease == 0 || f == fieldProof && r.Token.IsZero() {
 			break
 		}
 		if i > 0 && f != fieldCapabilities {
@@ -88,8 +92,12 @@ func (r *Request) appendField(dst []byte, f field) []byte {
 		return strconv.AppendInt(dst, r.Limit, 10)
 	case fieldLease:
 		return strconv.AppendInt(dst, r.Lease, 10)
-	case fieldToken:
+	case fieldToken, fieldProof:
 		return r.Token.AppendTo(dst)
+	case fieldMillis:
+		return strconv.AppendInt(dst, r.Millis, 10)
+	case fieldID:
+		return append(dst, FormatID(r.ID)...)
 	case fieldSecret:
 		return append(dst, r.Secret...)
 	case fieldVersion:
@@ -137,6 +145,8 @@ func (r *Request) checkField(f field) error {
 		return &FieldError{"limit", "is less than 1"}
 	case f == fieldLease && (r.Lease < 0 || r.Lease > MaxSeconds):
 		return &FieldError{"lease", "is out of range"}
+	case f == fieldMillis && (r.Millis < 0 || r.Millis > MaxMillis):
+		return &FieldError{"pause", "is out of range"}
 	case f == fieldToken && r.Token.IsZero():
 		return &FieldError{"token", "is empty"}
 	case f == fieldSecret:
@@ -221,7 +231,7 @@ func (r *Request) parseFields(sp *spec, arg []byte) error {
 		} else {
 			word, arg = cutWord(arg)
 		}
-		if len(word) == 0 && f == fieldLease {
+		if len(word) == 0 && (f == fieldLease || f == fieldProof) {
 			break
 		}
 		if f == fieldIgnored {
@@ -259,7 +269,14 @@ func (r *Request) parseField(f field, word []byte) (err error) {
 		r.Limit, err = parseField(word, "limit", 1, math.MaxInt64)
 	case fieldLease:
 		r.Lease, err = parseField(word, "lease", 1, MaxSeconds)
-	case fieldToken:
+	case fieldMillis:
+		r.Millis, err = parseField(word, "pause", 0, MaxMillis)
+	case fieldID:
+		var ok bool
+		if r.ID, ok = ParseID(word); !ok {
+			err = &FieldError{"ID", "is malformed"}
+		}
+	case fieldToken, fieldProof:
 		var ok bool
 		if r.Token, ok = ParseToken(word); !ok {
 			err = &FieldError{"token", "is malformed"}
