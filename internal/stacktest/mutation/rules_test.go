@@ -42,8 +42,8 @@ var rules = []broken{
 	{
 		rule: "a local source: a new claim does not pass one with a smaller limit that waits",
 		file: "slot/local.go",
-		old:  "return ln.waiting.Len() == 0 && ln.takeFree(limit)",
-		new:  "return ln.takeFree(limit)",
+		old:  "return ln.waiting.Len() == 0 && l.paused",
+		new:  "return l.paused",
 		test: "slot.TestALocalSourceKeepsEachClaimsOwnLimitInEveryOrder",
 	},
 	{
@@ -87,6 +87,20 @@ var rules = []broken{
 		old:  "(r.Command == wire.Revoke || d == 0",
 		new:  "(d == 0 && r.Command != wire.Revoke",
 		test: "dflockd/server.TestASlotThatIsTakenBackIsRenewedNoMoreAndFreeWhenItsLeaseEnds",
+	},
+	{
+		rule: "a local source: nothing is granted of a paused key",
+		file: "slot/local.go",
+		old:  "if t == nil || l.paused[ln.name] != nil || !ln.takeFree(t.limit) {",
+		new:  "if t == nil || !ln.takeFree(t.limit) {",
+		test: "slot.TestLocalKeepsThePromisesOfASource",
+	},
+	{
+		rule: "a refused renewal of a slot that was taken back ends its context",
+		file: "dflockd/beat.go",
+		old:  "\t\tcl.traceRenewed(x, now, cause)\n\t\tcl.lose(cause, now)\n",
+		new:  "\t\tcl.traceRenewed(x, now, cause)\n",
+		test: "dflockd.TestWhoMayPauseAndTakeBackIsUpToTheServer",
 	},
 	{
 		rule: "an official claim is refused for the limit of another official one alone",
@@ -466,8 +480,8 @@ var rules = []broken{
 	{
 		rule: "a refused renewal is a loss",
 		file: "dflockd/beat.go",
-		old:  "\tif r.Status != wire.OK {\n\t\tcl.traceRenewed",
-		new:  "\tif false {\n\t\tcl.traceRenewed",
+		old:  "\tif r.Status != wire.OK {\n\t\tcause := errNotOurs",
+		new:  "\tif false {\n\t\tcause := errNotOurs",
 		test: "dflockd.TestRenewalThatIsRefusedEndsTheSlotAlone",
 	},
 	{
