@@ -54,7 +54,7 @@ func TestServerThatIsKilledAndRestartedLosesNoClaimant(t *testing.T) {
 		const limit, workers, kills = 3, 12, 3
 		addr := lockserver.FreeAddress(t)
 		cmd := lockserver.StartAt(t, path, addr)
-		src, err := NewSource(Fixed("k", limit), WithServers(addr), WithLease(2*time.Second))
+		src, err := NewSource(slot.Fixed("k", limit), WithServers(addr), WithLease(2*time.Second))
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())
 		var held census
@@ -145,7 +145,7 @@ func pause(ctx context.Context, d time.Duration) {
 func TestKilledServerEndsContextsWithTheEOF(t *testing.T) {
 	programs(t, func(t *testing.T, path string) {
 		addr, cmd := lockserver.Start(t, path)
-		src, err := NewSource(Fixed("k", 100), WithServers(addr), WithLease(time.Minute))
+		src, err := NewSource(slot.Fixed("k", 100), WithServers(addr), WithLease(time.Minute))
 		require.NoError(t, err)
 		var slots []slot.Slot
 		for range 40 {
@@ -172,7 +172,7 @@ func TestSourceKeepsItsPromisesWithTheOriginalServer(t *testing.T) {
 		var direct net.Dialer
 		th := &thief{}
 		source := func(opts ...Option) *Source {
-			src, err := NewSource(Keyed(name(t)+":", limit), append(opts, WithLease(lease))...)
+			src, err := NewSource(slot.Keyed(name(t)+":", limit), append(opts, WithLease(lease))...)
 			require.NoError(t, err)
 			return src
 		}
@@ -199,7 +199,7 @@ func TestSourceKeepsItsPromisesWithTheOriginalServer(t *testing.T) {
 func TestStatsAreRead(t *testing.T) {
 	programs(t, func(t *testing.T, path string) {
 		addr, _ := lockserver.Start(t, path)
-		src, err := NewSource(Fixed("crawl", 5), WithServers(addr))
+		src, err := NewSource(slot.Fixed("crawl", 5), WithServers(addr))
 		require.NoError(t, err)
 		for range 3 {
 			claimNow(t, src, "")

@@ -44,7 +44,7 @@ func main() {
 var errEnd = errors.New("standard input ended")
 
 func run(server string, limit int, lease time.Duration, jobs int, step time.Duration, steps int) error {
-	src, err := dflockd.NewSource(dflockd.Fixed("processes", limit), dflockd.WithServers(server), dflockd.WithLease(lease))
+	src, err := dflockd.NewSource(slot.Fixed("processes", limit), dflockd.WithServers(server), dflockd.WithLease(lease))
 	if err != nil {
 		return err
 	}
