@@ -35,6 +35,33 @@ func TestATaskThatHasWaitedForRoomEndsWithItsSubmittersContext(t *testing.T) {
 	})
 }
 
+// They are watched together, and so are those of contexts that end with it.
+func TestAllTasksOfAContextEndWithIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(t, 1, WithQueue(1000))
+		p.Submit(sleeps(time.Hour))
+		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, errGone)
+		defer cancel()
+		type key struct{}
+		start := time.Now()
+		var tasks []*Task
+		for i := range 200 {
+			parent := ctx
+			if i%2 > 0 {
+				parent = context.WithValue(ctx, key{}, i)
+			}
+			tasks = append(tasks, p.SubmitContext(parent, nothing), p.SubmitContext(parent, nothing, After(2*time.Minute)))
+			time.Sleep(10 * time.Millisecond)
+		}
+		for _, task := range tasks {
+			require.ErrorIs(t, task.Wait(t.Context()), errGone)
+		}
+		require.Equal(t, time.Minute, time.Since(start))
+		require.Zero(t, p.Stats().Queued+p.Stats().Waiting)
+		finish(t, p)
+	})
+}
+
 // Nobody need be told of a job for which there is no worker, so it is put aside.
 // One for which there is a worker is another matter.
 func TestAJobForWhichThereIsAWorkerIsNotPutAside(t *testing.T) {
