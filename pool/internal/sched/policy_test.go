@@ -233,6 +233,26 @@ func TestAPlaceIsKeptWhileItsKeyHasAJobAndGivenUpAfterAWhileWithout(t *testing.T
 	require.Equal(t, []*claimOf{o.Claim}, s.left)
 }
 
+// The jobs that have come meanwhile are not to suffer for it.
+func TestToLeaveALineIsNoRefusal(t *testing.T) {
+	s := newScript(t, 1)
+	first := s.submit("k", 1)[0]
+	w, o := s.asks("k")
+	s.waiting(o.Claim)
+	left := o.Claim
+	o, _ = s.next(w, sched.Report{})
+	require.Equal(t, sched.Rest, o.Do)
+	s.remove(first)
+	s.pass(time.Second)
+	require.Equal(t, []*claimOf{left}, s.left)
+	s.submit("k", 1)
+	s.core.Refused(s.now, left, true)
+	s.effects()
+	require.Empty(t, s.finished)
+	require.Zero(t, s.core.Counts(s.now).Refused)
+	s.runs("k") // at once
+}
+
 func TestAKeyThatHasNoFreeSlotIsAskedForLessAndLessOften(t *testing.T) {
 	s := newScript(t, 1, func(cfg *sched.Config) { cfg.MaxClaims = 1 })
 	s.submit("first", 1)
@@ -329,6 +349,24 @@ func TestASlotThatIsFoundLostWhenItIsCheckedServesNoJob(t *testing.T) {
 	o, _ = s.next(w, sched.Report{})
 	require.Equal(t, sched.Ask, o.Do, "for another slot")
 	require.Equal(t, []*claimOf{cl}, s.released)
+
+	s = newScript(t, 1) // one that has waited for a worker, and served none
+	s.submit("k", 1)
+	w, inLine := s.asks("k")
+	s.waiting(inLine.Claim)
+	s.submit("long", 1)
+	o, _ = s.next(w, sched.Report{})
+	s.granted(o.Claim)
+	s.starts(w, o.Claim)
+	s.granted(inLine.Claim)
+	s.pass(time.Second)
+	o, _ = s.next(w, done(time.Second))
+	require.Equal(t, sched.Check, o.Do)
+	s.core.Lost(s.now, inLine.Claim)
+	s.effects()
+	o, _ = s.next(w, sched.Report{})
+	require.Equal(t, sched.Ask, o.Do)
+	require.Equal(t, inLine.Claim, s.released[1])
 }
 
 func TestAPoolThatGrowsLinesUpForMoreSlotsAtOnce(t *testing.T) {
