@@ -21,6 +21,10 @@ func jobOf(ctx context.Context) error {
 // attempt runs a task once, from the hooks' Start to its result or its retry.
 // The caller has taken it. try runs the job itself.
 func (p *Pool) attempt(t *Task, try func(Job, context.Context) error, c *counts) {
+	if p.bare && t.setting.Load() == nil { // nothing is known of it but its job
+		p.settle(t, (*jobCtx)(t), try(t.job, (*jobCtx)(t)), c)
+		return
+	}
 	parent := t.parent()
 	if err := parent.Err(); err != nil {
 		p.finish(t, parent, t.endedBy(context.Cause(parent)), false, c)

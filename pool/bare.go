@@ -10,24 +10,30 @@ import (
 // A bareCtx is the context of a job of Go that has no task. As soon as somebody
 // looks at it the job gets one, and the context is that of the task: all that can
 // be seen is what it would be for Submit. Most jobs never look, and cost no
-// allocation.
+// allocation but for these few bytes, which are made many at a time. They are used
+// once: a job may have left its context anywhere.
 type bareCtx struct {
-	w *worker
-	// task is nil at first, then beingMade and the job's task, or endedTask.
-	task atomic.Pointer[Task]
+	state atomic.Pointer[bareState]
 }
 
 var _ context.Context = (*bareCtx)(nil)
 
+// bareState is that of the worker while nobody has looked, then beingMade and one
+// with the job's task, or bareEnded.
+type bareState struct {
+	w    *worker
+	task *Task
+}
+
 var (
-	beingMade = &Task{}
-	// endedTask is that of jobs that have ended and whose context nobody had
+	beingMade = &bareState{}
+	// bareEnded is that of jobs that have ended and whose context nobody had
 	// looked at by then.
-	endedTask = func() *Task {
+	bareEnded = func() *bareState {
 		t := &Task{}
 		t.live.Store(ended)
 		t.become(stateDone)
-		return t
+		return &bareState{task: t}
 	}()
 )
 
@@ -40,24 +46,25 @@ func (w *worker) newBareCtx() *bareCtx {
 	}
 	c := &w.spares[0]
 	w.spares = w.spares[1:]
-	c.w = w
+	c.state.Store(&w.bareState)
 	return c
 }
+
+// end notes that the job has ended. It returns false if somebody has looked.
+func (c *bareCtx) end(w *worker) bool { return c.state.CompareAndSwap(&w.bareState, bareEnded) }
 
 // get returns the job's task, making it if there is none. What the worker knows of
 // the job is read after nobody else can end it.
 func (c *bareCtx) get() *Task {
 	for {
-		switch t := c.task.Load(); t {
-		case nil:
-			if c.task.CompareAndSwap(nil, beingMade) {
-				t = c.w.giveTask()
-				c.task.Store(t)
-				return t
-			}
-		case beingMade:
+		switch s := c.state.Load(); {
+		case s.task != nil:
+			return s.task
+		case s == beingMade:
 			runtime.Gosched()
-		default:
+		case c.state.CompareAndSwap(s, beingMade):
+			t := s.w.giveTask()
+			c.state.Store(&bareState{task: t})
 			return t
 		}
 	}

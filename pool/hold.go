@@ -52,11 +52,9 @@ type watch struct {
 	stop func() bool
 }
 
-// newHold returns what the pool has of a claim that is about to be made.
-func (p *Pool) newHold(cl *claim) *hold {
-	h := &hold{p: p, claim: cl, key: cl.Slot(), limit: cl.Limit(), claimed: time.Now()}
-	cl.Owner = h
-	return h
+// newHold begins what the pool has of a claim; the caller holds mu.
+func (p *Pool) newHold(cl *claim) {
+	cl.Owner = &hold{p: p, claim: cl, key: cl.Slot(), limit: cl.Limit(), claimed: time.Now()}
 }
 
 func holdOf(cl *claim) *hold { return cl.Owner.(*hold) }

@@ -38,6 +38,7 @@ type Pool struct {
 	mu      mutex
 	core    *sched.Core[item]
 	spare   []item    // the injection queue's other buffer
+	brought bool      // jobs of it that no worker was called for yet
 	workers []*worker // by number
 	agenda  agenda
 	parents parents

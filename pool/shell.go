@@ -118,8 +118,13 @@ func (p *Pool) lock() {
 	if len(jobs) == 0 {
 		return
 	}
-	p.core.SubmitAll(p.now(), jobs)
+	var at time.Duration
+	if p.core.Ages() {
+		at = p.now()
+	}
+	p.core.Inject(at, jobs)
 	p.handIn()
+	p.brought = true
 	clear(jobs)
 }
 
@@ -156,6 +161,10 @@ func (w *worker) unlock() {
 // rest. One worker is left to be woken after the lock is free, so that it does
 // not run into it. The caller holds mu.
 func (p *Pool) endEvent(rest []effect) (wake *worker, _ []effect) {
+	if p.brought {
+		p.brought = false
+		p.core.Call(p.now())
+	}
 	p.handIn()
 	p.injected.open(min(p.core.Room(), mostInjected))
 	for _, e := range p.core.Effects() {
@@ -174,6 +183,9 @@ func (p *Pool) endEvent(rest []effect) (wake *worker, _ []effect) {
 			close(p.idle)
 			p.idle = make(chan struct{})
 		default:
+			if e.Kind == sched.Join {
+				p.newHold(e.Claim) // before anybody can be told to leave it
+			}
 			rest = append(rest, e)
 		}
 	}
@@ -209,7 +221,7 @@ func (p *Pool) carryOut(effects []effect) {
 		case sched.Finish:
 			p.endUnstarted(e)
 		case sched.Join:
-			p.join(e.Claim)
+			holdOf(e.Claim).joinLine()
 		case sched.Leave:
 			holdOf(e.Claim).leave()
 		case sched.Release:

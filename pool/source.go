@@ -40,9 +40,8 @@ type answer struct {
 
 // ask has a worker ask for a slot as it was ordered to, and tell what came of it.
 func (w *worker) ask() {
-	cl, queue := w.order.Claim, w.order.Queue
+	h, queue := holdOf(w.order.Claim), w.order.Queue
 	w.order = sched.Order[item]{} // it is not asked for twice, also if this goroutine ends
-	h := w.p.newHold(cl)
 	got := answer{err: errSourceGoexit}
 	defer func() { h.answered(got) }()
 	got = h.ask(queue)
@@ -140,14 +139,13 @@ func (h *hold) waitInLine(t slot.Ticket) (got answer) {
 	return got
 }
 
-// join makes a claim that no worker waits for.
-func (p *Pool) join(cl *claim) {
-	h := p.newHold(cl)
-	if p.joiner == nil {
-		p.spawn(h.enqueue)
+// joinLine makes a claim that no worker waits for.
+func (h *hold) joinLine() {
+	if h.p.joiner == nil {
+		h.p.spawn(h.enqueue)
 		return
 	}
-	if place := h.join(p.joiner); place != nil {
+	if place := h.join(h.p.joiner); place != nil {
 		h.stands(place)
 	}
 }

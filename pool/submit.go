@@ -23,6 +23,13 @@ func (p *Pool) Submit(job Job, opts ...JobOption) *Task {
 //
 // With the context of a job of the same pool it does not wait for room.
 func (p *Pool) SubmitContext(ctx context.Context, job Job, opts ...JobOption) *Task {
+	if len(opts) == 0 && ctx == background && p.bare && p.src == nil && job != nil {
+		t := &Task{pool: p, job: job}
+		if !p.injected.put(item{task: t}) {
+			_ = p.start(ctx, t, sched.Wait)
+		}
+		return t
+	}
 	t := p.newTask(ctx, job, gather(opts))
 	if job == nil {
 		p.refuse(t, ErrNilJob)
@@ -136,10 +143,11 @@ func (p *Pool) enqueue(ctx context.Context, r request, full sched.WhenFull) erro
 	if full == sched.Wait && ctx != background && isInside(ctx, p) {
 		full = sched.Overfill
 	}
-	if err := p.lockFor(&r, false); err != nil {
+	at, err := p.lockFor(&r)
+	if err != nil {
 		return err
 	}
-	verdict, s := p.core.Submit(p.now(), r, full)
+	verdict, s := p.core.Submit(at, r, full)
 	switch verdict {
 	case sched.Accepted:
 		p.follow(r.Job.task)
@@ -158,25 +166,31 @@ func (p *Pool) enqueue(ctx context.Context, r request, full sched.WhenFull) erro
 	return ErrClosed
 }
 
-// lockFor locks mu and finds out what slots a job needs, unless its lane knows and
-// need not be told again. The functions that tell are the user's and are called
-// without mu. It returns an error, and mu free, if they fail.
-func (p *Pool) lockFor(r *request, always bool) (err error) {
+// lockFor locks mu and finds out what slots a job needs, unless its lane knows. The
+// functions that tell are the user's and are called without mu. It returns the
+// time, if the core has to know it, or an error, and mu free.
+func (p *Pool) lockFor(r *request) (at time.Duration, err error) {
 	p.lock()
-	if p.src == nil || !always && p.core.Has(r.Key) {
-		return nil
+	known, timeless := p.core.Knows(r.Key)
+	if p.src != nil && !known {
+		p.unlock()
+		if err := p.findSlot(r); err != nil {
+			return 0, err
+		}
+		p.lock()
 	}
-	p.unlock()
-	if r.Slot, err = p.slotKeyOf(r.Key); err != nil {
-		return err
+	if !timeless {
+		at = p.now()
 	}
-	r.Limit = p.limitOf(r.Slot)
-	if t := r.Job.task; t != nil && always {
-		m := t.extra()
-		m.slotKey, m.limit = r.Slot, r.Limit
+	return at, nil
+}
+
+// findSlot finds out what slots a job needs.
+func (p *Pool) findSlot(r *request) (err error) {
+	if r.Slot, err = p.slotKeyOf(r.Key); err == nil {
+		r.Limit = p.limitOf(r.Slot)
 	}
-	p.lock()
-	return nil
+	return err
 }
 
 // awaitRoom waits until the job is in.
@@ -204,9 +218,14 @@ func (p *Pool) awaitRoom(ctx context.Context, t *Task, s *sched.Submitter[item],
 
 // enqueueLater accepts a task whose time has not come.
 func (p *Pool) enqueueLater(at time.Duration, r request) error {
-	if err := p.lockFor(&r, true); err != nil {
-		return err
+	if p.src != nil {
+		if err := p.findSlot(&r); err != nil {
+			return err
+		}
+		m := r.Job.task.more()
+		m.slotKey, m.limit = r.Slot, r.Limit
 	}
+	p.lock()
 	defer p.unlock()
 	if p.core.Later(p.now(), at, r) != sched.Accepted {
 		return ErrClosed

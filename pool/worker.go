@@ -29,10 +29,13 @@ type worker struct {
 	batch []item
 	left  atomic.Uint64
 
-	hold    *hold    // the slot of the job that runs; changes with mu held
-	bare    *bareCtx // the context of the job of Go that runs, if that has no task
-	bareJob Job
-	spares  []bareCtx
+	hold *hold // the slot of the job that runs; changes with mu held
+
+	bare      *bareCtx // the context of the job of Go that runs, if that has no task
+	bareJob   Job
+	bareState bareState // of contexts that nobody has looked at
+	spares    []bareCtx // for the next jobs
+
 	// current is the task that ran last, and still does if its state says so.
 	current atomic.Pointer[Task]
 	inJob   bool // code that is not the pool's runs
@@ -52,6 +55,7 @@ func (p *Pool) startWorker(id sched.WorkerID) {
 		p.workers = append(p.workers, nil)
 	}
 	w := &worker{p: p, id: id, wake: make(chan struct{}, 1), batch: make([]item, 1)}
+	w.bareState.w = w
 	p.workers[id] = w
 	p.alive++
 	go w.loop()
@@ -118,20 +122,29 @@ func (w *worker) serve() (ended bool) {
 
 // next asks the core what to do.
 func (w *worker) next() {
-	if w.report.Jobs == len(w.batch) && len(w.batch) < mostInBatch && w.p.src == nil {
+	if w.report.Jobs == len(w.batch) && len(w.batch) < mostInBatch {
 		w.batch = make([]item, 2*len(w.batch))
 	}
+	lost := w.hold != nil && w.hold.over()
 	p := w.p
 	p.lock()
 	now := p.now()
+	if lost {
+		p.core.Lost(now, w.hold.claim) // nobody may have told it yet
+	}
 	if w.report.Jobs > 0 {
 		w.report.Took = now - w.began
+	}
+	if w.unstarted() > 0 { // as the slot is lost
+		left, ended := w.giveUpBatch()
+		p.core.Recalled(w.id, left, ended)
 	}
 	o := p.core.Next(w.id, now, w.report, w.batch)
 	for o.Do == sched.Again {
 		p.handIn()
 		o = p.core.Next(w.id, now, sched.Report{}, w.batch)
 	}
+	p.brought = false // as Next calls
 	w.order, w.report, w.began = o, sched.Report{}, now
 	switch o.Do {
 	case sched.Run, sched.Check:
@@ -141,8 +154,11 @@ func (w *worker) next() {
 		w.hold = nil
 		p.workers[w.id] = nil
 		p.retired.add(&w.counts)
-	case sched.Ask, sched.Rest:
+	case sched.Ask:
 		w.hold = nil
+		p.newHold(o.Claim)
+	case sched.Rest:
+		w.hold, w.bareJob = nil, nil
 	}
 	w.unlock()
 }
@@ -178,6 +194,14 @@ func (w *worker) pop() (it item, ok bool) {
 	}
 }
 
+// popHeld is pop after the first job.
+func (w *worker) popHeld() (it item, ok bool) {
+	if w.hold != nil && w.hold.over() {
+		return item{}, false
+	}
+	return w.pop()
+}
+
 // giveUpBatch takes back what the worker has not started; the caller holds mu. Of
 // those jobs some may have been ended by others.
 func (w *worker) giveUpBatch() (left []item, ended int) {
@@ -197,8 +221,9 @@ func (w *worker) unstarted() int64 {
 	return int64(end - next)
 }
 
+// runBatch runs what the worker was handed, unless its slot is lost meanwhile.
 func (w *worker) runBatch() {
-	for it, ok := w.pop(); ok; it, ok = w.pop() {
+	for it, ok := w.pop(); ok; it, ok = w.popHeld() {
 		w.report.Jobs++
 		if it.task == nil {
 			w.runBare(it.job)
@@ -229,8 +254,8 @@ func (w *worker) runBare(job Job) {
 
 func (w *worker) bareEnded(err error) {
 	ctx := w.bare
-	if err == nil && ctx.task.CompareAndSwap(nil, endedTask) {
-		w.bare, w.bareJob = nil, nil
+	if err == nil && ctx.end(w) {
+		w.bare = nil
 		if w.hold != nil {
 			w.hold.note(nil)
 		}

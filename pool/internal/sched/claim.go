@@ -180,6 +180,11 @@ func (c *Core[J]) empty(q *quota[J], why Reason, cl *Claim[J]) {
 func (c *Core[J]) Lost(now time.Duration, cl *Claim[J]) {
 	c.advance(now)
 	cl.lost = true // its worker gives it back when it comes
+	for _, w := range c.batches {
+		if c.workers[w].claim == cl {
+			c.recalls = append(c.recalls, w)
+		}
+	}
 	if cl.state == granted {
 		c.grants.keep(func(other *Claim[J]) bool { return other != cl })
 		c.release(cl)

@@ -64,10 +64,7 @@ type Core[J Job] struct {
 	resting []WorkerID        // the one that has rested for longest first
 	target  int               // how many workers there may be
 	batches []WorkerID        // those that may have jobs of a batch
-	// leastOut is the lowest priority that a batch is of.
-	leastOut int
 
-	short          bool     // the jobs that were reported last were
 	oldest, newest WorkerID // the list of workers that are busy and not stuck
 	stuck          int      // workers that have not come for a tick
 	burst          int      // how many may be called beyond those that are enough
@@ -240,7 +237,7 @@ func (c *Core[J]) noteDrained() {
 func (c *Core[J]) Abort(now time.Duration) (again bool) {
 	c.advance(now)
 	if len(c.batches) > 0 {
-		c.recallAll()
+		c.recalls = append(c.recalls, c.batches...)
 		return true
 	}
 	c.empty(&c.all, Aborted, nil)
@@ -332,9 +329,16 @@ func (c *Core[J]) InLine() int  { return c.claims[waiting] }
 func (c *Core[J]) Held() int    { return c.claims[granted] + c.claims[serving] }
 func (c *Core[J]) Serving() int { return c.claims[serving] }
 
-// Has reports whether there is a lane of a key, so that nobody needs to find out
-// what slots its jobs need.
-func (c *Core[J]) Has(key string) bool { return c.lanes[key] != nil }
+// Knows reports whether there is a lane of a key, so that nobody needs to find out
+// what slots its jobs need, and whether one job more changes nothing that depends
+// on the time: then Submit may be told 0.
+func (c *Core[J]) Knows(key string) (lane, timeless bool) {
+	l := c.find(key)
+	if l == nil {
+		return false, false
+	}
+	return true, l.n > 0 && c.cfg.Aging == 0 && (c.cfg.Slots || c.tickAt != never)
+}
 
 // Failing returns for how many slots' names claims are refused, and how many jobs
 // wait for these.

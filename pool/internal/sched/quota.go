@@ -29,6 +29,11 @@ type quota[J Job] struct {
 	due    int  // its place among those whose pause ends, -1: none
 
 	lingers bool
+
+	short    bool     // the jobs that were reported last were
+	out      int      // batches of it that workers have, all of one lane
+	outLane  *lane[J] // that
+	leastOut int      // the lowest priority that a batch is of
 }
 
 // link puts a lane that gets its first job at the end of the circle, but before

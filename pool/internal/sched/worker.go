@@ -98,7 +98,7 @@ func (c *Core[J]) moving() int { return c.active() - c.stuck }
 // enough reports whether the workers that come for jobs are enough, because jobs
 // are short. A tick looks whether that stays true.
 func (c *Core[J]) enough() bool {
-	return c.short && !c.cfg.Slots && c.moving() >= 2*c.cfg.Procs+c.burst
+	return c.all.short && !c.cfg.Slots && c.moving() >= 2*c.cfg.Procs+c.burst
 }
 
 // wouldCall reports whether one job more would have a worker called, or the
@@ -229,11 +229,13 @@ func (c *Core[J]) report(w WorkerID, r Report) {
 	c.handed -= r.Jobs
 	c.counts.Reported += int64(r.Jobs)
 	worker.looked = false
+	q := &c.all
 	if cl := worker.claim; cl != nil {
-		cl.quota.ran(r)
+		q = cl.quota
+		q.ran(r)
 	}
-	c.short = r.Took < shortJob*time.Duration(r.Jobs)
-	if c.short {
+	q.short = r.Took < shortJob*time.Duration(r.Jobs)
+	if q.short {
 		worker.allowed = min(c.cfg.Batch, 2*max(1, worker.allowed))
 	} else {
 		worker.allowed = 1
@@ -245,9 +247,9 @@ func (c *Core[J]) order(w WorkerID, into []J) Order[J] {
 	switch {
 	case c.surplus(w):
 		return c.end(w)
-	case len(c.batches) > 0 && (!c.short || c.queued == 0):
+	case c.all.out > 0 && (!c.all.short || c.queued == 0):
 		// What others have taken and not started goes first, or is all there is.
-		c.recallAll()
+		c.recall(&c.all)
 		return Order[J]{Do: Again}
 	case c.cfg.Slots:
 		if o := c.orderUnderSlot(w, into); o.Do != 0 {
@@ -292,6 +294,11 @@ func (c *Core[J]) orderUnderSlot(w WorkerID, into []J) Order[J] {
 	}
 	for c.grants.n > 0 {
 		cl := c.grants.pop()
+		if cl.quota.n == 0 && cl.quota.out > 0 && !cl.lost {
+			c.grants.pushFront(cl)
+			c.recall(cl.quota)
+			return Order[J]{Do: Again}
+		}
 		if cl.quota.n > 0 {
 			c.releaseOf(w)
 			return c.use(w, cl, c.now-cl.granted < fresh, into)
@@ -347,18 +354,27 @@ func (c *Core[J]) releaseOf(w WorkerID) {
 func (c *Core[J]) bind(w WorkerID, cl *Claim[J], into []J) Order[J] {
 	q := cl.quota
 	o := Order[J]{Do: Run, Claim: cl, Reused: cl.served}
-	if cl.served {
-		c.counts.Reused++
-	}
 	c.workers[w].claim, cl.served = cl, true
 	c.turn(cl, serving)
 	q.since = c.now
 	l := q.turn()
 	lv := c.mostUrgent(l)
 	o.Key, o.Level = l.key, lv.priority
-	o.Jobs, _, _ = c.take(lv, into[:1])
+	k := 1
+	if q.short && l.next == l && cl.checked && c.mayReuse(cl) {
+		k = min(c.workers[w].allowed, q.n/(2*(q.claims[serving]+q.claims[granted])), len(into))
+	}
+	b := batch[J]{level: lv}
+	o.Jobs, b.first, b.since = c.take(lv, into[:max(1, k)])
 	c.handed += o.Jobs
+	if c.counts.Reused += int64(o.Jobs); !o.Reused {
+		c.counts.Reused--
+	}
 	c.become(w, busy)
+	if o.Jobs > 1 {
+		c.list(w)
+		c.lendBatch(w, b)
+	}
 	c.admit(l)
 	c.retireLevel(lv)
 	c.review(q)
@@ -375,7 +391,7 @@ func (c *Core[J]) hand(w WorkerID, into []J) Order[J] {
 	l := c.all.turn()
 	lv := c.mostUrgent(l)
 	k := 1
-	if c.short && l.next == l {
+	if c.all.short && l.next == l {
 		// Few enough that the other workers have as many.
 		k = min(c.workers[w].allowed, c.queued/(2*max(1, c.moving())), len(into))
 	}

@@ -259,7 +259,9 @@ func (w *world) submitAll(n int) {
 		all = append(all, j)
 		w.enters(j)
 	}
-	w.core.SubmitAll(w.now, all)
+	w.core.Inject(w.now, all)
+	w.handIn()
+	w.core.Call(w.now)
 	w.note("submit %d jobs, the last is %d", n, all[n-1].id)
 	w.after()
 }
