@@ -466,6 +466,7 @@ func (c *Core[J]) Resize(now time.Duration, workers int) {
 	c.target += workers - c.cfg.Workers // keeps what is lent
 	c.cfg.Workers = workers
 	c.dismiss(min(len(c.resting), max(0, c.present()-c.target)))
+	c.lineUp()
 	c.call()
 	c.setAlarm()
 }
@@ -475,6 +476,7 @@ func (c *Core[J]) Resize(now time.Duration, workers int) {
 func (c *Core[J]) Lend(now time.Duration) {
 	c.advance(now)
 	c.target++
+	c.lineUp()
 	c.call()
 	c.setAlarm()
 }
