@@ -1,0 +1,2 @@
+// Package redis is a source of slots that Redis keeps.
+package redis

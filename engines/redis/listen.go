@@ -1,0 +1,65 @@
+package redis
+
+import (
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+)
+
+const (
+	// heard is how many messages may wait until they are read.
+	heard = 1024
+	// listenCheck is after how long a silence the client asks whether the connection
+	// of the subscription lives.
+	listenCheck = 3 * time.Second
+)
+
+// listen hears of grants, until the source is closed. What it misses is found by the
+// next renewal.
+func (s *Source) listen() {
+	sub := s.client.Subscribe(s.ctx, s.channel+s.session)
+	defer sub.Close()
+	messages := sub.ChannelWithSubscriptions(goredis.WithChannelSize(heard), goredis.WithChannelHealthCheckInterval(listenCheck))
+	for {
+		select {
+		case <-s.ctx.Done():
+			return
+		case m, ok := <-messages:
+			if !ok {
+				return // the client was closed before the source
+			}
+			s.hear(m)
+		}
+	}
+}
+
+// hear is told of a grant, or that the subscription is there: for the first time, or
+// again. What was granted before nobody has heard of, so what waits is renewed at
+// once, which tells.
+func (s *Source) hear(m any) {
+	s.lock()
+	defer s.unlock()
+	switch m := m.(type) {
+	case *goredis.Subscription:
+		s.hurry = true
+		s.rouse()
+	case *goredis.Message:
+		s.heardOfGrant(m.Payload, time.Now())
+	}
+}
+
+// heardOfGrant is told of a grant. One that nobody waits for any more is being given
+// back already, but for that of a claim of which this source knows nothing: a copy of
+// a request that was under way for long. Caller holds mu.
+func (s *Source) heardOfGrant(id string, now time.Time) {
+	c := s.claims[id]
+	if c == nil {
+		return
+	}
+	switch c.state {
+	case asking:
+		c.told = true
+	case queued:
+		c.grant(true, now)
+	}
+}
