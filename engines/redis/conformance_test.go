@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/berth-go/berth/internal/stacktest/faultnet"
 	"github.com/berth-go/berth/slot"
 	"github.com/berth-go/berth/slot/slottest"
@@ -21,48 +23,68 @@ func ofTheClient(stack string) bool {
 
 func TestSourceKeepsThePromisesOfASource(t *testing.T) {
 	for _, limit := range []int{1, 3} {
-		slottest.RunSynctest(t, func(t *testing.T) slottest.Harness {
-			w := newWorld(t)
-			src := w.source("a", slot.Keyed("job:", limit))
-			return slottest.Harness{
-				Source: src, Peer: w.source("b", slot.Keyed("job:", limit)), Limit: limit,
-				FIFO: true, Prompt: true, Abandon: true,
-				TakeAway: func(key string) { w.takeAway("job:" + key) },
-				Expire:   func(string) { w.expire() },
-				Silence:  func() { w.net.Set("a", faultnet.Conditions{HoldUp: true, HoldDown: true}) },
-				Heal:     func() { w.net.Set("a", faultnet.Conditions{}) },
-				Ignore:   ofTheClient, BadKeys: badKeys,
-			}
-		})
+		slottest.RunSynctest(t, func(t *testing.T) slottest.Harness { return newWorld(t).harness(limit) })
 	}
 }
 
+// harness returns a source on machine a, and its peer on machine b.
+func (w *world) harness(limit int, opts ...Option) slottest.Harness {
+	limits := slot.Keyed("job:", limit)
+	h := slottest.Harness{
+		Source: w.source("a", limits, opts...), Peer: w.source("b", limits, opts...),
+		FIFO: true, Prompt: true, Abandon: true,
+		TakeAway: func(key string) { w.takeAway("job:" + key) },
+		Expire:   func(string) { w.expire() },
+		Silence:  func() { w.net.Set("a", cut) },
+		Heal:     func() { w.net.Set("a", faultnet.Conditions{}) },
+		Ignore:   ofTheClient, BadKeys: badKeys,
+	}
+	if w.config(opts).durable {
+		h.Strict, h.Fence = true, true
+		h.Break = func() { w.net.Reset("a") }
+	}
+	return h
+}
+
+func (w *world) config(opts []Option) *config {
+	c, err := newConfig(opts)
+	require.NoError(w.t, err)
+	return c
+}
+
+// cut is a network that lets nothing through, and says so to nobody.
+var cut = faultnet.Conditions{HoldUp: true, HoldDown: true}
+
 // takeAway takes back every slot, as an operator does.
 func (w *world) takeAway(name string) {
-	ln := newLine(defaultPrefix, name)
-	members, _ := w.db.ZMembers(ln.keys[1])
-	for _, id := range members {
-		number, err := w.db.ZScore(ln.keys[0], id)
-		if err != nil {
-			w.t.Error(err)
-		}
-		w.script(ln, "revoke", int64(number))
+	operator := w.source("operator", slot.Fixed(name, 1), WithAdministrator())
+	state, err := operator.Inspect(context.Background(), "")
+	require.NoError(w.t, err)
+	for _, h := range state.Holders {
+		require.NoError(w.t, operator.Revoke(context.Background(), "", h.ID))
 	}
+	require.NoError(w.t, operator.Close(context.Background()))
 }
 
 // expire lets the leases be over by which machine a holds slots.
 func (w *world) expire() {
-	w.net.Set("a", faultnet.Conditions{HoldUp: true, HoldDown: true})
-	time.Sleep(testLease)
+	w.net.Set("a", cut)
+	time.Sleep(w.lease)
 	w.net.Set("a", faultnet.Conditions{})
 }
 
-// script does something to a line by hand.
-func (w *world) script(ln *line, op string, args ...any) any {
-	args = append([]any{op, testLease.Milliseconds(), defaultPrefix + "granted:"}, args...)
-	answer, err := w.client("operator").Eval(context.Background(), lineText, ln.keys, args...).Result()
-	if err != nil {
-		w.t.Error(err)
+func TestADurableSourceKeepsThePromisesOfAStrictOne(t *testing.T) {
+	for _, limit := range []int{1, 3} {
+		slottest.RunSynctest(t, func(t *testing.T) slottest.Harness { return newWorld(t).harness(limit, WithDurable()) })
 	}
-	return answer
+}
+
+func TestSourceKeepsThePromisesOfASourceOnARealServer(t *testing.T) {
+	p := startServer(t)
+	slottest.Run(t, func(t *testing.T) slottest.Harness { return p.world(t).harness(3) })
+}
+
+func TestADurableSourceKeepsThePromisesOfAStrictOneOnARealServer(t *testing.T) {
+	p := startServer(t, "--appendonly", "yes", "--appendfsync", "always")
+	slottest.Run(t, func(t *testing.T) slottest.Harness { return p.world(t).harness(1, WithDurable()) })
 }

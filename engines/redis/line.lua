@@ -165,8 +165,8 @@ local function inspect(most)
 		local ids = call('ZRANGE', line, from, to, 'WITHSCORES')
 		for i = 1, #ids, 2 do
 			answer[#answer + 1] = ids[i]
-			answer[#answer + 1] = ids[i + 1]
-			answer[#answer + 1] = call('ZSCORE', expiry, ids[i]) or '0'
+			answer[#answer + 1] = tonumber(ids[i + 1])
+			answer[#answer + 1] = tonumber(call('ZSCORE', expiry, ids[i]) or now)
 		end
 	end
 	if n > 0 then list(0, math.min(n, most) - 1) end

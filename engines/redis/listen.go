@@ -42,6 +42,7 @@ func (s *Source) hear(m any) {
 	switch m := m.(type) {
 	case *goredis.Subscription:
 		s.hurry = true
+		s.durability.known = false // it may be another server, or the same with other settings
 		s.rouse()
 	case *goredis.Message:
 		s.heardOfGrant(m.Payload, time.Now())

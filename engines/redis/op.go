@@ -15,17 +15,21 @@ const (
 	opClaim opKind = iota // take a place in line, or a slot
 	opLeave               // end claims, and serve the line
 	opBeat                // renew claims, and serve the line
+	opAsk                 // something that is no matter of a claim
 )
 
 // An op is one call of the script.
 type op struct {
 	kind   opKind
 	line   *line
-	claim  *claim   // of opClaim
-	ids    []string // of opLeave and opBeat
-	claims []*claim // of opBeat, as ids
-	doubt  bool     // of opLeave: copies of the claims' requests may be under way
-	until  time.Time
+	claim  *claim    // of opClaim
+	ids    []string  // of opLeave and opBeat
+	claims []*claim  // of opBeat, as ids
+	doubt  bool      // of opLeave: copies of the claims' requests may be under way
+	until  time.Time // of opLeave: after that the claims are dead anyhow
+	what   string    // of opAsk
+	arg    any
+	answer chan *goredis.Cmd
 	copies copies
 }
 
@@ -62,6 +66,9 @@ func (o *op) send(ctx context.Context, p goredis.Pipeliner, s *Source, whole boo
 		args = append(args, o.doubt) // sent as 1 or 0
 	case opBeat:
 		args[0] = "beat"
+	case opAsk:
+		args[0] = o.what
+		args = append(args, o.arg)
 	}
 	for _, id := range o.ids {
 		args = append(args, id)
@@ -84,5 +91,7 @@ func (o *op) answered(s *Source, cmd *goredis.Cmd, sent, now time.Time) {
 		s.left(o, cmd, now)
 	case opBeat:
 		s.beaten(o, cmd, sent, now)
+	case opAsk:
+		o.answer <- cmd
 	}
 }

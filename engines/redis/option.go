@@ -29,6 +29,7 @@ type config struct {
 	timeout time.Duration
 	name    string
 	durable bool
+	admin   bool
 	log     *slog.Logger // nil: slog.Default()
 }
 

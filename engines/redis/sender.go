@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -110,6 +111,7 @@ func (s *Source) writeOff(now time.Time) {
 func (s *Source) exchange(batch []*op) {
 	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.timeout)
 	defer cancel()
+	batch = s.refuseUnlessDurable(ctx, batch)
 	sent := time.Now()
 	cmds := s.pipe(ctx, batch, false)
 	s.repeatWhole(ctx, batch, cmds)
@@ -119,6 +121,26 @@ func (s *Source) exchange(batch []*op) {
 	for i, o := range batch {
 		o.answered(s, cmds[i], sent, now)
 	}
+}
+
+// refuseUnlessDurable refuses the claims of a batch where the server has to be durable
+// and is not, and returns what is left.
+func (s *Source) refuseUnlessDurable(ctx context.Context, batch []*op) []*op {
+	err := s.durable(ctx)
+	if err == nil {
+		return batch
+	}
+	s.lock()
+	defer s.unlock()
+	return slices.DeleteFunc(batch, func(o *op) bool {
+		if o.kind != opClaim {
+			return false
+		}
+		if o.claim.state != done {
+			o.claim.end(s.wrap("claim", o.claim.name, asOutage(err)))
+		}
+		return true
+	})
 }
 
 // repeatWhole sends the script along with each request that the server could not
@@ -142,6 +164,9 @@ func (s *Source) repeatWhole(ctx context.Context, batch []*op, cmds []*goredis.C
 // pipe sends requests and returns their answers. The client's error is that of each
 // that has no answer.
 func (s *Source) pipe(ctx context.Context, batch []*op, whole bool) (cmds []*goredis.Cmd) {
+	if len(batch) == 0 {
+		return nil
+	}
 	p := s.client.Pipeline()
 	for _, o := range batch {
 		cmds = append(cmds, o.send(ctx, p, s, whole))

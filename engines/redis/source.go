@@ -53,18 +53,19 @@ type Source struct {
 	// mu guards what follows, and all claims and lines. Neither the client nor a
 	// function of somebody else is called while it is held: what is to be called is
 	// gathered in effects, and unlock calls it.
-	mu      sync.Mutex
-	effects []func()
-	claims  map[string]*claim // that are not done, by ID
-	lines   map[string]*line  // that claims refer to, by name
-	number  uint64            // of the last claim
-	sender  sender
-	beats   int           // pipelines of renewals that are under way
-	hurry   bool          // what waits is to be renewed at once
-	owed    []*op         // did not get through, and is to be sent again
-	closing bool          // nothing is claimed any more
-	last    []*claim      // what is to be given back when it closes
-	drained chan struct{} // closed when closing has nothing to send any more
+	mu         sync.Mutex
+	effects    []func()
+	claims     map[string]*claim // that are not done, by ID
+	lines      map[string]*line  // that claims refer to, by name
+	number     uint64            // of the last claim
+	sender     sender
+	beats      int      // pipelines of renewals that are under way
+	hurry      bool     // what waits is to be renewed at once
+	owed       []*op    // did not get through, and is to be sent again
+	closing    bool     // nothing is claimed any more
+	last       []*claim // what is to be given back when it closes
+	durability durability
+	drained    chan struct{} // closed when closing has nothing to send any more
 }
 
 // NewSource returns a source of the given limits whose slots client's Redis keeps. It
@@ -76,6 +77,9 @@ func NewSource(client goredis.UniversalClient, limits slot.Limits, opts ...Optio
 	cfg, err := newConfig(opts)
 	if err == nil {
 		err = checkClient(client)
+	}
+	if err == nil {
+		err = cfg.checkDurableClient(client)
 	}
 	if err == nil {
 		err = limits.Check()
@@ -291,14 +295,6 @@ func (c *claim) leave(cause error) {
 	c.src.lock()
 	defer c.src.unlock()
 	c.giveUp(cause)
-}
-
-// Ping reports whether Redis answers, and is one that a source can use: one round trip.
-func (s *Source) Ping(ctx context.Context) error {
-	if err := s.client.Ping(ctx).Err(); err != nil {
-		return s.wrap("ping", "", s.trouble(err))
-	}
-	return nil
 }
 
 func (s *Source) lock() { s.mu.Lock() }

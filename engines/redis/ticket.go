@@ -153,5 +153,8 @@ func (g *grant) Info() slot.Info {
 	info := g.info
 	info.ExpiresAt = g.lease.Guard()
 	info.PausedUntil = g.paused
+	if g.src.cfg.durable {
+		info.Strict, info.Fence = true, g.fence
+	}
 	return info
 }

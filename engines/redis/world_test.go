@@ -14,26 +14,43 @@ import (
 	"github.com/berth-go/berth/slot"
 )
 
-// testLease is the lease of the sources in tests.
-const testLease = 2 * time.Second
+// The leases of the sources in tests: in fake time, and in real time.
+const (
+	fakeLease = 2 * time.Second
+	realLease = shortestLease
+)
 
-// A world is a Redis in memory and the network before it. It is made in a bubble of
-// testing/synctest, where its clock is that of the bubble.
+// A world is a Redis and the network before it.
 type world struct {
 	t   *testing.T
-	db  *miniredis.Miniredis
 	net *faultnet.Net
+	db  *miniredis.Miniredis // nil: the Redis is a program
+
+	lease time.Duration
 }
 
+// newWorld returns a world whose Redis is in memory. It is made in a bubble of
+// testing/synctest, whose clock is that of all of it.
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, db: miniredis.NewMiniRedis()}
+	w := &world{t: t, db: miniredis.NewMiniRedis(), lease: fakeLease}
 	w.db.ClockTTL(true)
 	w.net = faultnet.New(func(context.Context) (net.Conn, error) { return w.db.Dial() })
 	t.Cleanup(func() {
 		w.net.Close()
 		w.db.Close()
 	})
+	return w
+}
+
+// world returns one whose Redis is a program, and empty.
+func (p *program) world(t *testing.T) *world {
+	t.Helper()
+	w := &world{t: t, net: faultnet.New(p.dial), lease: realLease}
+	t.Cleanup(w.net.Close)
+	c := p.client()
+	defer c.Close()
+	require.NoError(t, c.FlushAll(t.Context()).Err())
 	return w
 }
 
@@ -48,10 +65,10 @@ func (w *world) client(machine string) *goredis.Client {
 	return c
 }
 
-// source returns a source on a machine, with leases of testLease.
+// source returns a source on a machine, with the leases of the world.
 func (w *world) source(machine string, limits slot.Limits, opts ...Option) *Source {
 	w.t.Helper()
-	s, err := NewSource(w.client(machine), limits, append([]Option{WithLease(testLease), WithName(machine)}, opts...)...)
+	s, err := NewSource(w.client(machine), limits, append([]Option{WithLease(w.lease), WithName(machine)}, opts...)...)
 	require.NoError(w.t, err)
 	w.t.Cleanup(func() { require.NoError(w.t, s.Close(context.Background())) })
 	return s
