@@ -36,7 +36,7 @@ func (w *world) harness(limit int, opts ...Option) slottest.Harness {
 		TakeAway: func(key string) { w.takeAway("job:" + key) },
 		Expire:   func(string) { w.expire() },
 		Silence:  func() { w.net.Set("a", cut) },
-		Heal:     func() { w.net.Set("a", faultnet.Conditions{}) },
+		Heal:     func() { w.net.Set("a", connected) },
 		Ignore:   ofTheClient, BadKeys: badKeys,
 	}
 	if w.config(opts).durable {
@@ -51,6 +51,9 @@ func (w *world) config(opts []Option) *config {
 	require.NoError(w.t, err)
 	return c
 }
+
+// connected is a network that works.
+var connected = faultnet.Conditions{}
 
 // cut is a network that lets nothing through, and says so to nobody.
 var cut = faultnet.Conditions{HoldUp: true, HoldDown: true}
@@ -70,7 +73,7 @@ func (w *world) takeAway(name string) {
 func (w *world) expire() {
 	w.net.Set("a", cut)
 	time.Sleep(w.lease)
-	w.net.Set("a", faultnet.Conditions{})
+	w.net.Set("a", connected)
 }
 
 func TestADurableSourceKeepsThePromisesOfAStrictOne(t *testing.T) {

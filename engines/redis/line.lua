@@ -33,10 +33,7 @@ local function count(key) return call('ZCARD', key) end
 
 -- remove ends a claim, also one that was revoked.
 local function remove(id)
-	if call('ZREM', line, id) == 0 then
-		id = '!' .. id
-		call('ZREM', line, id)
-	end
+	if call('ZREM', line, id) == 0 and call('ZREM', line, '!' .. id) == 1 then id = '!' .. id end
 	call('ZREM', held, id)
 	call('ZREM', expiry, id)
 end
@@ -75,7 +72,7 @@ end
 -- happens: when the next lease or the pause is over. -1: never.
 local function again(more)
 	if more then return 0 end
-	if count(line) == count(held) then return -1 end
+	if count(line) <= count(held) then return -1 end
 	local first = call('ZRANGE', expiry, 0, 0, 'WITHSCORES')[2]
 	local due = first and math.max(1, first - now) or -1
 	local paused = call('PTTL', pause)
@@ -101,8 +98,7 @@ end
 local ABSENT, WAITS, HOLDS, REVOKED = 0, 1, 2, 3
 
 local function state(id)
-	if call('ZSCORE', held, id) then return HOLDS end
-	if call('ZSCORE', line, id) then return WAITS end
+	if call('ZSCORE', line, id) then return call('ZSCORE', held, id) and HOLDS or WAITS end
 	return call('ZSCORE', line, '!' .. id) and REVOKED or ABSENT
 end
 

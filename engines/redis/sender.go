@@ -171,13 +171,6 @@ func (s *Source) pipe(ctx context.Context, batch []*op, whole bool) (cmds []*gor
 	for _, o := range batch {
 		cmds = append(cmds, o.send(ctx, p, s, whole))
 	}
-	defer func() {
-		if value := recover(); value != nil { // a hook of the user's
-			for _, cmd := range cmds {
-				cmd.SetErr(crash(value))
-			}
-		}
-	}()
 	_, _ = p.Exec(ctx)
 	return cmds
 }

@@ -1,7 +1,6 @@
 package redis
 
 import (
-	"fmt"
 	"runtime/debug"
 	"time"
 )
@@ -75,9 +74,4 @@ func (c *claim) traceRenewed(sent, now time.Time, err error) {
 	if c.trace != nil && c.trace.Renewed != nil && c.state == held {
 		c.src.later(func() { c.src.call("slot.Trace.Renewed", func() { c.trace.Renewed(now.Sub(sent), err) }) })
 	}
-}
-
-// A crash is a panic of the client, or of a hook that it was given.
-func crash(value any) error {
-	return fmt.Errorf("the client panicked: %v", value)
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
+	"github.com/alicebob/miniredis/v2/server"
 	goredis "github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
@@ -35,12 +36,21 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, db: miniredis.NewMiniRedis(), lease: fakeLease}
 	w.db.ClockTTL(true)
+	first, err := w.db.Dial() // starts it
+	require.NoError(t, err)
+	require.NoError(t, first.Close())
 	w.net = faultnet.New(func(context.Context) (net.Conn, error) { return w.db.Dial() })
 	t.Cleanup(func() {
 		w.net.Close()
 		w.db.Close()
 	})
 	return w
+}
+
+// hook has f called before each command, also those of scripts. f answers itself where
+// it returns true.
+func (w *world) hook(f func(c *server.Peer, cmd string, args ...string) bool) {
+	w.db.Server().SetPreHook(f)
 }
 
 // world returns one whose Redis is a program, and empty.
@@ -72,4 +82,59 @@ func (w *world) source(machine string, limits slot.Limits, opts ...Option) *Sour
 	require.NoError(w.t, err)
 	w.t.Cleanup(func() { require.NoError(w.t, s.Close(context.Background())) })
 	return s
+}
+
+// claim returns a slot that is free.
+func (w *world) claim(s *Source, key string) slot.Slot {
+	w.t.Helper()
+	got, ok := w.enqueue(s, key).Slot()
+	require.True(w.t, ok, "no slot of %q is free", key)
+	return got
+}
+
+func (w *world) enqueue(s *Source, key string) slot.Ticket {
+	w.t.Helper()
+	ticket, err := s.Enqueue(w.t.Context(), key)
+	require.NoError(w.t, err)
+	return ticket
+}
+
+// queue returns a place in line.
+func (w *world) queue(s *Source, key string) slot.Ticket {
+	w.t.Helper()
+	ticket := w.enqueue(s, key)
+	_, ok := ticket.Slot()
+	require.False(w.t, ok, "a slot of %q was free", key)
+	return ticket
+}
+
+// wait returns the slot of a ticket, and how long that took.
+func (w *world) wait(ticket slot.Ticket) (slot.Slot, time.Duration) {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
+	defer cancel()
+	begin := time.Now()
+	got, err := ticket.Wait(ctx)
+	require.NoError(w.t, err)
+	return got, time.Since(begin)
+}
+
+// ended waits for the end of a slot, and returns why and how long that took.
+func (w *world) ended(s slot.Slot) (error, time.Duration) {
+	w.t.Helper()
+	begin := time.Now()
+	select {
+	case <-s.Context().Done():
+	case <-time.After(time.Minute):
+		w.t.Fatal("the slot goes on")
+	}
+	return context.Cause(s.Context()), time.Since(begin)
+}
+
+// counts returns how many claims have a slot, and how many are in line in all.
+func (w *world) counts(name string) (held, all int) {
+	ln := newLine(defaultPrefix, name)
+	h, _ := w.db.ZMembers(ln.keys[1])
+	a, _ := w.db.ZMembers(ln.keys[0])
+	return len(h), len(a)
 }
