@@ -211,7 +211,9 @@ func (s *Source) left(o *op, cmd *goredis.Cmd, now time.Time) {
 		if o.line.claims > 0 {
 			s.scheduleServe(o.line, answer[0], now)
 		}
-	case now.Before(o.until) && !s.closing:
+	case s.closing:
+		s.unreturned = true
+	case now.Before(o.until):
 		s.owed = append(s.owed, o)
 		s.rouse()
 	}

@@ -10,7 +10,7 @@ import (
 // closeTimeout is how long Close takes at most.
 const closeTimeout = time.Second
 
-var errClose = inWords("the server did not answer in time; slots may stay held until their leases end", slot.ErrUnavailable)
+var errClose = inWords("the server did not take back what was held: slots may stay held until their leases end", slot.ErrUnavailable)
 
 // Close gives back the slots that are still held, whose contexts end with
 // slot.ErrLost, and the places in line. It returns when that is done, ctx ends or a
@@ -25,11 +25,21 @@ func (s *Source) Close(ctx context.Context) error {
 	s.shut()
 	select {
 	case <-s.gone:
-		return nil
+		return s.allReturned()
 	case <-ctx.Done():
 		s.stop() // ends requests whose client heeds their contexts
 		return s.wrap("close", "", context.Cause(ctx))
 	}
+}
+
+// allReturned returns an error unless all was given back.
+func (s *Source) allReturned() error {
+	s.lock()
+	defer s.unlock()
+	if s.unreturned {
+		return s.wrap("close", "", errClose)
+	}
+	return nil
 }
 
 // shut ends all claims, once.
@@ -40,7 +50,7 @@ func (s *Source) shut() {
 		return
 	}
 	s.closing = true
-	s.owed = nil
+	s.unreturned, s.owed = len(s.owed) > 0, nil
 	for _, c := range s.claims {
 		c.shut()
 	}

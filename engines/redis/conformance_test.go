@@ -55,6 +55,9 @@ func (w *world) config(opts []Option) *config {
 // connected is a network that works.
 var connected = faultnet.Conditions{}
 
+// slow is a network on which everything takes a while.
+var slow = faultnet.Conditions{Delay: 10 * time.Millisecond}
+
 // cut is a network that lets nothing through, and says so to nobody.
 var cut = faultnet.Conditions{HoldUp: true, HoldDown: true}
 

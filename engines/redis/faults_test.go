@@ -311,7 +311,7 @@ func TestAClientThatIsClosedFirstIsSaid(t *testing.T) {
 		_, err = a.Enqueue(t.Context(), "")
 		require.ErrorIs(t, err, slot.ErrClosed)
 		require.ErrorContains(t, err, "close the source first")
-		require.NoError(t, a.Close(context.Background()))
+		require.ErrorIs(t, a.Close(context.Background()), slot.ErrUnavailable, "the slot was not given back")
 		require.ErrorIs(t, context.Cause(got.Context()), slot.ErrLost)
 	})
 }

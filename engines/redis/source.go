@@ -64,6 +64,7 @@ type Source struct {
 	owed       []*op    // did not get through, and is to be sent again
 	closing    bool     // nothing is claimed any more
 	last       []*claim // what is to be given back when it closes
+	unreturned bool     // something was not taken back when it closed
 	durability durability
 	drained    chan struct{} // closed when closing has nothing to send any more
 }

@@ -43,6 +43,7 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(func() {
 		w.net.Close()
 		w.db.Close()
+		time.Sleep(time.Minute) // clients that are closed still wait until they would repeat something
 	})
 	return w
 }
