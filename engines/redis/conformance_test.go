@@ -13,7 +13,7 @@ import (
 	"github.com/berth-go/berth/slot/slottest"
 )
 
-var badKeys = []string{"", "{", "a}b", "a\nb", "a\x00b", "a\xffb", strings.Repeat("k", 253)}
+var badKeys = []string{"", "{", "a}b", "a\nb", "a\x00b", "a\xffb", strings.Repeat("k", 257)}
 
 // ofTheClient reports whether a goroutine is the client's, which its user closes.
 func ofTheClient(stack string) bool {
