@@ -133,27 +133,24 @@ func TestSourceOnACluster(t *testing.T) {
 	})
 
 	t.Run("goes on with the keys of the others when a node is down", func(t *testing.T) {
-		one := c.nodes[0].client()
-		require.NoError(t, one.ConfigSet(t.Context(), "cluster-require-full-coverage", "no").Err())
-		require.NoError(t, one.Close())
-		for _, node := range c.nodes[1:] {
-			other := node.client()
-			require.NoError(t, other.ConfigSet(t.Context(), "cluster-require-full-coverage", "no").Err())
-			require.NoError(t, other.Close())
+		for _, node := range c.nodes {
+			one := node.client()
+			require.NoError(t, one.ConfigSet(t.Context(), "cluster-require-full-coverage", "no").Err())
+			require.NoError(t, one.Close())
 		}
 		s := c.source(t, slot.Keyed("", 1))
 		c.nodes[0].kill()
-		served := map[bool]int{}
-		for i := range 30 {
+		alive, dead := 0, 0
+		for i := 0; alive < 10 || dead == 0; i++ {
+			require.Less(t, i, 100, "%d of the keys are on living nodes, %d on the dead one", alive, dead)
 			got, ok, err := s.Try(t.Context(), fmt.Sprint("k", i))
-			served[ok]++
 			if !ok {
 				require.ErrorIs(t, err, slot.ErrUnavailable)
+				dead++
 				continue
 			}
+			alive++
 			require.NoError(t, got.Release())
 		}
-		require.Positive(t, served[false], "some keys are the dead node's")
-		require.Greater(t, served[true], served[false])
 	})
 }

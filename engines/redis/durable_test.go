@@ -141,7 +141,7 @@ func TestARestartWithoutAppendonlyForgetsSlotsAndTheirHoldersAreTold(t *testing.
 	// This is the cost: until a is told, two hold what one held.
 	got := w.claimAgain(b)
 	require.False(t, got.Info().Strict)
-	cause, _ := w.ended(held)
+	_, cause := w.ended(held)
 	require.ErrorIs(t, cause, slot.ErrLost)
 	_, err := ticket.Wait(t.Context())
 	require.ErrorIs(t, err, slot.ErrUnavailable, "places in line are lost, too")
@@ -200,7 +200,7 @@ func TestAFailoverForgetsWhatTheReplicaHadNotHeard(t *testing.T) {
 	master.kill()
 	w.net.SetServer(replica.dial)
 	got := w.claimKey(b, "unknown") // the cost
-	cause, _ := w.ended(unknown)
+	_, cause := w.ended(unknown)
 	require.ErrorIs(t, cause, slot.ErrLost, "and what is told soon")
 	require.NoError(t, got.Context().Err())
 	_, ok, err := b.Try(t.Context(), "known")

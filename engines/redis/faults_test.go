@@ -200,7 +200,7 @@ func TestEvictionOfAnyKeyIsSurvived(t *testing.T) {
 				w.db.Del(newLine(defaultPrefix, "k").keys[i])
 				time.Sleep(2 * w.lease)
 				if part == "line" { // it is what says that a claim is there
-					cause, _ := w.ended(first)
+					_, cause := w.ended(first)
 					require.ErrorIs(t, cause, slot.ErrLost)
 					_, err := ticket.Wait(t.Context())
 					require.ErrorIs(t, err, slot.ErrUnavailable)
@@ -242,7 +242,7 @@ func TestAStepForwardOfTheServersClockEndsOnlyLeasesThatAreInTheWay(t *testing.T
 		alone, wanted := w.claim(a, "alone"), w.claim(a, "wanted")
 		w.shiftClock(time.Hour)
 		got := w.claim(b, "wanted") // its lease is over, as the server has it
-		cause, took := w.ended(wanted)
+		took, cause := w.ended(wanted)
 		require.ErrorIs(t, cause, slot.ErrLost)
 		require.LessOrEqual(t, took, w.lease/3, "its holder is told at the next renewal")
 		time.Sleep(3 * w.lease)

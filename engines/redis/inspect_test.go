@@ -135,7 +135,7 @@ func TestASlotThatIsTakenBackIsFreeWhenItsLeaseIsOverOrItsHolderHasReleasedIt(t 
 			begin := time.Now()
 			require.NoError(t, admin.Revoke(t.Context(), "", taken))
 			require.ErrorIs(t, admin.Revoke(t.Context(), "", taken), slot.ErrNoHolder)
-			cause, took := w.ended(got)
+			took, cause := w.ended(got)
 			require.ErrorIs(t, cause, slot.ErrLost)
 			require.ErrorIs(t, cause, slot.ErrRevoked)
 			require.LessOrEqual(t, took, w.lease/3)

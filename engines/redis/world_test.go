@@ -120,8 +120,8 @@ func (w *world) wait(ticket slot.Ticket) (slot.Slot, time.Duration) {
 	return got, time.Since(begin)
 }
 
-// ended waits for the end of a slot, and returns why and how long that took.
-func (w *world) ended(s slot.Slot) (error, time.Duration) {
+// ended waits for the end of a slot, and returns how long that took and why.
+func (w *world) ended(s slot.Slot) (time.Duration, error) {
 	w.t.Helper()
 	begin := time.Now()
 	select {
@@ -129,7 +129,7 @@ func (w *world) ended(s slot.Slot) (error, time.Duration) {
 	case <-time.After(time.Minute):
 		w.t.Fatal("the slot goes on")
 	}
-	return context.Cause(s.Context()), time.Since(begin)
+	return time.Since(begin), context.Cause(s.Context())
 }
 
 // counts returns how many claims have a slot, and how many are in line in all.
