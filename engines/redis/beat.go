@@ -2,6 +2,7 @@ package redis
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -19,9 +20,13 @@ const (
 	// longestCall is how many claims one call of the script renews. It bounds how
 	// long the server is kept from others.
 	longestCall = 128
-	// mostBeats is how many pipelines of renewals may be under way: a client that
-	// hangs must not hold up the next attempt.
+	// longestBeats is how many calls that renew are written at once.
+	longestBeats = 256
+	// mostBeats is how many pipelines of renewals of a lane may be under way: a
+	// client that hangs must not hold up the next attempt.
 	mostBeats = 3
+	// shortestTurn is the least time between two looks at what is due.
+	shortestTurn = 2 * time.Millisecond
 	// asleep is how long the goroutine sleeps that has nothing to do, unless woken.
 	asleep = 24 * time.Hour
 )
@@ -46,27 +51,51 @@ func (s *Source) turn() time.Duration {
 	s.lock()
 	defer s.unlock()
 	now := time.Now()
-	s.writeOff(now)
-	due := s.look(now)
-	due = append(due, s.serving(now)...)
-	s.hurry = false
+	due := s.serving(now)
+	if s.hurry || !now.Before(s.nextLook) {
+		s.writeOff(now)
+		due = append(due, s.look(now)...)
+		s.repay(now)
+		s.hurry = false
+		s.nextLook = now.Add(min(lease.WallCheck, s.pace.Beat(s.cfg.lease)/4, s.cfg.timeout/4))
+	}
 	s.sendBeats(due, now)
-	s.repay(now)
-	return s.nextTurn(now)
+	wait := s.nextTurn(now)
+	s.awake = now.Add(wait)
+	return wait
 }
 
 // nextTurn returns how long nothing has to be looked at. Caller holds mu.
 func (s *Source) nextTurn(now time.Time) time.Duration {
-	if len(s.claims) == 0 && len(s.owed) == 0 && s.sender.flying == 0 {
+	if s.idle() {
 		return asleep
 	}
-	wait := min(lease.WallCheck, s.pace.Beat(s.cfg.lease)/4, s.cfg.timeout/4)
+	wait := s.nextLook.Sub(now)
 	for _, ln := range s.lines {
 		if !ln.serve.IsZero() {
 			wait = min(wait, ln.serve.Sub(now))
 		}
 	}
-	return max(wait, time.Millisecond)
+	return max(wait, shortestTurn)
+}
+
+// idle reports whether nothing can become due. Caller holds mu.
+func (s *Source) idle() bool {
+	for _, l := range s.lanes {
+		if l.claims.flying > 0 || l.beats.flying > 0 {
+			return false
+		}
+	}
+	return len(s.claims) == 0 && len(s.owed) == 0
+}
+
+// writeOff waits no more for what hangs. Caller holds mu.
+func (s *Source) writeOff(now time.Time) {
+	for _, l := range s.lanes {
+		l.claims.writeOff(now, s.cfg.timeout)
+		l.beats.writeOff(now, s.pace.Answer(lease.Lease{Length: s.cfg.lease}))
+		s.launch(l)
+	}
 }
 
 // look ends what is over and gathers what is to be renewed. Caller holds mu.
@@ -85,10 +114,8 @@ func (s *Source) look(now time.Time) []*op {
 	}
 	var ops []*op
 	for ln, claims := range due {
-		for len(claims) > 0 {
-			n := min(len(claims), longestCall)
-			ops = append(ops, beatOf(ln, claims[:n]))
-			claims = claims[n:]
+		for some := range slices.Chunk(claims, longestCall) {
+			ops = append(ops, beatOf(ln, some))
 		}
 	}
 	return ops
@@ -152,27 +179,49 @@ func (s *Source) scheduleServe(ln *line, again int64, now time.Time) {
 		return
 	}
 	ln.serve = now.Add(time.Duration(again)*time.Millisecond + rand.N(5*time.Millisecond))
-	s.rouse()
+	if ln.serve.Before(s.awake) {
+		s.rouse()
+	}
 }
 
-// sendBeats sends calls that renew. Caller holds mu.
+// sendBeats sends calls that renew. What finds no place is due at the next look.
+// Caller holds mu.
 func (s *Source) sendBeats(due []*op, now time.Time) {
-	for len(due) > 0 && s.beats < mostBeats {
-		batch := due[:min(len(due), longestPipeline)]
-		due = due[len(batch):]
-		for _, o := range batch {
-			for _, c := range o.claims {
-				c.asked = now
+	byLane := map[*lane][]*op{}
+	for _, o := range due {
+		byLane[o.line.lane] = append(byLane[o.line.lane], o)
+	}
+	for l, ops := range byLane {
+		for batch := range slices.Chunk(ops, longestBeats) {
+			if f := l.beats.begin(mostBeats); f != nil {
+				s.sendBeat(l, f, batch, now)
+				continue
+			}
+			for _, o := range batch {
+				if o.claims == nil {
+					o.line.serve = now
+				}
 			}
 		}
-		s.beats++
-		s.tasks.Go(func() {
-			s.exchange(batch)
-			s.lock()
-			defer s.unlock()
-			s.beats--
-		})
 	}
+}
+
+func (s *Source) sendBeat(l *lane, f *flight, batch []*op, now time.Time) {
+	for _, o := range batch {
+		for _, c := range o.claims {
+			c.asked = now
+		}
+	}
+	s.tasks.Go(func() {
+		s.exchange(batch)
+		s.lock()
+		defer s.unlock()
+		l.beats.end(f)
+		if len(batch) == longestBeats { // there may be more, for which was no place
+			s.nextLook = time.Time{}
+			s.rouse()
+		}
+	})
 }
 
 // beaten is called with the answer to a call that renews. Caller holds mu.
@@ -211,9 +260,13 @@ func (s *Source) left(o *op, cmd *goredis.Cmd, now time.Time) {
 		if o.line.claims > 0 {
 			s.scheduleServe(o.line, answer[0], now)
 		}
-	case s.closing:
+	case !now.Before(o.until): // nothing is held any more
+	case s.closing && o.tries == lastTries:
 		s.unreturned = true
-	case now.Before(o.until):
+	case s.closing:
+		o.tries++
+		s.post(o)
+	default:
 		s.owed = append(s.owed, o)
 		s.rouse()
 	}

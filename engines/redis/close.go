@@ -7,8 +7,12 @@ import (
 	"github.com/berth-go/berth/slot"
 )
 
-// closeTimeout is how long Close takes at most.
-const closeTimeout = time.Second
+const (
+	// closeTimeout is how long Close takes at most.
+	closeTimeout = time.Second
+	// lastTries is how often what a source that closes gives back is asked for again.
+	lastTries = 2
+)
 
 var errClose = inWords("the server did not take back what was held: slots may stay held until their leases end", slot.ErrUnavailable)
 
@@ -50,7 +54,7 @@ func (s *Source) shut() {
 		return
 	}
 	s.closing = true
-	s.unreturned, s.owed = len(s.owed) > 0, nil
+	s.repay(time.Now())
 	for _, c := range s.claims {
 		c.shut()
 	}
@@ -76,7 +80,7 @@ func (c *claim) shut() {
 func (s *Source) giveAllBack() {
 	s.lock()
 	defer s.unlock()
-	for _, o := range leaves(s.last, time.Now()) {
+	for _, o := range leaves(s.last, time.Now().Add(s.cfg.lease)) {
 		s.post(o)
 	}
 	s.last = nil
@@ -85,7 +89,7 @@ func (s *Source) giveAllBack() {
 }
 
 // leaves returns calls that end claims, as few as may be.
-func leaves(claims []*claim, now time.Time) []*op {
+func leaves(claims []*claim, until time.Time) []*op {
 	type kind struct {
 		line  *line
 		doubt bool
@@ -99,7 +103,7 @@ func leaves(claims []*claim, now time.Time) []*op {
 	for k, all := range ids {
 		for len(all) > 0 {
 			n := min(len(all), longestCall)
-			ops = append(ops, &op{kind: opLeave, line: k.line, ids: all[:n], doubt: k.doubt, until: now})
+			ops = append(ops, &op{kind: opLeave, line: k.line, ids: all[:n], doubt: k.doubt, until: until})
 			all = all[n:]
 		}
 	}
@@ -109,12 +113,18 @@ func leaves(claims []*claim, now time.Time) []*op {
 // checkDrained notes that a source which is closing has nothing to send any more.
 // Caller holds mu.
 func (s *Source) checkDrained() {
-	if s.closing && s.last == nil && len(s.sender.pending) == 0 && len(s.sender.flights) == 0 {
-		select {
-		case <-s.drained:
-		default:
-			close(s.drained)
+	if !s.closing || s.last != nil {
+		return
+	}
+	for _, l := range s.lanes {
+		if len(l.pending) > 0 || len(l.claims.all) > 0 {
+			return
 		}
+	}
+	select {
+	case <-s.drained:
+	default:
+		close(s.drained)
 	}
 }
 

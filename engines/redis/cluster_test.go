@@ -16,8 +16,6 @@ import (
 	"github.com/berth-go/berth/slot/slottest"
 )
 
-const hashSlots = 16384
-
 // A cluster is three servers that share the keys.
 type cluster struct {
 	t     *testing.T

@@ -191,7 +191,7 @@ func TestAFailoverForgetsWhatTheReplicaHadNotHeard(t *testing.T) {
 	a, b := w.source("a", limits), w.source("b", limits)
 	known := w.claim(a, "known")
 	require.Eventually(t, func() bool {
-		n, err := rc.Exists(t.Context(), newLine(defaultPrefix, "known").keys...).Result()
+		n, err := rc.Exists(t.Context(), lineKeys(defaultPrefix, "known")...).Result()
 		return err == nil && n > 0
 	}, 10*time.Second, 5*time.Millisecond)
 	require.NoError(t, rc.ReplicaOf(t.Context(), "no", "one").Err()) // it hears nothing from here on

@@ -197,7 +197,7 @@ func TestEvictionOfAnyKeyIsSurvived(t *testing.T) {
 				a, b := w.source("a", slot.Fixed("k", 1)), w.source("b", slot.Fixed("k", 1))
 				first := w.claim(a, "")
 				ticket := w.queue(b, "")
-				w.db.Del(newLine(defaultPrefix, "k").keys[i])
+				w.db.Del(lineKeys(defaultPrefix, "k")[i])
 				time.Sleep(2 * w.lease)
 				if part == "line" { // it is what says that a claim is there
 					_, cause := w.ended(first)

@@ -203,7 +203,7 @@ func (s *Source) ask(ctx context.Context, what, name string, arg any) ([]any, er
 	if ctx.Err() != nil {
 		return nil, s.wrap(what, name, context.Cause(ctx))
 	}
-	o := &op{kind: opAsk, what: what, arg: arg, line: newLine(s.cfg.prefix, name), answer: make(chan *goredis.Cmd, 1)}
+	o := &op{kind: opAsk, what: what, arg: arg, line: s.newLine(name), answer: make(chan *goredis.Cmd, 1)}
 	if err := s.postAsk(o); err != nil {
 		return nil, s.wrap(what, name, err)
 	}

@@ -10,7 +10,7 @@
 --   expiry  sorted set: the claims by when they are dead unless renewed, in ms
 --   last    the highest number that was given away
 --   gone    sorted set: claims that ended while a copy of their request may still be
---           under way, and may not come back by it
+--           under way, by when that may count again
 --   pause   exists while nothing may be granted
 --
 -- A claim whose slot was taken back has an exclamation mark in front of its ID: nobody
@@ -23,12 +23,12 @@ local op, lease, channel = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 
 local KEEP = 3600000 -- ms after which what nobody uses is forgotten
 local BOUND = 64     -- grants, and removals of the dead, in one call
+local name = string.match(line, '{(.*)}')
 
 local call = redis.call
 local clock = call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
--- Whoever is counted is there.
 local function count(key) return call('ZCARD', key) end
 
 -- remove ends a claim, also one that was revoked.
@@ -63,7 +63,7 @@ local function serve(own)
 		if n >= least then return false end
 		call('ZADD', held, limit, id)
 		n = n + 1
-		if id ~= own then call('PUBLISH', channel .. session, id) end
+		if id ~= own then call('PUBLISH', channel .. session, id .. '\n' .. name) end
 	end
 	return true
 end
@@ -128,7 +128,7 @@ end
 local function leave(doubt, first)
 	for i = first, #ARGV do
 		remove(ARGV[i])
-		if doubt == '1' then call('ZADD', gone, now + lease, ARGV[i]) end
+		if doubt == '1' then call('ZADD', gone, now + 10 * lease, ARGV[i]) end
 	end
 	if doubt == '1' then
 		call('ZREMRANGEBYSCORE', gone, '-inf', now)

@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"strings"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -45,22 +46,24 @@ func (s *Source) hear(m any) {
 		s.durability.known = false // it may be another server, or the same with other settings
 		s.rouse()
 	case *goredis.Message:
-		s.heardOfGrant(m.Payload, time.Now())
+		if id, name, ok := strings.Cut(m.Payload, "\n"); ok {
+			s.heardOfGrant(id, name, time.Now())
+		}
 	}
 }
 
-// heardOfGrant is told of a grant. One that nobody waits for any more is being given
-// back already, but for that of a claim of which this source knows nothing: a copy of
-// a request that was under way for long. Caller holds mu.
-func (s *Source) heardOfGrant(id string, now time.Time) {
+// heardOfGrant is told of a grant. One that nobody waits for is given back: its claim
+// was given up, or it is a copy of a request that was under way for long. Caller holds
+// mu.
+func (s *Source) heardOfGrant(id, name string, now time.Time) {
 	c := s.claims[id]
-	if c == nil {
-		return
-	}
-	switch c.state {
-	case asking:
+	switch {
+	case c == nil && !s.closing:
+		s.post(&op{kind: opLeave, line: s.newLine(name), ids: []string{id}, doubt: true, until: now.Add(s.cfg.lease)})
+	case c == nil:
+	case c.state == asking:
 		c.told = true
-	case queued:
+	case c.state == queued:
 		c.grant(true, now)
 	}
 }

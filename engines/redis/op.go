@@ -27,6 +27,7 @@ type op struct {
 	claims []*claim  // of opBeat, as ids
 	doubt  bool      // of opLeave: copies of the claims' requests may be under way
 	until  time.Time // of opLeave: after that the claims are dead anyhow
+	tries  int       // of opLeave: how often it was asked for again while closing
 	what   string    // of opAsk
 	arg    any
 	answer chan *goredis.Cmd

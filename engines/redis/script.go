@@ -28,20 +28,25 @@ const (
 type line struct {
 	name string
 	keys []string // of the script
+	lane *lane    // its requests go there
 
 	// Guarded by Source.mu.
 	claims int       // of this source that are not done
 	serve  time.Time // when the engine has to be asked to serve it; zero: never
 }
 
-// newLine names the keys of a semaphore. They have one hash tag, so that a cluster has
+func (s *Source) newLine(name string) *line {
+	return &line{name: name, keys: lineKeys(s.cfg.prefix, name), lane: s.laneOf(name)}
+}
+
+// lineKeys names the keys of a semaphore. They have one hash tag, so that a cluster has
 // them in one place.
-func newLine(prefix, name string) *line {
-	ln := &line{name: name}
-	for _, part := range []string{"line", "held", "expiry", "last", "gone", "pause"} {
-		ln.keys = append(ln.keys, prefix+"{"+name+"}"+part)
+func lineKeys(prefix, name string) []string {
+	keys := []string{"line", "held", "expiry", "last", "gone", "pause"}
+	for i, part := range keys {
+		keys[i] = prefix + "{" + name + "}" + part
 	}
-	return ln
+	return keys
 }
 
 // claimID is how the engine knows a claim: who made it, the how manieth it is, its

@@ -17,18 +17,18 @@ import (
 type byHand struct {
 	t      *testing.T
 	client *goredis.Client
-	line   *line
+	keys   []string
 	lease  time.Duration
 }
 
 func (w *world) byHand(name string) *byHand {
-	return &byHand{w.t, w.client("by hand"), newLine(defaultPrefix, name), w.lease}
+	return &byHand{w.t, w.client("by hand"), lineKeys(defaultPrefix, name), w.lease}
 }
 
 func (h *byHand) call(op string, args ...any) []any {
 	h.t.Helper()
 	args = append([]any{op, h.lease.Milliseconds(), defaultPrefix + "granted:"}, args...)
-	answer, err := h.client.Eval(h.t.Context(), lineText, h.line.keys, args...).Slice()
+	answer, err := h.client.Eval(h.t.Context(), lineText, h.keys, args...).Slice()
 	require.NoError(h.t, err)
 	return answer
 }
@@ -230,7 +230,7 @@ func (p *pair) revoke(c *dumbClaim) {
 	if !c.held || c.revoked {
 		return
 	}
-	number, err := p.h.client.ZScore(p.h.t.Context(), p.h.line.keys[0], c.id).Result()
+	number, err := p.h.client.ZScore(p.h.t.Context(), p.h.keys[0], c.id).Result()
 	require.NoError(p.h.t, err)
 	require.Equal(p.h.t, int64(1), p.h.call("revoke", int64(number))[0])
 	require.Equal(p.h.t, int64(0), p.h.call("revoke", int64(number))[0], "it was taken back before")
@@ -259,9 +259,9 @@ func TestACopyOfARequestThatComesAfterTheReleaseClaimsNothing(t *testing.T) {
 		h.call("leave", "1", "s:1:1:n")
 		require.Equal(t, claimAbsent, h.claim("s:1:1:n", "line"))
 		require.Equal(t, claimHolds, h.claim("s:2:1:n", "try"), "nobody has the slot")
-		time.Sleep(2 * h.lease)
+		time.Sleep(11 * h.lease)
 		h.call("leave", "1", "s:2:1:n")
-		n, err := h.client.ZCard(t.Context(), h.line.keys[4]).Result()
+		n, err := h.client.ZCard(t.Context(), h.keys[4]).Result()
 		require.NoError(t, err)
 		require.Equal(t, int64(1), n, "what no copy can be of any more is forgotten")
 	})
@@ -279,7 +279,7 @@ func TestOneCallOfTheScriptGrantsABoundedNumberAndAsksForTheNext(t *testing.T) {
 		}
 		require.Equal(t, int64(0), h.call("pause", 0)[0], "at once again")
 		held := func() int64 {
-			n, err := h.client.ZCard(t.Context(), h.line.keys[1]).Result()
+			n, err := h.client.ZCard(t.Context(), h.keys[1]).Result()
 			require.NoError(t, err)
 			return n
 		}

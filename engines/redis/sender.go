@@ -12,54 +12,88 @@ import (
 const (
 	// longestPipeline is how many requests are written at once.
 	longestPipeline = 64
-	// mostFlights is how many pipelines are under way at once. While they are, others
-	// gather, which is what makes one pipeline of many claims.
+	// mostFlights is how many pipelines of a lane are under way at once. While they
+	// are, others gather, which is what makes one pipeline of many claims.
 	mostFlights = 2
 	// mostLate is how many pipelines may hang besides, because the client does not
 	// heed the timeout: it waits and repeats for as long as its own options say.
 	mostLate = 16
 )
 
-// A sender has requests sent that can wait for each other. Its fields are guarded by
-// Source.mu.
-type sender struct {
+// A lane sends requests that may wait for each other: those of one server. Its fields
+// are guarded by Source.mu.
+type lane struct {
 	pending []*op
-	flights map[*flight]struct{}
-	flying  int // flights that are not late
+	claims  flights // send what is pending
+	beats   flights // send renewals, which wait for nobody
 }
 
-// A flight is a goroutine that sends pipelines, one after the other.
+// flights are pipelines that are under way.
+type flights struct {
+	all    map[*flight]struct{}
+	flying int // those that are not late
+}
+
+// A flight is a goroutine that sends a pipeline, or one after the other.
 type flight struct {
 	sent time.Time
 	late bool // it is not waited for any more
 }
 
+// begin returns a flight, or nil if there are as many as may be. Caller holds
+// Source.mu.
+func (f *flights) begin(most int) *flight {
+	if f.flying == most || len(f.all) == most+mostLate {
+		return nil
+	}
+	if f.all == nil {
+		f.all = map[*flight]struct{}{}
+	}
+	one := &flight{sent: time.Now()}
+	f.all[one] = struct{}{}
+	f.flying++
+	return one
+}
+
+// end forgets a flight. Caller holds Source.mu.
+func (f *flights) end(one *flight) {
+	delete(f.all, one)
+	if !one.late {
+		f.flying--
+	}
+}
+
+// writeOff lets others fly in the place of flights that hang. Caller holds Source.mu.
+func (f *flights) writeOff(now time.Time, after time.Duration) {
+	for one := range f.all {
+		if !one.late && now.Sub(one.sent) >= after {
+			one.late = true
+			f.flying--
+		}
+	}
+}
+
 // post has a request sent. Caller holds mu.
 func (s *Source) post(o *op) {
 	o.copies = newCopies()
-	s.sender.pending = append(s.sender.pending, o)
-	s.launch()
+	o.line.lane.pending = append(o.line.lane.pending, o)
+	s.launch(o.line.lane)
 }
 
 // launch starts a flight, if one is wanted and may start. Caller holds mu.
-func (s *Source) launch() {
-	q := &s.sender
-	if len(q.pending) == 0 || q.flying == mostFlights || len(q.flights) == mostFlights+mostLate {
+func (s *Source) launch(l *lane) {
+	if len(l.pending) == 0 {
 		return
 	}
-	if q.flights == nil {
-		q.flights = map[*flight]struct{}{}
+	if f := l.claims.begin(mostFlights); f != nil {
+		s.tasks.Go(func() { s.fly(l, f) })
 	}
-	f := &flight{sent: time.Now()}
-	q.flights[f] = struct{}{}
-	q.flying++
-	s.tasks.Go(func() { s.fly(f) })
 }
 
 // fly sends what is pending until nothing is.
-func (s *Source) fly(f *flight) {
+func (s *Source) fly(l *lane, f *flight) {
 	for {
-		batch := s.next(f)
+		batch := s.next(l, f)
 		if batch == nil {
 			return
 		}
@@ -69,42 +103,27 @@ func (s *Source) fly(f *flight) {
 
 // next returns what is to be sent now. Without anything, or with a flight that is
 // late, the flight is over.
-func (s *Source) next(f *flight) []*op {
+func (s *Source) next(l *lane, f *flight) []*op {
 	s.lock()
 	defer s.unlock()
-	q := &s.sender
 	var batch []*op
-	for !f.late && len(batch) < longestPipeline && len(q.pending) > 0 {
-		o := q.pending[0]
-		q.pending = q.pending[1:]
+	for !f.late && len(batch) < longestPipeline && len(l.pending) > 0 {
+		o := l.pending[0]
+		l.pending = l.pending[1:]
 		if o.kind != opClaim || o.claim.state != done { // it was given up before it was sent
 			batch = append(batch, o)
 		}
 	}
-	if len(q.pending) == 0 {
-		q.pending = nil
+	if len(l.pending) == 0 {
+		l.pending = nil
 	}
 	if batch == nil {
-		delete(q.flights, f)
-		if !f.late {
-			q.flying--
-		}
+		l.claims.end(f)
 		s.checkDrained()
 		return nil
 	}
 	f.sent = time.Now()
 	return batch
-}
-
-// writeOff lets others fly in the place of flights that hang. Caller holds mu.
-func (s *Source) writeOff(now time.Time) {
-	for f := range s.sender.flights {
-		if !f.late && now.Sub(f.sent) >= s.cfg.timeout {
-			f.late = true
-			s.sender.flying--
-		}
-	}
-	s.launch()
 }
 
 // exchange sends a pipeline and hands out the answers.
@@ -126,21 +145,22 @@ func (s *Source) exchange(batch []*op) {
 // refuseUnlessDurable refuses the claims of a batch where the server has to be durable
 // and is not, and returns what is left.
 func (s *Source) refuseUnlessDurable(ctx context.Context, batch []*op) []*op {
+	isClaim := func(o *op) bool { return o.kind == opClaim }
+	if !slices.ContainsFunc(batch, isClaim) {
+		return batch
+	}
 	err := s.durable(ctx)
 	if err == nil {
 		return batch
 	}
 	s.lock()
 	defer s.unlock()
-	return slices.DeleteFunc(batch, func(o *op) bool {
-		if o.kind != opClaim {
-			return false
-		}
-		if o.claim.state != done {
+	for _, o := range batch {
+		if isClaim(o) && o.claim.state != done {
 			o.claim.end(s.wrap("claim", o.claim.name, asOutage(err)))
 		}
-		return true
-	})
+	}
+	return slices.DeleteFunc(batch, isClaim)
 }
 
 // repeatWhole sends the script along with each request that the server could not
@@ -152,9 +172,6 @@ func (s *Source) repeatWhole(ctx context.Context, batch []*op, cmds []*goredis.C
 		if err := cmd.Err(); err != nil && strings.HasPrefix(err.Error(), "NOSCRIPT") {
 			again, where = append(again, batch[i]), append(where, i)
 		}
-	}
-	if again == nil {
-		return
 	}
 	for i, cmd := range s.pipe(ctx, again, true) {
 		cmds[where[i]] = cmd

@@ -41,6 +41,7 @@ type Source struct {
 	session string // what the engine knows this source by
 	channel string // on which it hears of grants
 	pace    lease.Pace
+	lanes   []*lane // fixed; what they have is guarded by mu
 
 	accepted atomic.Bool // the engine has carried out a request
 
@@ -58,13 +59,13 @@ type Source struct {
 	claims     map[string]*claim // that are not done, by ID
 	lines      map[string]*line  // that claims refer to, by name
 	number     uint64            // of the last claim
-	sender     sender
-	beats      int      // pipelines of renewals that are under way
-	hurry      bool     // what waits is to be renewed at once
-	owed       []*op    // did not get through, and is to be sent again
-	closing    bool     // nothing is claimed any more
-	last       []*claim // what is to be given back when it closes
-	unreturned bool     // something was not taken back when it closed
+	awake      time.Time         // when the goroutine that renews wakes by itself
+	nextLook   time.Time         // when it looks at all claims
+	hurry      bool              // what waits is to be renewed at once
+	owed       []*op             // did not get through, and is to be sent again
+	closing    bool              // nothing is claimed any more
+	last       []*claim          // what is to be given back when it closes
+	unreturned bool              // something was not taken back when it closed
 	durability durability
 	drained    chan struct{} // closed when closing has nothing to send any more
 }
@@ -95,6 +96,7 @@ func NewSource(client goredis.UniversalClient, limits slot.Limits, opts ...Optio
 		cfg: cfg, client: client, server: serverOf(client), limits: limits,
 		session: rand.Text(), pace: lease.Pace{Ratio: 1, Longest: longestBeat},
 		wake: make(chan struct{}, 1), gone: make(chan struct{}), drained: make(chan struct{}),
+		lanes:  newLanes(client),
 		claims: map[string]*claim{}, lines: map[string]*line{},
 	}
 	s.channel = cfg.prefix + "granted:"
@@ -239,7 +241,7 @@ func (s *Source) begin(c *claim) error {
 	c.id = claimID(s.session, s.number, c.limit, s.cfg.name)
 	c.line = s.lines[c.name]
 	if c.line == nil {
-		c.line = newLine(s.cfg.prefix, c.name)
+		c.line = s.newLine(c.name)
 		s.lines[c.name] = c.line
 	}
 	c.line.claims++

@@ -134,8 +134,8 @@ func (w *world) ended(s slot.Slot) (time.Duration, error) {
 
 // counts returns how many claims have a slot, and how many are in line in all.
 func (w *world) counts(name string) (held, all int) {
-	ln := newLine(defaultPrefix, name)
-	h, _ := w.db.ZMembers(ln.keys[1])
-	a, _ := w.db.ZMembers(ln.keys[0])
+	keys := lineKeys(defaultPrefix, name)
+	h, _ := w.db.ZMembers(keys[1])
+	a, _ := w.db.ZMembers(keys[0])
 	return len(h), len(a)
 }
