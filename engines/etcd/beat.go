@@ -1,0 +1,280 @@
+package etcd
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"time"
+
+	"go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/berth-go/berth/internal/lease"
+)
+
+// pace says when leases are renewed: after a third, and 7 s at the latest, so that
+// a holder learns soon what was done to its slot.
+var pace = lease.Pace{Ratio: 1, Longest: 7 * time.Second}
+
+// lineIdle is for how long a line is watched that nobody waits in any more.
+const lineIdle = 5 * time.Second
+
+// keep renews a session until it is dead.
+func (s *Source) keep(x *session) {
+	ctx, stop := context.WithCancel(s.ctx)
+	defer stop()
+	for at := s.due(x); ; {
+		timer := time.NewTimer(time.Until(at))
+		select {
+		case <-x.ended:
+			timer.Stop()
+			return
+		case <-timer.C:
+		}
+		if s.beat(ctx, x) {
+			at = s.due(x)
+		} else {
+			at = time.Now().Add(retryPause)
+		}
+	}
+}
+
+func (s *Source) due(x *session) time.Time {
+	s.lock()
+	defer s.unlock()
+	return pace.Due(x.lease)
+}
+
+// beat renews the lease and looks whether what hangs on it is still there.
+func (s *Source) beat(ctx context.Context, x *session) bool {
+	s.lock()
+	answer := pace.Answer(x.lease)
+	s.unlock()
+	within, cancel := context.WithTimeout(ctx, answer)
+	defer cancel()
+	from := time.Now()
+	err := s.renew(within, x, from)
+	if err == nil {
+		err = s.check(within, x, from)
+	}
+	s.traceRenewed(x, time.Since(from), err)
+	if err != nil {
+		return false
+	}
+	s.lookAround(ctx, x)
+	return true
+}
+
+// renew sets the lease anew.
+func (s *Source) renew(ctx context.Context, x *session, from time.Time) error {
+	length, err := s.keepAlive(ctx, x.id)
+	s.lock()
+	defer s.unlock()
+	switch {
+	case err == nil:
+		x.lease = lease.Lease{From: from, Length: length}
+	case leaseIsGone(err):
+		s.die(x, errNoLease)
+	}
+	return err
+}
+
+// keepAlive asks once, and not again and again without a pause while nothing can be
+// reached, as the client's KeepAliveOnce does.
+func (s *Source) keepAlive(ctx context.Context, id clientv3.LeaseID) (time.Duration, error) {
+	ctx, cancel := context.WithCancel(ctx) // ends the stream
+	defer cancel()
+	stream, err := s.leases.LeaseKeepAlive(ctx)
+	if err != nil {
+		return 0, rpctypes.Error(err)
+	}
+	if err := stream.Send(&etcdserverpb.LeaseKeepAliveRequest{ID: int64(id)}); err != nil {
+		return 0, rpctypes.Error(err)
+	}
+	r, err := stream.Recv()
+	if err != nil {
+		return 0, rpctypes.Error(err)
+	}
+	if r.TTL <= 0 {
+		return 0, rpctypes.ErrLeaseNotFound
+	}
+	return time.Duration(r.TTL) * time.Second, nil
+}
+
+// check looks whether the keys of all claims are as they were put. It asks the
+// cluster and not just one member: a leader that has been replaced could say so of a
+// key that hangs on another lease by now.
+func (s *Source) check(ctx context.Context, x *session, from time.Time) error {
+	for part := range slices.Chunk(s.inEtcd(x), maxOps) {
+		var conditions []clientv3.Cmp
+		var ask []clientv3.Op
+		for _, c := range part {
+			conditions = append(conditions, clientv3.Compare(clientv3.ModRevision(c.id), "=", c.created))
+			ask = append(ask, clientv3.OpGet(c.id, clientv3.WithKeysOnly()))
+		}
+		r, err := s.client.Txn(ctx).If(conditions...).Else(ask...).Commit()
+		if err != nil {
+			return err
+		}
+		s.checked(part, r, from)
+	}
+	return nil
+}
+
+// A checked claim is what check has to know of one; none of it changes.
+type checkedClaim struct {
+	*claim
+	id      string
+	created int64
+}
+
+// inEtcd returns the claims whose keys are known to be in etcd, on the session's
+// lease.
+func (s *Source) inEtcd(x *session) (claims []checkedClaim) {
+	s.lock()
+	defer s.unlock()
+	for c := range x.claims {
+		if c.created > 0 && c.own == nil {
+			claims = append(claims, checkedClaim{c, c.id, c.created})
+		}
+	}
+	return claims
+}
+
+// checked takes the answer to check.
+func (s *Source) checked(claims []checkedClaim, r *clientv3.TxnResponse, from time.Time) {
+	s.lock()
+	defer s.unlock()
+	for i, cc := range claims {
+		c := cc.claim
+		if c.state == stateDone || c.own != nil {
+			continue
+		}
+		if !r.Succeeded {
+			kvs := r.Responses[i].GetResponseRange().Kvs
+			if there := len(kvs) > 0 && kvs[0].CreateRevision == cc.created; !there {
+				s.verdict(c, false, 0)
+				continue
+			} else if kvs[0].ModRevision != cc.created {
+				s.verdict(c, true, kvs[0].Lease)
+				continue
+			}
+		}
+		if from.After(c.seen) {
+			c.seen = from
+		}
+	}
+}
+
+// lookAround does what is done with each beat and not for the lease: it looks whether
+// watches have missed something, and at pauses and versions.
+func (s *Source) lookAround(ctx context.Context, x *session) {
+	s.tidy(x)
+	for part := range slices.Chunk(s.linesInUse(x), maxOps/2) {
+		within, cancel := s.cfg.within(ctx)
+		var ops []clientv3.Op
+		for _, ln := range part {
+			ops = append(ops, clientv3.OpGet(pauseOf(ln.prefix)), clientv3.OpGet(ln.prefix+claimPart, clientv3.WithPrefix(),
+				clientv3.WithKeysOnly(), clientv3.WithLimit(1), clientv3.WithSort(clientv3.SortByCreateRevision, clientv3.SortDescend)))
+		}
+		r, err := s.client.Txn(within).Then(ops...).Commit()
+		cancel()
+		if err != nil {
+			break
+		}
+		for i, ln := range part {
+			pause, last := r.Responses[2*i].GetResponseRange(), r.Responses[2*i+1].GetResponseRange()
+			if s.missed(ln, r.Header.Revision, pause, last) {
+				s.read(ctx, ln)
+			}
+		}
+	}
+	s.verifyRest(ctx)
+}
+
+// linesInUse returns the lines with claims.
+func (s *Source) linesInUse(x *session) (lines []*line) {
+	s.lock()
+	defer s.unlock()
+	for _, ln := range x.lines {
+		if len(ln.claims) > 0 {
+			lines = append(lines, ln)
+		}
+	}
+	return lines
+}
+
+// missed takes what etcd has of a line, and reports whether the picture of it is old.
+// A member that hangs, for example, tells its watches nothing. As many places with
+// the same last one are the same places: who comes has a higher revision than all
+// others.
+func (s *Source) missed(ln *line, rev int64, pause, last *etcdserverpb.RangeResponse) bool {
+	s.lock()
+	defer s.unlock()
+	until := pausedUntil(pause)
+	for _, c := range ln.claims {
+		c.pausedUntil = until
+	}
+	if ln.stop == nil || ln.picture.rev == 0 || ln.picture.rev >= rev {
+		return false
+	}
+	newest := int64(0)
+	if len(last.Kvs) > 0 {
+		newest = last.Kvs[0].CreateRevision
+	}
+	if int(last.Count) == len(ln.picture.places) && newest == ln.picture.newest() && ln.picture.paused == (pause.Count > 0) {
+		ln.silent = 0
+		return false
+	}
+	// It can be under way. If nothing comes until the next beat, the watch is dead.
+	ln.silent++
+	if ln.silent > 1 {
+		ln.again()
+	}
+	return true
+}
+
+// pausedUntil reads the key of a pause: the value is a time by the clock of whoever
+// paused.
+func pausedUntil(r *etcdserverpb.RangeResponse) time.Time {
+	if len(r.Kvs) == 0 {
+		return time.Time{}
+	}
+	ms, err := strconv.ParseInt(string(r.Kvs[0].Value), 10, 64)
+	if err != nil {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms)
+}
+
+// tidy forgets lines that nobody uses.
+func (s *Source) tidy(x *session) {
+	s.lock()
+	defer s.unlock()
+	for name, ln := range x.lines {
+		if ln.queued == 0 && ln.stop != nil && time.Since(ln.idle) > lineIdle {
+			ln.unwatch()
+		}
+		if len(ln.claims) == 0 && ln.numbers.inUse() == 0 && ln.stop == nil {
+			delete(x.lines, name)
+		}
+	}
+	s.moveAgain()
+}
+
+// traceRenewed tells the holders whose claims are traced.
+func (s *Source) traceRenewed(x *session, took time.Duration, err error) {
+	if errors.Is(err, context.Canceled) {
+		return
+	}
+	s.lock()
+	defer s.unlock()
+	for c := range s.held {
+		if c.line.session != x || c.own != nil || c.trace == nil || c.trace.Renewed == nil {
+			continue
+		}
+		s.later = append(s.later, func() { s.cfg.call("slot.Trace.Renewed", func() { c.trace.Renewed(took, err) }) })
+	}
+}
