@@ -60,14 +60,14 @@ func (s *Source) moveAll(ctx context.Context) {
 func (s *Source) moveOne(ctx context.Context, c *claim) error {
 	within, cancel := s.cfg.within(ctx)
 	defer cancel()
-	target, err := s.ownLease(within, c)
+	id, err := s.ownLease(within, c)
 	if err != nil {
 		return err
 	}
 	value := record{s.cfg.name, c.asked, c.position}.String()
 	r, err := s.client.Txn(within).
 		If(clientv3.Compare(clientv3.ModRevision(c.id), "=", c.created)).
-		Then(clientv3.OpPut(c.id, value, clientv3.WithLease(target.id))).
+		Then(clientv3.OpPut(c.id, value, clientv3.WithLease(id))).
 		Else(clientv3.OpGet(c.id, clientv3.WithKeysOnly())).
 		Commit()
 	if err != nil && !leaseIsGone(err) {
@@ -79,55 +79,39 @@ func (s *Source) moveOne(ctx context.Context, c *claim) error {
 		c.moveTo = 0
 		return err
 	}
-	if r.Succeeded {
-		s.moved(c, target.lease)
-		return nil
-	}
-	kvs := r.Responses[0].GetResponseRange().Kvs
-	there := len(kvs) > 0 && kvs[0].CreateRevision == c.created
 	switch {
 	case c.state == stateDone: // released meanwhile
-	case there && kvs[0].Lease == int64(target.id): // an earlier try was carried out
-		s.moved(c, target.lease)
-	case there:
-		s.verdict(c, true, kvs[0].Lease)
+	case r.Succeeded:
+		s.moved(c)
 	default:
-		s.verdict(c, false, 0)
+		s.verdict(c, firstPlace(c.line.prefix, r.Responses[0].GetResponseRange()))
 	}
 	return nil
 }
 
-// A target is a lease to move a slot to.
-type target struct {
-	id    clientv3.LeaseID
-	lease lease.Lease
-}
-
 // ownLease returns the lease for a slot, and asks for it where there is none yet.
-func (s *Source) ownLease(ctx context.Context, c *claim) (target, error) {
-	length := c.line.session.length
+func (s *Source) ownLease(ctx context.Context, c *claim) (clientv3.LeaseID, error) {
 	s.lock()
-	id, from := c.moveTo, c.granting
+	id := c.moveTo
 	s.unlock()
 	if id != 0 {
-		return target{id, lease.Lease{From: from, Length: length}}, nil
+		return id, nil
 	}
-	from = time.Now()
-	r, err := s.client.Grant(ctx, int64(length/time.Second))
+	from := time.Now()
+	r, err := s.client.Grant(ctx, int64(c.line.session.length/time.Second))
 	if err != nil {
-		return target{}, err
+		return 0, err
 	}
 	s.lock()
 	defer s.unlock()
-	c.moveTo, c.granting = r.ID, from
-	return target{r.ID, lease.Lease{From: from, Length: length}}, nil
+	c.moveTo, c.moveLease = r.ID, lease.Lease{From: from, Length: time.Duration(r.TTL) * time.Second}
+	return c.moveTo, nil
 }
 
 // moved notes that the slot hangs on a lease of its own. Caller holds mu.
-func (s *Source) moved(c *claim, own lease.Lease) {
-	if c.state == stateDone {
-		return
+func (s *Source) moved(c *claim) {
+	if c.own == nil {
+		c.own = &c.moveLease
+		s.arm(c.own.Guard())
 	}
-	c.own = &own
-	s.arm(own.Guard())
 }

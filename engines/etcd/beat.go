@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strconv"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -49,26 +48,28 @@ func (s *Source) due(x *session) time.Time {
 
 // beat renews the lease and looks whether what hangs on it is still there.
 func (s *Source) beat(ctx context.Context, x *session) bool {
-	s.lock()
-	answer := pace.Answer(x.lease)
-	s.unlock()
-	within, cancel := context.WithTimeout(ctx, answer)
-	defer cancel()
 	from := time.Now()
-	err := s.renew(within, x, from)
+	err := s.renew(ctx, x, from)
 	if err == nil {
-		err = s.check(within, x, from)
+		err = s.check(ctx, x, from)
 	}
 	s.traceRenewed(x, time.Since(from), err)
-	if err != nil {
-		return false
-	}
-	s.lookAround(ctx, x)
-	return true
+	s.tidy(ctx, x)
+	return err == nil
+}
+
+// answerIn returns a context for a request whose answer has to come before the next
+// beat.
+func (s *Source) answerIn(ctx context.Context, x *session) (context.Context, context.CancelFunc) {
+	s.lock()
+	defer s.unlock()
+	return context.WithTimeout(ctx, pace.Answer(x.lease))
 }
 
 // renew sets the lease anew.
 func (s *Source) renew(ctx context.Context, x *session, from time.Time) error {
+	ctx, cancel := s.answerIn(ctx, x)
+	defer cancel()
 	length, err := s.keepAlive(ctx, x.id)
 	s.lock()
 	defer s.unlock()
@@ -107,6 +108,8 @@ func (s *Source) keepAlive(ctx context.Context, id clientv3.LeaseID) (time.Durat
 // cluster and not just one member: a leader that has been replaced could say so of a
 // key that hangs on another lease by now.
 func (s *Source) check(ctx context.Context, x *session, from time.Time) error {
+	ctx, cancel := s.answerIn(ctx, x)
+	defer cancel()
 	for part := range slices.Chunk(s.inEtcd(x), maxOps) {
 		var conditions []clientv3.Cmp
 		var ask []clientv3.Op
@@ -152,26 +155,24 @@ func (s *Source) checked(claims []checkedClaim, r *clientv3.TxnResponse, from ti
 		if c.state == stateDone || c.own != nil {
 			continue
 		}
-		if !r.Succeeded {
-			kvs := r.Responses[i].GetResponseRange().Kvs
-			if there := len(kvs) > 0 && kvs[0].CreateRevision == cc.created; !there {
-				s.verdict(c, false, 0)
-				continue
-			} else if kvs[0].ModRevision != cc.created {
-				s.verdict(c, true, kvs[0].Lease)
-				continue
-			}
-		}
-		if from.After(c.seen) {
+		fine := r.Succeeded || s.verdict(c, firstPlace(c.line.prefix, r.Responses[i].GetResponseRange()))
+		if fine && from.After(c.seen) {
 			c.seen = from
 		}
 	}
 }
 
-// lookAround does what is done with each beat and not for the lease: it looks whether
-// watches have missed something, and at pauses and versions.
+// firstPlace returns the place in an answer, or the zero place if there is none.
+func firstPlace(prefix string, r *etcdserverpb.RangeResponse) (p place) {
+	if len(r.Kvs) > 0 {
+		p, _ = placeOf(prefix, r.Kvs[0])
+	}
+	return p
+}
+
+// lookAround does what belongs to each beat and not to the lease, which may not wait
+// for it: it looks whether watches have missed something, at pauses and at versions.
 func (s *Source) lookAround(ctx context.Context, x *session) {
-	s.tidy(x)
 	for part := range slices.Chunk(s.linesInUse(x), maxOps/2) {
 		within, cancel := s.cfg.within(ctx)
 		var ops []clientv3.Op
@@ -186,12 +187,12 @@ func (s *Source) lookAround(ctx context.Context, x *session) {
 		}
 		for i, ln := range part {
 			pause, last := r.Responses[2*i].GetResponseRange(), r.Responses[2*i+1].GetResponseRange()
-			if s.missed(ln, r.Header.Revision, pause, last) {
-				s.read(ctx, ln)
+			if w := s.missed(ln, r.Header.Revision, pause, last); w != nil {
+				s.read(ctx, w)
 			}
 		}
 	}
-	s.verifyRest(ctx)
+	s.askVersions()
 }
 
 // linesInUse returns the lines with claims.
@@ -206,62 +207,62 @@ func (s *Source) linesInUse(x *session) (lines []*line) {
 	return lines
 }
 
-// missed takes what etcd has of a line, and reports whether the picture of it is old.
+// missed takes what etcd has of a line, and returns the watch that has not told of it.
 // A member that hangs, for example, tells its watches nothing. As many places with
 // the same last one are the same places: who comes has a higher revision than all
 // others.
-func (s *Source) missed(ln *line, rev int64, pause, last *etcdserverpb.RangeResponse) bool {
+func (s *Source) missed(ln *line, rev int64, pause, last *etcdserverpb.RangeResponse) *watch {
 	s.lock()
 	defer s.unlock()
-	until := pausedUntil(pause)
+	var until time.Time
+	if len(pause.Kvs) > 0 {
+		until = timeOf(pause.Kvs[0].Value)
+	}
 	for _, c := range ln.claims {
 		c.pausedUntil = until
 	}
-	if ln.stop == nil || ln.picture.rev == 0 || ln.picture.rev >= rev {
-		return false
+	w := ln.watch
+	if w == nil || ln.picture.rev == 0 || ln.picture.rev >= rev {
+		return nil
 	}
 	newest := int64(0)
 	if len(last.Kvs) > 0 {
 		newest = last.Kvs[0].CreateRevision
 	}
 	if int(last.Count) == len(ln.picture.places) && newest == ln.picture.newest() && ln.picture.paused == (pause.Count > 0) {
-		ln.silent = 0
-		return false
+		w.silent = 0
+		return nil
 	}
 	// It can be under way. If nothing comes until the next beat, the watch is dead.
-	ln.silent++
-	if ln.silent > 1 {
-		ln.again()
+	w.silent++
+	if w.silent > 1 {
+		w.again()
 	}
-	return true
+	return w
 }
 
-// pausedUntil reads the key of a pause: the value is a time by the clock of whoever
-// paused.
-func pausedUntil(r *etcdserverpb.RangeResponse) time.Time {
-	if len(r.Kvs) == 0 {
-		return time.Time{}
-	}
-	ms, err := strconv.ParseInt(string(r.Kvs[0].Value), 10, 64)
-	if err != nil {
-		return time.Time{}
-	}
-	return time.UnixMilli(ms)
-}
-
-// tidy forgets lines that nobody uses.
-func (s *Source) tidy(x *session) {
+// tidy forgets lines that nobody uses, and has done what need not be done now.
+func (s *Source) tidy(ctx context.Context, x *session) {
 	s.lock()
 	defer s.unlock()
 	for name, ln := range x.lines {
-		if ln.queued == 0 && ln.stop != nil && time.Since(ln.idle) > lineIdle {
+		if ln.queued == 0 && ln.watch != nil && time.Since(ln.idle) > lineIdle {
 			ln.unwatch()
 		}
-		if len(ln.claims) == 0 && ln.numbers.inUse() == 0 && ln.stop == nil {
+		if len(ln.claims) == 0 && ln.numbers.inUse() == 0 && ln.watch == nil {
 			delete(x.lines, name)
 		}
 	}
 	s.moveAgain()
+	if !x.looking {
+		x.looking = true
+		s.spawn(func() {
+			s.lookAround(ctx, x)
+			s.lock()
+			x.looking = false
+			s.unlock()
+		})
+	}
 }
 
 // traceRenewed tells the holders whose claims are traced.

@@ -68,8 +68,8 @@ type grant struct {
 type move struct {
 	abandoned bool
 	moveTo    clientv3.LeaseID // the lease, once there is one
-	granting  time.Time        // before that was asked for
-	own       *lease.Lease     // the same, once the slot hangs on it
+	moveLease lease.Lease      // the same
+	own       *lease.Lease     // the same, once the slot hangs on it and on nothing else
 }
 
 // place takes the news that the claim is in line, and maybe has a slot. Caller holds
@@ -80,7 +80,7 @@ func (c *claim) place(granted bool, now time.Time) {
 	case c.state == stateDone: // given up meanwhile
 		c.src.remove(c.keyName)
 	case ln.picture.rev >= c.created && !ln.shows(c):
-		c.vanished(errTaken)
+		c.src.verdict(c, place{})
 	case granted:
 		c.granted(now)
 	default:
@@ -89,7 +89,7 @@ func (c *claim) place(granted bool, now time.Time) {
 		ln.queued++
 		c.tellTrace("slot.Trace.Queued", func(t *slot.Trace) func(time.Time) { return t.Queued }, now)
 		c.signal(c.placed)
-		c.src.watch(ln)
+		c.src.watchLine(ln)
 		c.src.advance(ln, now)
 	}
 }
@@ -193,6 +193,9 @@ func (c *claim) take() (slot.Slot, error) {
 func (c *claim) release() {
 	c.finish(slot.ErrReleased)
 	c.src.remove(c.keyName)
+	if c.own != nil && c.line.session.dead {
+		c.src.spawn(func() { c.src.revoke(c.moveTo) })
+	}
 }
 
 // guard returns the lease that the slot may be relied on for: the session's, or its

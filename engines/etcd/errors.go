@@ -38,15 +38,16 @@ var (
 
 // Reasons for which slots and places are lost.
 var (
-	errExpired  = errors.New("the lease was not renewed in time")
-	errNoLease  = errors.New("etcd has ended the lease")
-	errTaken    = errors.New("its key in etcd is gone: somebody deleted it")
-	errLate     = errors.New("the grant had run out when it arrived")
-	errUntaken  = errors.New("the slot was granted, and nobody asked for it before its lease ended")
-	errCut      = errors.New("etcd did not answer in time; slots may stay held until their leases end")
-	errRevoked  = inWords("an operator took it back", slot.ErrRevoked)
-	errCrossed  = errors.New("its transaction was crossed by others time and again")
-	errNotMoved = errors.New("an abandoned slot could not be moved to a lease of its own, so what is held stays until the lease ends")
+	errExpired   = errors.New("the lease was not renewed in time")
+	errNoVersion = errors.New("no member has said its version")
+	errNoLease   = errors.New("etcd has ended the lease")
+	errTaken     = errors.New("its key in etcd is gone: somebody deleted it")
+	errLate      = errors.New("the grant had run out when it arrived")
+	errUntaken   = errors.New("the slot was granted, and nobody asked for it before its lease ended")
+	errCut       = errors.New("etcd did not answer in time; slots may stay held until their leases end")
+	errRevoked   = inWords("an operator took it back", slot.ErrRevoked)
+	errCrossed   = errors.New("its transaction was crossed by others time and again")
+	errNotMoved  = errors.New("an abandoned slot could not be moved to a lease of its own, so what is held stays until the lease ends")
 )
 
 // Error says what was asked for, for which semaphore and of which cluster, when

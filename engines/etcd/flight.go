@@ -39,15 +39,23 @@ func (s *Source) push(o op) {
 // waits: so a release and the claim that follows it share a transaction. Caller holds
 // mu.
 func (s *Source) kick() {
-	if s.flights < maxFlights && len(s.pending) > 0 && !s.closed {
+	if len(s.pending) > 0 {
+		s.launch()
+	}
+}
+
+// launch has one goroutine more send, if there may be one. Caller holds mu.
+func (s *Source) launch() {
+	if s.flights < maxFlights && !s.closed {
 		s.flights++
 		s.spawn(s.fly)
 	}
 }
 
-// remove has the key of a claim removed that was carried out. Caller holds mu.
+// remove has the key of a claim removed that was carried out. The end of a session
+// removes its keys by itself. Caller holds mu.
 func (s *Source) remove(k keyName) {
-	if k.id != "" && !k.line.session.dead {
+	if !k.line.session.dead {
 		s.push(op{key: k})
 	}
 }
@@ -102,13 +110,14 @@ func (s *Source) failPending(why error) {
 	})
 }
 
-// pause has nothing sent for a moment, and then what is left. Caller holds mu.
+// pause has nothing sent for a moment, and then what is left: removals that failed and
+// keys whose fate is not known do not wait for the next claim. Caller holds mu.
 func (s *Source) pause(x *session) {
 	x.retryAt = time.Now().Add(retryPause)
 	s.after(retryPause, func() {
 		s.lock()
 		defer s.unlock()
-		s.kick()
+		s.launch()
 	})
 }
 
@@ -287,19 +296,10 @@ func (s *Source) batchFailed(b *batch, f failure) {
 	}
 	if f.applied {
 		x.doubt = append(x.doubt, b.removals...)
-		s.wake(x)
 		return
 	}
 	s.again(nil, b.removals)
 	s.pause(x)
-}
-
-// wake has doubts settled, also if nobody claims. Caller holds mu.
-func (s *Source) wake(x *session) {
-	if !x.dead && s.flights < maxFlights {
-		s.flights++
-		s.spawn(s.fly)
-	}
 }
 
 // batchRefused takes the news that the session's key or one of the claims' is not as

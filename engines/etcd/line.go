@@ -14,11 +14,9 @@ type line struct {
 	removing int               // keys whose removal is under way
 	queued   int               // claims that wait in line
 
-	picture picture // kept up to date while it is watched
-	stop    func()  // ends the watch; nil: it is not watched
-	silent  int     // how often in turn something was missing that the watch should have told
-	again   func()  // begins the watch anew
-	idle    time.Time
+	watch   *watch    // nil: it is not watched
+	picture picture   // what the watch has told
+	idle    time.Time // since when nobody waits in it
 }
 
 // lineOf returns the session's line of a semaphore. Caller holds mu.
@@ -59,11 +57,10 @@ func (ln *line) shows(c *claim) bool {
 
 // unwatch ends the watch, and forgets what it told. Caller holds mu.
 func (ln *line) unwatch() {
-	if ln.stop != nil {
-		ln.stop()
+	if ln.watch != nil {
+		ln.watch.stop()
 	}
-	ln.stop, ln.again, ln.silent = nil, nil, 0
-	ln.picture = picture{}
+	ln.watch, ln.picture = nil, picture{}
 }
 
 // advance grants the claims that may have slots now. Caller holds mu.
@@ -84,18 +81,40 @@ func (s *Source) judge(ln *line, id string) {
 	if c == nil || c.created == 0 || c.created > ln.picture.rev {
 		return // not ours, or it is not answered yet, or newer than the picture
 	}
-	p, ok := ln.picture.find(id)
-	s.verdict(c, ok && p.created == c.created, p.lease)
+	p, _ := ln.picture.find(id)
+	s.verdict(c, p)
 }
 
-// verdict takes the news that the key of a claim is there, on a lease, or is not.
-// Caller holds mu.
-func (s *Source) verdict(c *claim, there bool, lease int64) {
+// verdict takes the news of what is in etcd under the key of a claim: its place, or the
+// zero place if nothing is. It reports whether all is as it should be. Caller holds mu.
+func (s *Source) verdict(c *claim, p place) bool {
 	switch {
-	case !there:
+	case p.created != c.created:
 		c.line.numbers.put(c.number)
 		c.vanished(errTaken)
-	case lease != int64(c.line.session.id) && lease != int64(c.moveTo):
-		c.vanished(errRevoked)
+	case p.changed && c.moveTo != 0 && p.lease == int64(c.moveTo):
+		s.moved(c) // also where the answer to the move has not come, or never will
+		return true
+	case p.changed:
+		s.revoked(c)
+	default:
+		return true
 	}
+	return false
+}
+
+// revoked ends a claim that an operator has marked. Its slot stays as long as its lease
+// would have: who does not heed its context has that time. Caller holds mu.
+func (s *Source) revoked(c *claim) {
+	held, k := c.state.holds(), c.keyName
+	c.vanished(errRevoked)
+	if !held {
+		s.remove(k)
+		return
+	}
+	s.after(k.line.session.length, func() {
+		s.lock()
+		defer s.unlock()
+		s.remove(k)
+	})
 }

@@ -6,6 +6,7 @@ type place struct {
 	limit   int    // what it was claimed with
 	created int64  // the revision at which it joined the line
 	lease   int64  // on which it hangs
+	changed bool   // it was put again since it was created
 }
 
 // before reports whether p is in front of q. The claims of one transaction share a

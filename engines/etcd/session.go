@@ -19,7 +19,7 @@ import (
 // by then never will be, however long it was under way.
 type session struct {
 	id     clientv3.LeaseID
-	length time.Duration
+	length time.Duration // of the lease, as it was granted
 	ended  chan struct{} // closed when it is dead
 
 	// Guarded by the source's mu.
@@ -31,6 +31,7 @@ type session struct {
 	doubt    []keyName           // keys that nobody wants, of transactions whose outcome is not known
 	settling bool                // somebody finds that out
 	retryAt  time.Time           // nothing is sent before
+	looking  bool                // somebody looks around
 }
 
 // open makes a session for the claims that wait for one.
@@ -44,7 +45,7 @@ func (s *Source) open() {
 	case x == nil:
 		s.failPending(f.err)
 	case s.closed:
-		s.later = append(s.later, func() { s.retire(x) })
+		s.later = append(s.later, func() { s.revoke(x.id) })
 	default:
 		s.known = true
 		s.session = x
@@ -102,29 +103,31 @@ func (s *Source) die(x *session, why error) {
 	if s.session == x {
 		s.session = nil
 	}
+	place := why
+	if !s.closed {
+		place = unavailable(why)
+		s.spawn(func() { s.revoke(x.id) })
+	}
 	for c := range x.claims {
 		switch {
-		case c.own != nil: // hangs on another lease
+		case c.own != nil: // it hangs on another lease
 		case c.state.holds():
 			c.finish(s.wrap("hold", c.name, loss(why)))
 		default:
-			c.finish(s.wrap("wait", c.name, unavailable(why)))
+			c.finish(s.wrap("wait", c.name, place))
 		}
 	}
 	for _, ln := range x.lines {
 		ln.unwatch()
 	}
-	if !errors.Is(why, ErrClosed) {
-		s.spawn(func() { s.retire(x) })
-	}
 }
 
-// retire tells etcd that a lease is of no more use, so that others need not wait for
-// its end. Nothing comes of it if that fails.
-func (s *Source) retire(x *session) {
+// revoke tells etcd that a lease is of no more use, so that others need not wait for
+// its end. Where that fails they wait.
+func (s *Source) revoke(id clientv3.LeaseID) {
 	ctx, cancel := context.WithTimeout(s.ctx, closeTimeout)
 	defer cancel()
-	_, _ = s.client.Revoke(ctx, x.id)
+	_, _ = s.client.Revoke(ctx, id)
 }
 
 // arm has sweep run at the given time at the latest. Caller holds mu.

@@ -43,9 +43,10 @@ type Source struct {
 	later    []func() // to be called once mu is free
 	closed   bool
 	closeErr error
-	known    bool  // etcd has let this source in
-	refusal  error // why no claim is made: a member is too old
-	verified map[string]bool
+	known    bool             // etcd has let this source in
+	asking   map[string]bool  // the members that are being asked for their version
+	verified map[string]bool  // those whose version will do
+	tooOld   map[string]error // those that are too old
 
 	session *session // on which new claims hang; nil: there is none
 	opening bool     // one is being opened
@@ -72,7 +73,8 @@ func NewSource(client *clientv3.Client, limits slot.Limits, opts ...Option) (*So
 	}
 	s := &Source{
 		client: client, leases: clientv3.RetryLeaseClient(client), limits: limits, cfg: cfg,
-		gone: make(chan struct{}), verified: make(map[string]bool), held: make(map[*claim]struct{}),
+		gone: make(chan struct{}), held: make(map[*claim]struct{}),
+		asking: make(map[string]bool), verified: make(map[string]bool), tooOld: make(map[string]error),
 	}
 	// A member that has no leader says so at once instead of keeping the request.
 	s.ctx, s.end = context.WithCancel(clientv3.WithRequireLeader(context.Background()))
@@ -197,8 +199,8 @@ func (s *Source) semaphore(ctx context.Context, key string) (name string, limit 
 	switch {
 	case s.closed:
 		err = s.wrap("claim", name, ErrClosed)
-	case s.refusal != nil:
-		err = s.wrap("claim", name, s.refusal)
+	case s.session != nil && s.refusal() != nil: // without one, opening it asks again
+		err = s.wrap("claim", name, s.refusal())
 	}
 	return name, limit, err
 }

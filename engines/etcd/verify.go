@@ -5,76 +5,83 @@ import (
 	"fmt"
 )
 
-// This file has how the members of the cluster are asked for their version.
+// This file has how the members of the cluster are asked for their version. Each is
+// asked, with each beat, until it has said one that will do.
 
-// verify asks the members that were not asked yet, and returns when one has said a
-// version that will do. What the others say counts when they say it.
+// verify returns nil once a member has said a version that will do, unless another has
+// said one that will not. What the rest says counts when it is said.
 func (s *Source) verify(ctx context.Context) error {
-	s.lock()
-	any := len(s.verified) > 0
-	s.unlock()
-	asked := s.askVersions(s.ctx)
-	if any || asked == nil {
-		return nil
-	}
-	var last error
-	for range cap(asked) {
+	answers := s.askVersions()
+	last := unavailable(errNoVersion)
+	for left := cap(answers); ; left-- {
+		s.lock()
+		known, refusal := len(s.verified) > 0, s.refusal()
+		s.unlock()
+		switch {
+		case known || refusal != nil:
+			return refusal
+		case left == 0:
+			return last
+		}
 		select {
-		case last = <-asked:
-			if last == nil {
-				return nil
-			}
+		case last = <-answers:
 		case <-ctx.Done():
-			return failed(ctx, ctx.Err(), false).err
+			return s.failed(ctx, ctx.Err()).err
 		}
 	}
-	return last
 }
 
-// verifyRest asks those that have not answered yet, for nobody in particular.
-func (s *Source) verifyRest(ctx context.Context) { s.askVersions(ctx) }
+// refusal returns what is wrong with a member that is too old, if one is. Caller
+// holds mu.
+func (s *Source) refusal() error {
+	for _, err := range s.tooOld {
+		return err
+	}
+	return nil
+}
 
-// askVersions asks each member whose version is not known, and returns where it will
-// say what is wrong with it. It returns nil where all are known.
-func (s *Source) askVersions(ctx context.Context) chan error {
+// askVersions asks each member that has not said yet that it will do and that is not
+// being asked. The answers come over a channel with room for all of them.
+func (s *Source) askVersions() <-chan error {
 	s.lock()
 	defer s.unlock()
 	var unknown []string
 	for _, endpoint := range s.client.Endpoints() {
-		if !s.verified[endpoint] {
+		if !s.verified[endpoint] && !s.asking[endpoint] {
 			unknown = append(unknown, endpoint)
 		}
 	}
-	if len(unknown) == 0 {
-		return nil
-	}
 	answers := make(chan error, len(unknown))
 	for _, endpoint := range unknown {
-		s.spawn(func() { answers <- s.askVersion(ctx, endpoint) })
+		s.asking[endpoint] = true
+		s.spawn(func() { answers <- s.askVersion(endpoint) })
 	}
 	return answers
 }
 
-// askVersion asks one member. One that is too old has no claim made any more, until
-// it says otherwise.
-func (s *Source) askVersion(ctx context.Context, endpoint string) error {
-	within, cancel := s.cfg.within(ctx)
+// askVersion asks one member. While one is too old, no claim is made.
+func (s *Source) askVersion(endpoint string) error {
+	ctx, cancel := s.cfg.within(s.ctx)
 	defer cancel()
-	r, err := s.client.Status(within, endpoint)
+	r, err := s.client.Status(ctx, endpoint)
+	var unknown error // why the version is not known
 	if err != nil {
-		return s.failed(within, err).err
+		unknown = s.failed(ctx, err).err
 	}
-	err = checkVersion(r.Version)
 	s.lock()
 	defer s.unlock()
-	if err != nil {
-		err = fmt.Errorf("%s: %w", endpoint, err)
-		if s.refusal == nil {
-			s.later = append(s.later, func() { s.cfg.logger().Error("etcd: " + err.Error()) })
+	delete(s.asking, endpoint)
+	if unknown != nil {
+		return unknown
+	}
+	if err := checkVersion(r.Version); err != nil {
+		if s.tooOld[endpoint] == nil {
+			s.later = append(s.later, func() { s.cfg.logger().Error("etcd: a member is too old", "endpoint", endpoint, "version", r.Version) })
 		}
-		s.refusal = err
+		s.tooOld[endpoint] = fmt.Errorf("%s: %w", endpoint, err)
 		return err
 	}
+	delete(s.tooOld, endpoint)
 	s.verified[endpoint] = true
 	return nil
 }
