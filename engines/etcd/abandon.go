@@ -68,7 +68,7 @@ func (s *Source) moveOne(ctx context.Context, c *claim) error {
 	r, err := s.client.Txn(within).
 		If(clientv3.Compare(clientv3.ModRevision(c.id), "=", c.created)).
 		Then(clientv3.OpPut(c.id, value, clientv3.WithLease(id))).
-		Else(clientv3.OpGet(c.id, clientv3.WithKeysOnly())).
+		Else(clientv3.OpGet(c.id)).
 		Commit()
 	if err != nil && !leaseIsGone(err) {
 		return err

@@ -115,7 +115,7 @@ func (s *Source) check(ctx context.Context, x *session, from time.Time) error {
 		var ask []clientv3.Op
 		for _, c := range part {
 			conditions = append(conditions, clientv3.Compare(clientv3.ModRevision(c.id), "=", c.created))
-			ask = append(ask, clientv3.OpGet(c.id, clientv3.WithKeysOnly()))
+			ask = append(ask, clientv3.OpGet(c.id))
 		}
 		r, err := s.client.Txn(ctx).If(conditions...).Else(ask...).Commit()
 		if err != nil {

@@ -139,11 +139,20 @@ func failed(ctx context.Context, err error, known bool) failure {
 		return failure{err: unavailable(fmt.Errorf("etcd cannot serve it now: %w", err))}
 	case answered && code != codes.Unavailable && code != codes.DeadlineExceeded && code != codes.Canceled && code != codes.Unknown:
 		return failure{err: inWords("etcd refused the request: "+text(err), ErrRefused, err)}
-	case ctx.Err() != nil:
-		return failure{inWords("no answer in time: etcd has no leader, is overloaded or cannot be reached", slot.ErrUnavailable, err), true}
 	}
-	return failure{inWords("etcd cannot be reached ("+text(err)+"); is it running there? To try it on this machine: etcd --auto-compaction-retention=5m",
-		slot.ErrUnavailable, err), true}
+	return failure{inWords(silence(ctx, err, known), slot.ErrUnavailable, err), true}
+}
+
+// silence says what may be wrong where no answer has come.
+func silence(ctx context.Context, err error, known bool) string {
+	what := "etcd cannot be reached (" + text(err) + ")"
+	if ctx.Err() != nil {
+		what = "no answer in time: etcd cannot be reached, has no leader or is overloaded"
+	}
+	if known {
+		return what
+	}
+	return what + ". Is it running there? To try it on this machine: etcd --auto-compaction-retention=5m"
 }
 
 // refusedUser is permanent until the user has been right once.

@@ -37,7 +37,6 @@ type session struct {
 // open makes a session for the claims that wait for one.
 func (s *Source) open() {
 	x, f := s.newSession()
-	now := time.Now()
 	s.lock()
 	defer s.unlock()
 	s.opening = false
@@ -49,7 +48,7 @@ func (s *Source) open() {
 	default:
 		s.known = true
 		s.session = x
-		s.arm(now.Add(lease.WallCheck))
+		s.arm(x.lease.Guard())
 		s.spawn(func() { s.keep(x) })
 	}
 }
@@ -130,8 +129,12 @@ func (s *Source) revoke(id clientv3.LeaseID) {
 	_, _ = s.client.Revoke(ctx, id)
 }
 
-// arm has sweep run at the given time at the latest. Caller holds mu.
+// arm has sweep run at the given time at the latest, and soon in any case: no timer
+// fires when the wall clock jumps. Caller holds mu.
 func (s *Source) arm(at time.Time) {
+	if check := time.Now().Add(lease.WallCheck); check.Before(at) {
+		at = check
+	}
 	if s.closed || !s.armed.IsZero() && !at.Before(s.armed) {
 		return
 	}
@@ -157,22 +160,15 @@ func (s *Source) sweep() {
 	if x := s.session; x != nil && x.lease.Over(now, wall) {
 		s.die(x, errExpired)
 	}
-	next := now.Add(lease.WallCheck)
 	for c := range s.held {
-		until := c.until()
-		if lease.Passed(until, now, wall) {
+		if until := c.until(); lease.Passed(until, now, wall) {
 			c.runOut()
-		} else if until.Before(next) {
-			next = until
+		} else {
+			s.arm(until)
 		}
 	}
 	if x := s.session; x != nil {
-		if guard := x.lease.Guard(); guard.Before(next) {
-			next = guard
-		}
-	}
-	if s.session != nil || len(s.held) > 0 {
-		s.arm(next)
+		s.arm(x.lease.Guard())
 	}
 }
 

@@ -199,8 +199,10 @@ func (s *Source) semaphore(ctx context.Context, key string) (name string, limit 
 	switch {
 	case s.closed:
 		err = s.wrap("claim", name, ErrClosed)
-	case s.session != nil && s.refusal() != nil: // without one, opening it asks again
-		err = s.wrap("claim", name, s.refusal())
+	case s.session != nil && len(s.tooOld) > 0: // without one, opening it asks again
+		if refusal := s.refusal(); refusal != nil {
+			err = s.wrap("claim", name, refusal)
+		}
 	}
 	return name, limit, err
 }

@@ -34,8 +34,10 @@ func (s *Source) verify(ctx context.Context) error {
 // refusal returns what is wrong with a member that is too old, if one is. Caller
 // holds mu.
 func (s *Source) refusal() error {
-	for _, err := range s.tooOld {
-		return err
+	for _, endpoint := range s.client.Endpoints() {
+		if err := s.tooOld[endpoint]; err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -74,7 +74,7 @@ func (s *Source) read(ctx context.Context, w *watch) bool {
 	ln := w.line
 	within, cancel := s.cfg.within(ctx)
 	defer cancel()
-	r, err := s.client.Get(within, ln.prefix, clientv3.WithPrefix(), clientv3.WithKeysOnly())
+	r, err := s.client.Get(within, ln.prefix, clientv3.WithPrefix()) // keys alone come without their leases
 	if err != nil {
 		return false
 	}
