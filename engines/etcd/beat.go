@@ -17,6 +17,9 @@ import (
 // a holder learns soon what was done to its slot.
 var pace = lease.Pace{Ratio: 1, Longest: 7 * time.Second}
 
+// shortestAnswer is the least time that a request of a beat is given.
+const shortestAnswer = 500 * time.Millisecond
+
 // lineIdle is for how long a line is watched that nobody waits in any more.
 const lineIdle = 5 * time.Second
 
@@ -58,12 +61,13 @@ func (s *Source) beat(ctx context.Context, x *session) bool {
 	return err == nil
 }
 
-// answerIn returns a context for a request whose answer has to come before the next
-// beat.
+// answerIn returns a context for a request of a beat. It is short, so that there is
+// time for several before the guard: the client sends each to another member, and one
+// that hangs keeps what it gets.
 func (s *Source) answerIn(ctx context.Context, x *session) (context.Context, context.CancelFunc) {
 	s.lock()
 	defer s.unlock()
-	return context.WithTimeout(ctx, pace.Answer(x.lease))
+	return context.WithTimeout(ctx, min(pace.Answer(x.lease), max(x.lease.Length/10, shortestAnswer)))
 }
 
 // renew sets the lease anew.

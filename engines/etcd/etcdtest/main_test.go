@@ -21,6 +21,9 @@ import (
 var single *etcdtest.Cluster
 
 func TestMain(m *testing.M) {
+	if code, is := memberFromEnv(); is {
+		os.Exit(code)
+	}
 	var err error
 	if single, err = etcdtest.Start(1); err != nil {
 		fmt.Fprintln(os.Stderr, err)
