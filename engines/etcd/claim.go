@@ -45,7 +45,7 @@ type entry struct {
 	keyName
 	position int       // among the claims of its line in the same transaction
 	created  int64     // the revision at which the key came; 0: not known yet
-	ahead    int       // how many were in line in front of it then
+	ahead    int       // how many waited in front of it then
 	waited   bool      // it was not granted at once
 	seen     time.Time // before the last request was sent that found the key as it was put
 }

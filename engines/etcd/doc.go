@@ -47,6 +47,9 @@
 //     neither slots nor places in line. Both survive the loss of a member, of the
 //     leader, and a restart of the whole cluster.
 //   - slot.Info.Fence rises from grant to grant of a name of limit 1.
+//   - Who looks sees who holds slots and who waits, in order ([Source.Inspect]); a key is
+//     paused for everybody ([Source.Pause]); a slot is taken back without its next holder
+//     running beside the one who had it ([Source.Revoke]).
 //   - A slot is free at once when it is released or its source is closed, and with the
 //     end of the lease when its process has died.
 //   - Close returns within a second, and a call by the end of its context.

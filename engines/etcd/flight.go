@@ -272,7 +272,7 @@ func (s *Source) batchDone(b *batch, r *clientv3.TxnResponse, now time.Time) {
 	for _, j := range b.lines {
 		t := tailOf(j.line.prefix, r.Responses[j.look].GetResponseRange())
 		for _, c := range j.claims {
-			c.created, c.seen, c.ahead = r.Header.Revision, b.sent, t.ahead
+			c.created, c.seen, c.ahead = r.Header.Revision, b.sent, t.waiting()
 			var granted bool
 			t, granted = t.join(c.limit)
 			c.place(granted, now)

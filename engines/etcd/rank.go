@@ -45,6 +45,10 @@ type tail struct {
 	paused   bool
 }
 
+// waiting returns how many of them wait: as many as have slots less, and at most so
+// many where their limits differ.
+func (t tail) waiting() int { return t.ahead - min(t.ahead, t.smallest) }
+
 // join returns the tail behind one more claim, and whether that claim is granted.
 func (t tail) join(limit int) (next tail, granted bool) {
 	next = tail{ahead: t.ahead + 1, smallest: limit, paused: t.paused}

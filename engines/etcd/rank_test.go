@@ -88,6 +88,7 @@ func checkLine(t *testing.T, limits []int) {
 func newcomerAgrees(t *testing.T, limits []int) {
 	var seen tail
 	for i, n := range limits {
+		require.GreaterOrEqual(t, seen.waiting(), i-admitted(lineOfLimits(limits[:i])))
 		next, granted := seen.join(n)
 		require.Equal(t, admitted(lineOfLimits(limits[:i+1])) == i+1, granted, "%v", limits[:i+1])
 		seen = next
@@ -98,4 +99,10 @@ func TestNobodyIsGrantedASlotOfAPausedLine(t *testing.T) {
 	next, granted := tail{paused: true}.join(1)
 	require.False(t, granted)
 	require.Equal(t, tail{ahead: 1, smallest: 1, paused: true}, next)
+}
+
+func TestWhoWaitsIsWhoIsInLineAndHasNoSlot(t *testing.T) {
+	require.Zero(t, tail{}.waiting())
+	require.Zero(t, tail{ahead: 2, smallest: 3}.waiting())
+	require.Equal(t, 2, tail{ahead: 5, smallest: 3}.waiting())
 }

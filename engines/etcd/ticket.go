@@ -58,13 +58,14 @@ func (t *ticket) Close() error {
 	return nil
 }
 
-// Ahead returns how many were in line in front of the claim when it joined.
+// Ahead returns how many waited in front of the claim when it joined the line. Where
+// their limits differ it can be fewer.
 func (t *ticket) Ahead() (int, bool) { return (*claim)(t).began() }
 
 // Leave gives up the claim.
 func (j *joined) Leave() { j.src.giveUp((*claim)(j), ErrClosed, "wait") }
 
-// Ahead returns how many were in line in front of the claim when it joined, once
+// Ahead returns how many waited in front of the claim when it joined the line, once
 // that is known.
 func (j *joined) Ahead() (int, bool) { return (*claim)(j).began() }
 
