@@ -162,6 +162,39 @@ func TestKeysAreUsedAgain(t *testing.T) {
 	waitFor(t, "the last release is carried out", func() bool { return keysBelow(t, client, prefix) == 0 })
 }
 
+// A key that is there would give its place in line to whoever puts it again.
+func TestAPlaceIsNeverInheritedFromAKeyThatIsThereAlready(t *testing.T) {
+	client, prefix := connect(t, single), newPrefix()
+	src := newSource(t, client, prefix, slot.Keyed("k:", 1))
+	held := claim(t, src, "y")
+	r, err := client.Get(t.Context(), prefix+"l/", clientv3.WithPrefix())
+	require.NoError(t, err)
+	require.Len(t, r.Kvs, 1)
+	stray := strings.Replace(string(r.Kvs[0].Key), "k%3Ay", "k%3Ax", 1) // what the next claim of x would be called
+	_, err = client.Put(t.Context(), stray, "")
+	require.NoError(t, err)
+	before := r.Header.Revision + 1
+	s := claim(t, src, "x")
+	require.Greater(t, s.Info().Fence>>8, uint64(before))
+	waitFor(t, "the stray one is gone", func() bool { return keysBelow(t, client, prefix) == 2 })
+	require.NoError(t, s.Context().Err())
+	require.NoError(t, held.Context().Err())
+}
+
+func TestASlotThatNobodyAsksForGoesBack(t *testing.T) {
+	prefix := newPrefix()
+	src := newSource(t, connect(t, single), prefix, slot.Keyed("k:", 1))
+	peer := newSource(t, connect(t, single), prefix, slot.Keyed("k:", 1))
+	held := claim(t, src, "z")
+	ticket := enqueue(t, src, "x")
+	require.NoError(t, grantOf(t, queued(t, peer, "x")).Release())
+	_, err := ticket.Wait(t.Context())
+	require.ErrorIs(t, err, slot.ErrUnavailable)
+	_, ok := ticket.Slot()
+	require.False(t, ok)
+	require.NoError(t, held.Context().Err(), "what was taken stays")
+}
+
 func claimOnce(ctx context.Context, src slot.Source, key string) (slot.Slot, error) {
 	ticket, err := src.Enqueue(ctx, key)
 	if err != nil {
