@@ -119,6 +119,7 @@ func (s *Source) die(x *session, why error) {
 	for _, ln := range x.lines {
 		ln.unwatch()
 	}
+	s.kick() // what was held up by this session needs another
 }
 
 // revoke tells etcd that a lease is of no more use, so that others need not wait for

@@ -89,6 +89,8 @@ func (s *Source) Format(w fmt.State, _ rune) {
 // Enqueue takes a place in the line of key, or a slot if one is free, in one round
 // trip; three more open the session when there is none. Claims that are made at the
 // same time share a request. When ctx ends first, the place is given up.
+// While etcd cannot be reached it returns slot.ErrUnavailable, after twice the request
+// timeout at the latest (see [WithRequestTimeout]).
 //
 // A slot that is granted goes back when its lease would have ended, unless Slot or
 // Wait has returned it by then; Wait then returns slot.ErrUnavailable.

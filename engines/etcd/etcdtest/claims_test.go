@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc"
 
@@ -121,13 +122,46 @@ func TestClaimsThatAreUnderWayTogetherShareTransactions(t *testing.T) {
 	require.Equal(t, 1, calls.count("LeaseGrant"))
 }
 
+// slowRemovals has transactions that remove something and claim nothing wait for the
+// next one, or for a moment if there is none.
+type slowRemovals struct {
+	sent chan struct{} // one has been sent
+	next chan struct{}
+}
+
+func (r *slowRemovals) attach(cfg *clientv3.Config) {
+	cfg.DialOptions = append(cfg.DialOptions, grpc.WithUnaryInterceptor(
+		func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, next grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+			txn, ok := req.(*pb.TxnRequest)
+			switch {
+			case !ok || len(txn.Success) == 0:
+			case txn.Success[len(txn.Success)-1].GetRequestDeleteRange() != nil:
+				r.sent <- struct{}{}
+				select {
+				case <-r.next:
+				case <-time.After(30 * time.Millisecond):
+				}
+			default:
+				err := next(ctx, method, req, reply, cc, opts...)
+				select {
+				case r.next <- struct{}{}:
+				default:
+				}
+				return err
+			}
+			return next(ctx, method, req, reply, cc, opts...)
+		}))
+}
+
 func TestAReleaseAndTheClaimThatFollowsItAreSeenInThatOrder(t *testing.T) {
-	src := newSource(t, connect(t, single), newPrefix(), slot.Keyed("k:", 1), etcd.WithLease(time.Minute))
-	for range 200 {
+	slow := &slowRemovals{make(chan struct{}, 1), make(chan struct{})}
+	src := newSource(t, connect(t, single, slow.attach), newPrefix(), slot.Keyed("k:", 1), etcd.WithLease(time.Minute))
+	for range 10 {
 		ticket := enqueue(t, src, "x")
 		s, ok := ticket.Slot()
 		require.True(t, ok, "the claim was queued behind a slot that was released before it")
 		require.NoError(t, s.Release())
+		<-slow.sent
 	}
 }
 

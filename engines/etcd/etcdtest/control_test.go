@@ -91,6 +91,10 @@ func TestNobodyIsGrantedASlotDuringAPauseAndTheLineGoesOnAfterIt(t *testing.T) {
 	require.Equal(t, state.PausedUntil, shorter.PausedUntil)
 	require.ErrorContains(t, src.Pause(t.Context(), "x", -1), "negative")
 
+	for _, ticket := range []slot.Ticket{first, second} {
+		_, ok := ticket.Slot()
+		require.False(t, ok, "a slot is free, and the key is paused")
+	}
 	require.NoError(t, src.Pause(t.Context(), "x", 0))
 	grantOf(t, first)
 	require.NoError(t, held.Release())
