@@ -105,13 +105,11 @@ func (s *Source) ownLease(ctx context.Context, c *claim) (clientv3.LeaseID, erro
 	s.lock()
 	defer s.unlock()
 	c.moveTo, c.moveLease = r.ID, lease.Lease{From: from, Length: time.Duration(r.TTL) * time.Second}
+	s.arm(c.moveLease.Guard())
 	return c.moveTo, nil
 }
 
 // moved notes that the slot hangs on a lease of its own. Caller holds mu.
 func (s *Source) moved(c *claim) {
-	if c.own == nil {
-		c.own = &c.moveLease
-		s.arm(c.own.Guard())
-	}
+	c.own = &c.moveLease
 }

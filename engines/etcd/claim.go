@@ -144,8 +144,8 @@ func (c *claim) finish(err error) {
 	}
 }
 
-// vanished ends a claim whose place is not what it was: its key is gone or hangs on
-// another lease. Caller holds mu.
+// vanished ends a claim whose place is not what it was: its key is gone, or was marked.
+// Caller holds mu.
 func (c *claim) vanished(why error) {
 	if c.state.holds() {
 		c.finish(c.src.wrap("hold", c.name, loss(why)))
@@ -154,16 +154,21 @@ func (c *claim) vanished(why error) {
 	c.finish(c.src.wrap("wait", c.name, inWords("the place in line is lost: "+why.Error(), slot.ErrLost, why)))
 }
 
-// runOut ends a slot whose guard has passed. Caller holds mu.
+// runOut ends a slot whose guard has passed. One that is used is not free before its
+// lease could end: the job has that time to see that its context has ended. Caller holds
+// mu.
 func (c *claim) runOut() {
-	s := c.src
-	if c.own == nil {
-		s.remove(c.keyName)
-	}
-	if c.state == stateTaken {
-		c.finish(s.wrap("hold", c.name, loss(errExpired)))
-	} else {
+	s, k := c.src, c.keyName
+	l := c.guard()
+	switch {
+	case c.state == stateGranted:
 		c.finish(s.wrap("wait", c.name, unavailable(errUntaken)))
+		s.remove(k)
+	case c.own != nil:
+		c.finish(s.wrap("hold", c.name, loss(errExpired)))
+	default:
+		c.finish(s.wrap("hold", c.name, loss(errExpired)))
+		s.removeIn(l.Length-l.Usable(), k)
 	}
 }
 
@@ -193,14 +198,15 @@ func (c *claim) take() (slot.Slot, error) {
 func (c *claim) release() {
 	c.finish(slot.ErrReleased)
 	c.src.remove(c.keyName)
-	if c.own != nil && c.line.session.dead {
-		c.src.spawn(func() { c.src.revoke(c.moveTo) })
+	if id := c.moveTo; c.own != nil && c.line.session.dead {
+		c.src.spawn(func() { c.src.revoke(id) })
 	}
 }
 
 // guard returns the lease that the slot may be relied on for: the session's, or its
-// own. It counts from the last time that the key was seen to hang on it: whoever moves
-// the key to another lease gives that one a full length. Caller holds mu.
+// own. The session's counts from the last time that the key was seen as it was put:
+// after that it can have been taken back. Of a move whose answer is not there nobody
+// knows which of the two it is. Caller holds mu.
 func (c *claim) guard() lease.Lease {
 	if c.own != nil {
 		return *c.own
@@ -208,6 +214,9 @@ func (c *claim) guard() lease.Lease {
 	l := c.line.session.lease
 	if c.seen.Before(l.From) {
 		l.From = c.seen
+	}
+	if c.moveTo != 0 && c.moveLease.Guard().Before(l.Guard()) {
+		return c.moveLease
 	}
 	return l
 }

@@ -112,12 +112,7 @@ func TestASlotMayBeReliedOnFromTheLastTimeItsKeyWasSeen(t *testing.T) {
 		c.seen = time.Now()
 		s.unlock()
 		require.Equal(t, lease.Lease{From: time.Now(), Length: 10 * time.Second}.Guard(), (*held)(c).Info().ExpiresAt)
-		s.end()
-		s.lock()
-		s.closed = true
-		s.timer.Stop()
-		s.unlock()
-		s.tasks.Wait()
+		stop(s)
 	})
 }
 
@@ -132,10 +127,66 @@ func TestAGrantThatIsOldWhenItArrivesIsNotUsed(t *testing.T) {
 		require.Equal(t, stateDone, late.state)
 		require.ErrorIs(t, late.err, slot.ErrUnavailable)
 		require.Equal(t, []op{{key: late.keyName}}, s.pending, "it is given back")
-		s.closed = true
-		s.timer.Stop()
 		s.unlock()
-		s.end()
-		s.tasks.Wait()
+		stop(s)
 	})
+}
+
+// The answer to a move may be lost: then the key hangs on a lease that nobody renews.
+func TestASlotThatIsBeingMovedMayBeReliedOnForTheShorterOfTwoLeases(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, c := newHeld(t, 10*time.Second)
+		granted := time.Now()
+		s.lock()
+		c.moveTo, c.moveLease = 8, lease.Lease{From: granted, Length: 10 * time.Second}
+		s.unlock()
+		time.Sleep(2 * time.Second)
+		s.lock()
+		s.session.lease.From, c.seen = time.Now(), time.Now() // a beat that saw it where it was
+		s.unlock()
+		require.Equal(t, c.moveLease.Guard(), (*held)(c).Info().ExpiresAt)
+		stop(s)
+	})
+}
+
+// A job needs the time between the end of its context and that of the lease.
+func TestASlotThatHasRunOutIsNotFreeBeforeItsLeaseCouldEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, c := newHeld(t, 10*time.Second)
+		sent := make(chan time.Time, 1)
+		s.client.KV = &hearingKV{sent: sent}
+		from := time.Now()
+		time.Sleep(5 * time.Second)
+		s.lock()
+		s.session.lease.From = time.Now() // renewed, but the key could not be looked at
+		s.unlock()
+		ended := (*held)(c).Context()
+		<-ended.Done()
+		require.Equal(t, 10*time.Second, (<-sent).Sub(from), "when it is removed")
+		stop(s)
+	})
+}
+
+// hearingKV tells when the first transaction is made.
+type hearingKV struct {
+	clientv3.KV
+	sent chan time.Time
+}
+
+func (h *hearingKV) Txn(ctx context.Context) clientv3.Txn {
+	select {
+	case h.sent <- time.Now():
+	default:
+	}
+	return &noTxn{ctx: ctx}
+}
+
+// stop ends a source without asking anybody.
+func stop(s *Source) {
+	s.end()
+	s.lock()
+	s.closed = true
+	s.timer.Stop()
+	s.unlock()
+	s.tasks.Wait()
 }

@@ -112,7 +112,12 @@ func (s *Source) revoked(c *claim) {
 		s.remove(k)
 		return
 	}
-	s.after(k.line.session.length, func() {
+	s.removeIn(k.line.session.length, k)
+}
+
+// removeIn has a key removed in a while. Caller holds mu.
+func (s *Source) removeIn(d time.Duration, k keyName) {
+	s.after(d, func() {
 		s.lock()
 		defer s.unlock()
 		s.remove(k)

@@ -92,7 +92,8 @@ func (s *Source) failed(ctx context.Context, err error) failure {
 	return failed(ctx, err, s.known)
 }
 
-// die ends a session with all that hangs on it. Caller holds mu.
+// die ends a session with all that hangs on it. Its lease is left to run out: jobs have
+// the rest of it to see that their contexts have ended. Caller holds mu.
 func (s *Source) die(x *session, why error) {
 	if x.dead {
 		return
@@ -105,7 +106,6 @@ func (s *Source) die(x *session, why error) {
 	place := why
 	if !s.closed {
 		place = unavailable(why)
-		s.spawn(func() { s.revoke(x.id) })
 	}
 	for c := range x.claims {
 		switch {
@@ -122,8 +122,8 @@ func (s *Source) die(x *session, why error) {
 	s.kick() // what was held up by this session needs another
 }
 
-// revoke tells etcd that a lease is of no more use, so that others need not wait for
-// its end. Where that fails they wait.
+// revoke tells etcd that a lease is of no use to anybody, so that nobody need wait for its
+// end. Where that fails they wait.
 func (s *Source) revoke(id clientv3.LeaseID) {
 	ctx, cancel := context.WithTimeout(s.ctx, closeTimeout)
 	defer cancel()
