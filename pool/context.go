@@ -7,8 +7,7 @@ import (
 	"github.com/berth-go/berth/internal/linkctx"
 )
 
-// runKey finds in a context what runs under it: a *Task, or a *worker for a job
-// without a task.
+// runKey finds in a context the task that runs under it.
 type runKey struct{}
 
 // jobCtx is the context of a task's first attempt, in the memory of the task.
@@ -40,7 +39,7 @@ func (c *jobCtx) Err() error {
 	if l := c.live.Load(); l != nil {
 		return l.ctx.Err()
 	}
-	if (*Task)(c).State() == StateDone {
+	if (*Task)(c).isDone() {
 		return context.Canceled
 	}
 	if err := (*Task)(c).parent().Err(); err != nil {
@@ -58,7 +57,7 @@ func (c *jobCtx) Value(key any) any {
 		return (*Task)(c)
 	}
 	l := c.live.Load()
-	if l == nil && (*Task)(c).State() == StateDone {
+	if l == nil && (*Task)(c).isDone() {
 		l = ended
 	}
 	if l != nil && l != ended {
@@ -77,7 +76,7 @@ func (t *Task) makeLive() *liveCtx {
 	if l := t.live.Load(); l != nil {
 		return l
 	}
-	if t.State() == StateDone {
+	if t.isDone() {
 		return ended
 	}
 	l := newLive(t.parent(), t.hold())
@@ -85,7 +84,7 @@ func (t *Task) makeLive() *liveCtx {
 		l.end()
 		return t.live.Load()
 	}
-	if t.State() == StateDone {
+	if t.isDone() {
 		l.end() // complete may have looked before l was there
 	}
 	return l
@@ -124,7 +123,7 @@ func (t *Task) sealContext() {
 
 // interrupt ends the context of a task that runs.
 func (t *Task) interrupt(cause error) {
-	if t.State() != StateRunning {
+	if !t.isRunning() {
 		return
 	}
 	t.makeLive().cancel(cause)
@@ -187,66 +186,20 @@ func (m *taskMore) endLater() {
 	}
 }
 
-// workerCtx is the context of jobs without a task in a pool without slots: their
-// worker's, which ends when the pool is shut down by force.
-type workerCtx struct {
-	context.Context // the pool's
-	w               *worker
+// chainCtx is the context of an attempt in a pool with middleware. The middleware
+// is made once, for all jobs: it finds in the context which of them is meant, also
+// when it calls that late.
+type chainCtx struct {
+	context.Context
+	job Job
 }
 
-func (c *workerCtx) Value(key any) any {
-	if _, ours := key.(runKey); ours {
-		return c.w
+// chainKey finds in a context the job of a chainCtx.
+type chainKey struct{}
+
+func (c *chainCtx) Value(key any) any {
+	if _, ours := key.(chainKey); ours {
+		return c.job
 	}
 	return c.Context.Value(key)
-}
-
-// holdCtx is the context of jobs without a task under a slot, in the memory of
-// the hold. Like that of a task it becomes a real one when somebody asks for
-// Done. It ends with the slot and when the pool is shut down by force.
-type holdCtx hold
-
-var _ context.Context = (*holdCtx)(nil)
-
-func (c *holdCtx) Deadline() (time.Time, bool) { return time.Time{}, false }
-
-func (c *holdCtx) Done() <-chan struct{} { return c.makeLive().ctx.Done() }
-
-func (c *holdCtx) Err() error {
-	if l := c.live.Load(); l != nil {
-		return l.ctx.Err()
-	}
-	if (*hold)(c).context().Err() == nil && c.p.base.Err() == nil {
-		return nil
-	}
-	return c.makeLive().ctx.Err() // it reports the cause
-}
-
-func (c *holdCtx) Value(key any) any {
-	if _, ours := key.(runKey); ours {
-		return c.w
-	}
-	if l := c.live.Load(); l != nil {
-		return l.ctx.Value(key)
-	}
-	return nil
-}
-
-func (c *holdCtx) makeLive() *liveCtx {
-	if l := c.live.Load(); l != nil {
-		return l
-	}
-	l := newLive(c.p.base, (*hold)(c))
-	if !c.live.CompareAndSwap(nil, l) {
-		l.end()
-		return c.live.Load()
-	}
-	return l
-}
-
-// end ends the context, whose slot has been given back.
-func (c *holdCtx) end() {
-	if !c.live.CompareAndSwap(nil, ended) {
-		c.live.Load().end()
-	}
 }

@@ -19,7 +19,7 @@ func TestJobsOfOneSubmitterRunInOrder(t *testing.T) {
 			next++
 			return nil
 		}
-		if i%7 == 0 { // some go past the inbox
+		if i%7 == 0 { // some go past the injection queue
 			p.SubmitContext(t.Context(), job, Name("slow"))
 		} else if i%11 == 0 {
 			p.Submit(job, Priority(0))
@@ -43,9 +43,6 @@ func TestAJobWithoutAKeyPassesWhatWorkersHaveTakenOfAnotherLane(t *testing.T) {
 				require.NoError(t, p.Go(sleeps(time.Second), Key("many")))
 			}
 			time.Sleep(3500 * time.Millisecond)
-			p.mu.Lock()
-			require.NotZero(t, p.batches)
-			p.mu.Unlock()
 			start := time.Now()
 			waited := make(chan time.Duration, 1)
 			require.NoError(t, p.Go(func(context.Context) error {
@@ -61,7 +58,7 @@ func TestAJobWithoutAKeyPassesWhatWorkersHaveTakenOfAnotherLane(t *testing.T) {
 	})
 }
 
-func TestTheBoundOfAllCountsWhatIsInTheInbox(t *testing.T) {
+func TestTheBoundOfAllCountsWhatIsInjected(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPool(t, 1, WithQueue(20), WithQueueTotal(30))
 		p.Submit(sleeps(time.Second))
@@ -113,20 +110,20 @@ func TestBoundsHoldWhenManySubmitAtOnce(t *testing.T) {
 	}
 }
 
-func TestAJobInTheInboxIsSeenByAll(t *testing.T) {
+func TestAJobThatIsInjectedIsSeenByAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPool(t, 1)
 		p.Submit(sleeps(time.Minute))
 		synctest.Wait()
 		task := p.Submit(sleeps(time.Minute))
 		dropped := p.Submit(nothing)
-		require.Len(t, p.inbox.jobs, 2, "the worker is busy, and nobody need be told")
+		require.Len(t, p.injected.jobs, 2, "the worker is busy, and nobody need be told")
 		dropped.Cancel()
 		require.ErrorIs(t, dropped.Err(), ErrCanceled)
 		require.EqualValues(t, 1, p.Stats().Queued)
 
 		last := p.Submit(nothing)
-		require.Len(t, p.inbox.jobs, 1)
+		require.Len(t, p.injected.jobs, 1)
 		require.NoError(t, p.Shutdown(t.Context()))
 		require.NoError(t, task.Err())
 		require.Equal(t, StateDone, last.State(), "what was accepted runs")
@@ -135,31 +132,7 @@ func TestAJobInTheInboxIsSeenByAll(t *testing.T) {
 	})
 }
 
-// The pool grows while the inbox still takes jobs that the only worker was to
-// find: another worker must be called for them.
-func TestAJobThatTheInboxTookTooLateIsSeenToAtOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newPool(t, 1)
-		p.Submit(sleeps(time.Minute))
-		synctest.Wait()
-		start, ran := time.Now(), make(chan time.Duration, 1)
-
-		p.lock()
-		require.True(t, p.inbox.put(item{job: func(context.Context) error {
-			ran <- time.Since(start)
-			return nil
-		}}))
-		p.target = 2
-		p.unlock()
-
-		require.Zero(t, <-ran)
-		finish(t, p)
-	})
-}
-
-// A worker that finds jobs in its lane does not look into the inbox, unless what
-// is in there is more urgent.
-func TestAJobOfTheInboxPassesLessUrgentOnes(t *testing.T) {
+func TestAJobThatIsInjectedPassesLessUrgentOnes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPool(t, 1)
 		p.Submit(sleeps(time.Second))
@@ -169,9 +142,9 @@ func TestAJobOfTheInboxPassesLessUrgentOnes(t *testing.T) {
 			require.NoError(t, p.Go(func(context.Context) error { order += "c"; return nil }, Priority(-1)))
 		}
 		require.NoError(t, p.Go(func(context.Context) error { order += "b"; return nil }))
-		p.inbox.mu.Lock()
-		require.Len(t, p.inbox.jobs, 1)
-		p.inbox.mu.Unlock()
+		p.injected.mu.Lock()
+		require.Len(t, p.injected.jobs, 1)
+		p.injected.mu.Unlock()
 		time.Sleep(2 * time.Second) // nobody looks meanwhile
 		finish(t, p)
 		require.Equal(t, "bccc", order)
