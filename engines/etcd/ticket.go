@@ -107,7 +107,7 @@ func (h *held) Info() slot.Info {
 	h.src.lock()
 	defer h.src.unlock()
 	return slot.Info{
-		Key: c.key, GrantedAt: c.at, ConfirmedAt: c.at, Queued: c.waited, Strict: true,
+		Key: c.key, Limit: c.limit, GrantedAt: c.at, ConfirmedAt: c.at, Queued: c.waited, Strict: true,
 		Fence: fence(c.created, c.position), ExpiresAt: c.guard().Guard(), PausedUntil: c.pausedUntil,
 	}
 }

@@ -51,14 +51,15 @@ func newHarness(t *testing.T, c *etcdtest.Cluster, limit int) slottest.Harness {
 	src := newSource(t, client, prefix, limits)
 	return slottest.Harness{
 		Source: src, Peer: newSource(t, peer, prefix, limits),
-		FIFO: true, Strict: true, Fence: true, Prompt: true, Abandon: true,
-		TakeAway: func(key string) { takeAway(t, operator, prefix, limit) },
-		Expire:   func(string) { endLeases(t, operator, prefix) },
-		Silence:  func() { n.Set("source", faultnet.Conditions{HoldUp: true, HoldDown: true}) },
-		Heal:     func() { n.Set("source", faultnet.Conditions{}) },
-		Break:    func() { n.Reset("source") },
-		BadKeys:  []string{"", strings.Repeat("x", 1025)},
-		Ignore:   notOurs, Within: 10 * time.Second,
+		FIFO: true, Strict: true, Fence: true, Prompt: true, Abandon: true, Inspect: true, Control: true,
+		OwnLimits: func(n int) slot.Source { return newSource(t, peer, prefix, slot.Keyed("k:", n)) },
+		TakeAway:  func(key string) { takeAway(t, operator, prefix, limit) },
+		Expire:    func(string) { endLeases(t, operator, prefix) },
+		Silence:   func() { n.Set("source", faultnet.Conditions{HoldUp: true, HoldDown: true}) },
+		Heal:      func() { n.Set("source", faultnet.Conditions{}) },
+		Break:     func() { n.Reset("source") },
+		BadKeys:   []string{"", strings.Repeat("x", 1025)},
+		Ignore:    notOurs, Within: 10 * time.Second,
 	}
 }
 
