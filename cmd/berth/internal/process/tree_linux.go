@@ -1,0 +1,47 @@
+package process
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// adoptOrphans makes this process the parent of whatever loses its parent below it.
+func adoptOrphans() error {
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("the system lets this process adopt no orphans (PR_SET_CHILD_SUBREAPER): %w", err)
+	}
+	return nil
+}
+
+func attributes(c Command) *syscall.SysProcAttr {
+	a := &syscall.SysProcAttr{Setpgid: true, Pgid: c.Group}
+	if c.Bound {
+		a.Pdeathsig = syscall.SIGKILL
+	}
+	return a
+}
+
+// awaited is any child: orphans come here, and are reaped here.
+func (t *Tree) awaited() int { return -1 }
+
+// find returns the living descendants of this process. Those that were here before
+// the tree are not looked into. Caller holds mu.
+func (t *Tree) find() []int { return descendants(os.Getpid(), t.before) }
+
+// emptied reports whether nothing is left once the command has ended. A subreaper
+// without children has no descendants: what is alive keeps its line of parents up
+// to here, and one that ends hands its children over before it can be reaped. Where
+// the caller had other children before, it has to be looked at: twice, since what
+// changes its parent during one look can escape that one. Caller holds mu.
+func (t *Tree) emptied() bool {
+	if len(t.before) == 0 {
+		return t.childless
+	}
+	return len(t.living()) == 0 && len(t.living()) == 0
+}
+
+// Adopt is for systems on which orphans do not come here.
+func (t *Tree) Adopt(int) {}
