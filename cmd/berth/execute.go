@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/berth-go/berth/cmd/berth/internal/engine"
 )
 
 // Exit statuses of berth itself. Those of run can be changed by flags; they lie
@@ -58,7 +60,7 @@ func complain(cmd *cobra.Command, err error, stderr io.Writer) int {
 	if !ok { // of cobra, which knows flags and arguments
 		s = &status{statusMisused, err}
 	}
-	if line := strings.ReplaceAll(s.Error(), "\n", "; "); line != "" {
+	if line := engine.Words(strings.ReplaceAll(s.Error(), "\n", "; ")); line != "" {
 		if s.code == statusMisused {
 			line += fmt.Sprintf(" (see %s --help)", cmd.CommandPath())
 		}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/berth-go/berth/cmd/berth/internal/engine"
 	"github.com/berth-go/berth/cmd/berth/internal/keeper"
 )
 
@@ -25,6 +26,7 @@ type screen struct {
 
 // show tells of an event.
 func (s *screen) show(e keeper.Event) {
+	e.Reason = engine.Words(e.Reason)
 	switch {
 	case s.json:
 		s.record(record{
@@ -84,7 +86,7 @@ func ahead(e keeper.Event) string {
 // over tells programs how the job ended. People get the error.
 func (s *screen) over(o keeper.Outcome, code int) {
 	if s.json {
-		s.record(record{Event: "over", How: o.Kind, Signal: int(o.Signal), Reason: o.Reason, Status: &code})
+		s.record(record{Event: "over", How: o.Kind, Signal: int(o.Signal), Reason: engine.Words(o.Reason), Status: &code})
 	}
 }
 

@@ -4,12 +4,21 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"strings"
 
 	"github.com/berth-go/berth/dflockd"
 	"github.com/berth-go/berth/slot"
 )
 
 const dflockdPort = "6388"
+
+var dflockdWords = strings.NewReplacer(
+	"(see WithAuth)", "(--secret-file)", "(WithAuth)", "(--secret-file)", "WithAuth", "a secret",
+	"WithPlaintextAuth", "?plaintext-auth in the URL", "WithTLS", "--tls",
+	"WithServers:", "the URL of the engine:", "WithServers", "--engine",
+	"WithCluster", "?cluster in the URL", "WithOrphanTime", "?orphan-time in the URL", "WithStrict", "?strict in the URL",
+	" (WithConnectTimeout)", "", "WithLease", "--lease", "WithName", "--name",
+)
 
 // dflockdEngine is a source with what the command line asks for besides.
 type dflockdEngine struct {
@@ -31,7 +40,7 @@ func openDflockd(at Address, s Settings, limits slot.Limits) (Engine, error) {
 }
 
 func dflockdOptions(at Address, s Settings) ([]dflockd.Option, error) {
-	if err := at.known("strict", "fence", "cluster", "orphan-time"); err != nil {
+	if err := at.known("strict", "fence", "cluster", "orphan-time", "plaintext-auth"); err != nil {
 		return nil, err
 	}
 	options, err := dflockdServers(at)
@@ -40,6 +49,7 @@ func dflockdOptions(at Address, s Settings) ([]dflockd.Option, error) {
 	}
 	for name, option := range map[string]func() dflockd.Option{
 		"strict": dflockd.WithStrict, "fence": dflockd.WithFence, "cluster": dflockd.WithCluster,
+		"plaintext-auth": dflockd.WithPlaintextAuth,
 	} {
 		on, err := at.flag(name)
 		if err != nil {

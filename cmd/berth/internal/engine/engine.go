@@ -35,9 +35,22 @@ type Key struct {
 // by the first claim.
 type opener func(at Address, s Settings, limits slot.Limits) (Engine, error)
 
-// engines has a line for each engine.
-var engines = map[string]opener{
-	"dflockd": openDflockd,
+// engines has a line for each engine: how it is opened, and how what its package calls
+// the options of Go is called here.
+var engines = map[string]struct {
+	open  opener
+	words *strings.Replacer
+}{
+	"dflockd": {openDflockd, dflockdWords},
+}
+
+// Words says in the terms of the command line what an engine's package says in those
+// of Go.
+func Words(text string) string {
+	for _, e := range engines {
+		text = e.words.Replace(text)
+	}
+	return text
 }
 
 // Settings is what a user says of an engine besides what to claim.
@@ -59,15 +72,11 @@ func Open(s Settings, limits slot.Limits) (Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	open, ok := engines[at.Scheme]
+	row, ok := engines[at.Scheme]
 	if !ok {
 		return nil, fmt.Errorf("there is no engine %q: the URL of one begins with %s", at.Scheme, strings.Join(Schemes(), " or "))
 	}
-	e, err := open(at, s, limits)
-	if err != nil {
-		return nil, err
-	}
-	return e, nil
+	return row.open(at, s, limits)
 }
 
 // Schemes returns the beginnings of the URLs of engines, in order.

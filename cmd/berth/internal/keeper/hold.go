@@ -87,14 +87,21 @@ func (h *hold) over() bool { return h.exited && h.tree.Gone() }
 // next returns how long nothing has to be done.
 func (h *hold) next() time.Duration {
 	switch {
-	case h.state == killing || h.state == asked && h.exited:
-		h.look = min(max(2*h.look, firstLook), longestLook)
-		return h.look
+	case h.state == killing:
+		return h.soon()
+	case h.state == asked && h.exited: // what is left tells nobody of its end
+		return min(h.soon(), time.Until(h.killAt))
 	case h.state == asked:
 		return time.Until(h.killAt)
 	default:
 		return h.calm()
 	}
+}
+
+// soon returns how long to wait before looking again: longer each time.
+func (h *hold) soon() time.Duration {
+	h.look = min(max(2*h.look, firstLook), longestLook)
+	return h.look
 }
 
 // calm tells until when the slot is safe, and returns how long it is before the
