@@ -50,6 +50,8 @@ func runFront(req *request, s *screen) keeper.Outcome {
 		}
 	}
 	defer signal.Stop(f.signals)
+	// What is said may reach nobody. That ends no command, up to the last word.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	if err := f.start(req); err != nil {
 		return keeper.Outcome{Kind: keeper.Misused, Reason: fmt.Sprintf("the process that is to hold the slot cannot be started: %v", err)}
 	}

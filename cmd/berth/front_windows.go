@@ -15,7 +15,7 @@ import (
 )
 
 // newKeeper is a command that is not needed: the job object outlives this process.
-func newKeeper() *cobra.Command { return &cobra.Command{Use: "keeper", Hidden: true} }
+func newKeeper() *cobra.Command { return &cobra.Command{Use: keeperName, Hidden: true} }
 
 // runFront runs the job and returns how it ended. Ctrl-C is the command's: the
 // console tells everybody of it. Only a wait for the slot is given up for it.
@@ -52,6 +52,6 @@ func runFront(req *request, s *screen) keeper.Outcome {
 // start returns what starts the command.
 func start(job keeper.Job) func(string, []string) (keeper.Tree, error) {
 	return func(path string, env []string) (keeper.Tree, error) {
-		return process.Start(process.Command{Path: path, Args: job.Command, Env: append(os.Environ(), env...)})
+		return process.Start(process.Command{Path: path, Args: job.Command, Env: env})
 	}
 }

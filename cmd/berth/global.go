@@ -43,10 +43,13 @@ func (g *global) flags(root *cobra.Command) {
 	fromVariable(f, "tls-server-name", "BERTH_TLS_SERVER_NAME")
 	fromVariable(f, "tls-cert", "BERTH_TLS_CERT")
 	fromVariable(f, "tls-key", "BERTH_TLS_KEY")
-	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
-		g.engine.Secret = engine.Secret(os.Getenv(secretVariable))
-		return readVariables(cmd.Flags())
-	}
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return g.prepare(cmd) }
+}
+
+// prepare reads the variables, once the flags are read.
+func (g *global) prepare(cmd *cobra.Command) error {
+	g.engine.Secret = engine.Secret(os.Getenv(secretVariable))
+	return readVariables(cmd.Flags())
 }
 
 // fromVariable names the variable of a flag, and says so in its help.

@@ -20,9 +20,6 @@ import (
 	"github.com/berth-go/berth/slot"
 )
 
-// keeperName is the command by which the front starts the keeper.
-const keeperName = "keeper"
-
 func newKeeper() *cobra.Command {
 	return &cobra.Command{
 		Use:    keeperName,
@@ -73,7 +70,7 @@ func keepFor(req *request, orders <-chan keeper.Order, tell func(keeper.Event)) 
 func starter(job keeper.Job) func(string, []string) (keeper.Tree, error) {
 	return func(path string, env []string) (keeper.Tree, error) {
 		tree, err := process.Start(process.Command{
-			Path: path, Args: job.Command, Env: append(os.Environ(), env...), Group: job.Group, Bound: true,
+			Path: path, Args: job.Command, Env: env, Group: job.Group, Bound: true,
 		})
 		if err != nil {
 			return nil, err

@@ -62,3 +62,23 @@ func writeKeys(w io.Writer, keys []engine.Key, asJSON bool) error {
 	}
 	return t.Flush()
 }
+
+// completeKey offers the keys that are in use. What follows the key is the shell's.
+func (g *global) completeKey(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveDefault
+	}
+	var names []string
+	if g.prepare(cmd) == nil {
+		_ = g.ask(cmd.Context(), time.Second, func(ctx context.Context, e engine.Engine) error {
+			keys, err := e.List(ctx)
+			for _, k := range keys {
+				if strings.HasPrefix(k.Key, begun) {
+					names = append(names, k.Key)
+				}
+			}
+			return err
+		})
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}

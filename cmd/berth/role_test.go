@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -89,6 +90,12 @@ func workers(folder string) []string {
 		panic(err)
 	}
 	return found
+}
+
+// ready waits until n processes of the command work.
+func ready(t *testing.T, folder string, n int) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("%d processes work", n), func() bool { return len(workers(folder)) == n })
 }
 
 // countSignals prints each signal that it gets, and ends with SIGUSR2.

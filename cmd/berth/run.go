@@ -14,6 +14,9 @@ import (
 	"github.com/berth-go/berth/cmd/berth/internal/keeper"
 )
 
+// keeperName is the command by which the front starts the keeper.
+const keeperName = "keeper"
+
 // A request is what a user asks of run. It is sent to the keeper as it is.
 type request struct {
 	Job    keeper.Job
@@ -56,7 +59,8 @@ the engine cannot be reached, 122 if the slot was lost, 125 if what was asked fo
 makes no sense.`,
 		Example: `  berth run nightly --limit 1 -- make report
   berth run builds --limit 4 --timeout 10m -- sh -c 'make && make check'`,
-		Args: checkRunArgs,
+		Args:              checkRunArgs,
+		ValidArgsFunction: g.completeKey,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			req, err := f.request(cmd, args)
 			if err != nil {

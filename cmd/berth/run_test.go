@@ -4,7 +4,16 @@ package main
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
 	"io"
+	"math/big"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +21,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -214,6 +224,71 @@ func TestASignalEndsTheWaitForASlot(t *testing.T) {
 	require.Error(t, cmd.Wait())
 	require.Equal(t, 143, cmd.ProcessState.ExitCode())
 	eventually(t, "the place in line is given up", func() bool { return waiting(s) == 0 })
+}
+
+// Who started berth and does not read what it says ends no command by that.
+func TestABrokenStandardErrorEndsNothing(t *testing.T) {
+	s := startServer(t)
+	cmd := berthRun(t, urlOf(s), []string{"--json"}, "sh", "-c", "cat >/dev/null; exit 4")
+	in, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	unread, theirs, err := os.Pipe()
+	require.NoError(t, err)
+	require.NoError(t, unread.Close())
+	cmd.Stderr = theirs
+	require.NoError(t, cmd.Start())
+	require.NoError(t, theirs.Close())
+	eventually(t, "the command runs", func() bool { return len(s.Stats().Locks) == 1 })
+	require.NoError(t, in.Close())
+	require.Error(t, cmd.Wait())
+	require.Equal(t, 4, cmd.ProcessState.ExitCode())
+}
+
+func TestWithJSONEachEventIsALine(t *testing.T) {
+	s := startServer(t)
+	status, out, errs := statusOf(t, berthRun(t, urlOf(s), []string{"--json"}, "sh", "-c", "echo out; exit 6"))
+	require.Equal(t, 6, status)
+	require.Equal(t, "out\n", out, "standard output is the command's")
+	var events []string
+	for line := range strings.Lines(errs) {
+		var r record
+		require.NoError(t, json.Unmarshal([]byte(line), &r), line)
+		require.Equal(t, "k", r.Key)
+		events = append(events, r.Event)
+	}
+	require.Equal(t, []string{"granted", "started", "over"}, events)
+}
+
+func TestTheKeeperSpeaksTLSAndShowsTheSecret(t *testing.T) {
+	certificate, authority := selfSigned(t)
+	s := startServer(t, server.WithSecret("hush"), server.WithTLS(&tls.Config{Certificates: []tls.Certificate{certificate}}))
+	secret := filepath.Join(t.TempDir(), "secret")
+	require.NoError(t, os.WriteFile(secret, []byte("hush\n"), 0o600))
+	cmd := berthRun(t, urlOf(s), []string{"--secret-file", secret}, "echo", "granted")
+	cmd.Env = append(cmd.Env, "BERTH_TLS_CA="+authority)
+	status, out, errs := statusOf(t, cmd)
+	require.Zero(t, status, errs)
+	require.Equal(t, "granted\n", out)
+	status, _, errs = statusOf(t, berthRun(t, urlOf(s), []string{"--secret-file", secret, "--tls"}, "true"))
+	require.Equal(t, statusNoEngine, status)
+	require.Contains(t, errs, "certificate")
+}
+
+// selfSigned returns a certificate for 127.0.0.1, and the file of who signed it.
+func selfSigned(t *testing.T) (certificate tls.Certificate, authority string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	c := &x509.Certificate{
+		SerialNumber: big.NewInt(1), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, c, c, key.Public(), key)
+	require.NoError(t, err)
+	authority = filepath.Join(t.TempDir(), "ca.pem")
+	require.NoError(t, os.WriteFile(authority, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600))
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, authority
 }
 
 // waiting returns how many wait on a server.

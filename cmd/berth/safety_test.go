@@ -17,12 +17,6 @@ import (
 	"github.com/berth-go/berth/dflockd/server"
 )
 
-// ready waits until n processes of the command work.
-func ready(t *testing.T, folder string, n int) {
-	t.Helper()
-	eventually(t, fmt.Sprintf("%d processes work", n), func() bool { return len(workers(folder)) == n })
-}
-
 // requireDead fails if a process of the command lives. Each has a lock on a file,
 // which the system frees when the process ends.
 func requireDead(t *testing.T, folder string) {
@@ -95,6 +89,30 @@ func TestNothingOfTheCommandLivesWhenAnotherHoldsTheSlot(t *testing.T) {
 			s := startServer(t)
 			cmd, folder := startEverything(t, s)
 			harm(t, cmd, s)
+			other := hold(t, s.Addr().String(), "k")
+			requireDead(t, folder)
+			require.NoError(t, other.Release())
+			_ = cmd.Wait() // with a status that is not looked at here
+		})
+	}
+}
+
+// Where a server frees the slots of a connection that breaks, the keeper survives
+// berth, and holds the slot until everything has ended.
+func TestNothingOfTheCommandLivesAlsoWhereSlotsAreFreedAtOnce(t *testing.T) {
+	for name, harm := range map[string]func(pid int) error{
+		"berth is killed":                      func(pid int) error { return syscall.Kill(pid, syscall.SIGKILL) },
+		"the process group of berth is killed": func(pid int) error { return syscall.Kill(-pid, syscall.SIGKILL) },
+		"berth is told to end":                 func(pid int) error { return syscall.Kill(pid, syscall.SIGTERM) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := startServer(t, server.WithAutoRelease(true))
+			folder := t.TempDir()
+			cmd := berthRun(t, urlOf(s), []string{"--grace", "100ms"}, self("work", folder, "child", "session", "orphan")...)
+			require.NoError(t, cmd.Start())
+			ready(t, folder, 4)
+			require.NoError(t, harm(cmd.Process.Pid))
 			other := hold(t, s.Addr().String(), "k")
 			requireDead(t, folder)
 			require.NoError(t, other.Release())

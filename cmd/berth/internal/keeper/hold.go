@@ -104,16 +104,16 @@ func (h *hold) soon() time.Duration {
 	return h.look
 }
 
-// calm tells until when the slot is safe, and returns how long it is before the
-// command has to be asked to end, unless the slot is renewed. One without a lease
-// is safe until its context ends.
+// calm tells until when the slot is safe, and returns how long it is before that has
+// to be told anew, or the command to be asked to end. A slot without a lease is safe
+// until its context ends.
 func (h *hold) calm() time.Duration {
 	guard := h.slot.Info().ExpiresAt
 	if guard.IsZero() {
 		return time.Hour
 	}
 	h.keeper.Say(Event{Kind: Held, Until: guard})
-	return time.Until(guard.Add(-h.grace))
+	return min(time.Until(guard.Add(-h.grace)), max(time.Until(guard)/2, longestLook))
 }
 
 // tick does what is due at now.

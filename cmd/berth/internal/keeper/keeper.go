@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
+	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -59,7 +62,7 @@ var _ Tree = (*process.Tree)(nil)
 type Keeper struct {
 	Job    Job
 	Source slot.Source
-	// Start starts the command, whose environment gets the variables given.
+	// Start starts the command in that environment.
 	Start func(path string, env []string) (Tree, error)
 	// Say tells of what happens. It is called on the goroutine of Run and must not
 	// block.
@@ -107,14 +110,23 @@ func (k *Keeper) lookUp() (string, *Outcome) {
 	return path, nil
 }
 
-// environment is what the command is told in its environment.
+// environment is that of the command: ours, with what is to be known of the slot. A
+// berth run around this one has told the command of its own slot, which is not meant.
 func environment(info slot.Info) []string {
-	env := []string{"BERTH_KEY=" + info.Key}
+	env := slices.DeleteFunc(os.Environ(), func(v string) bool {
+		return strings.HasPrefix(v, keyVariable+"=") || strings.HasPrefix(v, fenceVariable+"=")
+	})
+	env = append(env, keyVariable+"="+info.Key)
 	if info.Fence != 0 {
-		env = append(env, "BERTH_FENCE="+strconv.FormatUint(info.Fence, 10))
+		env = append(env, fenceVariable+"="+strconv.FormatUint(info.Fence, 10))
 	}
 	return env
 }
+
+const (
+	keyVariable   = "BERTH_KEY"
+	fenceVariable = "BERTH_FENCE"
+)
 
 // grace returns the time between SIGTERM and SIGKILL. SIGTERM must not be sent
 // because a renewal is a little late, so half of the lease is left for renewals.

@@ -1,6 +1,7 @@
 package keeper_test
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"syscall"
@@ -46,7 +47,44 @@ func TestACommandWhoseSlotIsRenewedRunsOn(t *testing.T) {
 		w.tree.ends(3)
 		require.Equal(t, keeper.Outcome{Kind: keeper.Exited, Code: 3}, w.outcome())
 		require.True(t, s.isReleased())
-		require.Equal(t, []string{"BERTH_KEY=k", "BERTH_FENCE=7"}, w.env)
+		require.Equal(t, []string{"BERTH_KEY=k", "BERTH_FENCE=7"}, w.env[len(w.env)-2:])
+	})
+}
+
+func TestTheCommandIsToldOfItsOwnSlotAlone(t *testing.T) {
+	t.Setenv("BERTH_KEY", "around")
+	t.Setenv("BERTH_FENCE", "1")
+	t.Setenv("BERTH_TEST_ELSE", "kept")
+	inBubble(t, func(t *testing.T) {
+		w := newWorld(t, 1, &fakeSlot{ctx: context.Background()})
+		w.start()
+		synctest.Wait()
+		w.tree.ends(0)
+		w.outcome()
+		require.Contains(t, w.env, "BERTH_KEY=k")
+		require.NotContains(t, w.env, "BERTH_KEY=around")
+		require.NotContains(t, w.env, "BERTH_FENCE=1")
+		require.Contains(t, w.env, "BERTH_TEST_ELSE=kept")
+	})
+}
+
+func TestTheGuardIsToldLongBeforeItPasses(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := newSlot(guard)
+		w := newWorld(t, 1, s)
+		w.job.Grace = seconds(0)
+		w.start()
+		for range 60 {
+			time.Sleep(5 * time.Second)
+			s.renew(guard)
+			synctest.Wait()
+			w.mu.Lock()
+			told := w.said[len(w.said)-1].Until
+			w.mu.Unlock()
+			require.GreaterOrEqual(t, time.Until(told), guard/4)
+		}
+		w.tree.ends(0)
+		require.Equal(t, keeper.Exited, w.outcome().Kind)
 	})
 }
 
@@ -246,39 +284,6 @@ func TestASignalGivesUpTheWait(t *testing.T) {
 		w.orders <- keeper.Order{Signal: syscall.SIGINT, Shared: true}
 		require.Equal(t, keeper.Outcome{Kind: keeper.Signaled, Signal: syscall.SIGINT}, w.outcome())
 	})
-}
-
-// While the job is stopped nothing of it may start, and what is granted then goes
-// back if the job ends there.
-func TestACommandWaitsUntilItsJobIsContinued(t *testing.T) {
-	for name, then := range map[string]func(*world){
-		"continued": func(w *world) {
-			w.orders <- keeper.Order{Signal: syscall.SIGCONT}
-			synctest.Wait()
-			w.tree.ends(0)
-		},
-		"ended": func(w *world) { w.orders <- keeper.Order{Signal: syscall.SIGTERM} },
-		"gone":  func(w *world) { close(w.orders) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
-				granting := make(chan slot.Slot, 1)
-				s := newSlot(time.Hour)
-				w := newWorld(t, 1, &fakeTicket{granting: granting})
-				w.start()
-				synctest.Wait()
-				w.orders <- keeper.Order{Signal: syscall.SIGTSTP, Shared: true}
-				granting <- s
-				time.Sleep(time.Minute)
-				require.NotContains(t, w.kinds(), keeper.Started)
-				require.False(t, s.isReleased())
-				then(w)
-				o := w.outcome()
-				require.Equal(t, name == "continued", o.Kind == keeper.Exited, o)
-				require.True(t, s.isReleased())
-			})
-		})
-	}
 }
 
 func TestReasonsAreFoundInWrappedErrors(t *testing.T) {

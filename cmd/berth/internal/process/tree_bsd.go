@@ -9,6 +9,9 @@ import (
 	"syscall"
 )
 
+// system is what a Tree needs besides.
+type system struct{ roots []int } // see Adopt
+
 // adoptOrphans does nothing: init gets them.
 func adoptOrphans() error { return nil }
 
@@ -25,7 +28,7 @@ func children(int) []int { return nil }
 
 // find asks ps. Caller holds mu.
 func (t *Tree) find() []int {
-	roots := slices.Clone(t.roots)
+	roots := slices.Clone(t.system.roots)
 	if !t.exited {
 		roots = append(roots, t.pid)
 	}
@@ -46,5 +49,5 @@ func (t *Tree) emptied() bool { return len(t.living()) == 0 }
 func (t *Tree) Adopt(pid int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.roots = append(t.roots, pid)
+	t.system.roots = append(t.system.roots, pid)
 }

@@ -8,6 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// system is what a Tree needs besides: nothing.
+type system struct{}
+
 // adoptOrphans makes this process the parent of whatever loses its parent below it.
 func adoptOrphans() error {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
@@ -40,7 +43,12 @@ func (t *Tree) emptied() bool {
 	if len(t.before) == 0 {
 		return t.childless
 	}
-	return len(t.living()) == 0 && len(t.living()) == 0
+	for range 2 {
+		if len(t.living()) > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // Adopt is for systems on which orphans do not come here.

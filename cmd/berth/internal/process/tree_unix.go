@@ -27,7 +27,7 @@ type Tree struct {
 	events    []Event
 	exited    bool
 	childless bool
-	roots     []int // besides the command: see Adopt
+	system    system
 }
 
 // Start starts the command. One tree at a time is possible in a process, whose
