@@ -10,10 +10,10 @@ import (
 )
 
 // system is what a Tree needs besides.
-type system struct{ roots []int } // see Adopt
+type system struct{ roots []int } // besides the command: see Adopt
 
-// adoptOrphans does nothing: init gets them.
-func adoptOrphans() error { return nil }
+// newSystem adopts no orphans: init gets them.
+func newSystem() (system, error) { return system{}, nil }
 
 func attributes(c Command) *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pgid: c.Group}
@@ -22,9 +22,6 @@ func attributes(c Command) *syscall.SysProcAttr {
 // awaited is the command alone: what else is run here, such as ps, is waited for by
 // whoever runs it.
 func (t *Tree) awaited() int { return t.pid }
-
-// children is not needed where orphans do not come here.
-func children(int) []int { return nil }
 
 // find asks ps. Caller holds mu.
 func (t *Tree) find() []int {
@@ -42,7 +39,7 @@ func (t *Tree) find() []int {
 
 // emptied reports whether nothing is found once the command has ended. Caller holds
 // mu.
-func (t *Tree) emptied() bool { return len(t.living()) == 0 }
+func (t *Tree) emptied() bool { return len(t.find()) == 0 }
 
 // Adopt has the tree below pid ended too: a process that the command has started,
 // and that belongs to nobody here when the command ends first.

@@ -8,15 +8,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// system is what a Tree needs besides: nothing.
-type system struct{}
+// system is what a Tree needs besides.
+type system struct {
+	before []int // children that the caller had already: none of ours
+}
 
-// adoptOrphans makes this process the parent of whatever loses its parent below it.
-func adoptOrphans() error {
+// newSystem makes this process the parent of whatever loses its parent below it.
+func newSystem() (system, error) {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
-		return fmt.Errorf("the system lets this process adopt no orphans (PR_SET_CHILD_SUBREAPER): %w", err)
+		return system{}, fmt.Errorf("the system lets this process adopt no orphans (PR_SET_CHILD_SUBREAPER): %w", err)
 	}
-	return nil
+	return system{before: children(os.Getpid())}, nil
 }
 
 func attributes(c Command) *syscall.SysProcAttr {
@@ -32,7 +34,7 @@ func (t *Tree) awaited() int { return -1 }
 
 // find returns the living descendants of this process. Those that were here before
 // the tree are not looked into. Caller holds mu.
-func (t *Tree) find() []int { return descendants(os.Getpid(), t.before) }
+func (t *Tree) find() []int { return descendants(os.Getpid(), t.system.before) }
 
 // emptied reports whether nothing is left once the command has ended. A subreaper
 // without children has no descendants: what is alive keeps its line of parents up
@@ -40,11 +42,11 @@ func (t *Tree) find() []int { return descendants(os.Getpid(), t.before) }
 // the caller had other children before, it has to be looked at: twice, since what
 // changes its parent during one look can escape that one. Caller holds mu.
 func (t *Tree) emptied() bool {
-	if len(t.before) == 0 {
+	if len(t.system.before) == 0 {
 		return t.childless
 	}
 	for range 2 {
-		if len(t.living()) > 0 {
+		if len(t.find()) > 0 {
 			return false
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"os"
 	"os/signal"
-	"slices"
 	"sync"
 	"syscall"
 )
@@ -15,7 +14,7 @@ import (
 // once.
 type Tree struct {
 	pid    int
-	before []int // children that the caller had already: none of ours
+	system system
 	wakeup chan os.Signal
 	stop   chan struct{}
 	done   chan struct{}
@@ -27,17 +26,17 @@ type Tree struct {
 	events    []Event
 	exited    bool
 	childless bool
-	system    system
 }
 
 // Start starts the command. One tree at a time is possible in a process, whose
 // only children they are from then on. Close has to be called.
 func Start(c Command) (*Tree, error) {
-	if err := adoptOrphans(); err != nil {
+	system, err := newSystem()
+	if err != nil {
 		return nil, err
 	}
 	t := &Tree{
-		before: children(os.Getpid()),
+		system: system,
 		wakeup: make(chan os.Signal, 1), stop: make(chan struct{}), done: make(chan struct{}), change: make(chan struct{}, 1),
 	}
 	signal.Notify(t.wakeup, syscall.SIGCHLD)
@@ -140,7 +139,7 @@ func (t *Tree) Signal(sig syscall.Signal) {
 func (t *Tree) Ask() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, pid := range t.living() {
+	for _, pid := range t.find() {
 		_ = syscall.Kill(pid, syscall.SIGTERM)
 		_ = syscall.Kill(pid, syscall.SIGCONT)
 	}
@@ -151,7 +150,7 @@ func (t *Tree) Ask() {
 func (t *Tree) Kill() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, pid := range t.living() {
+	for _, pid := range t.find() {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
 }
@@ -160,7 +159,7 @@ func (t *Tree) Kill() {
 func (t *Tree) Left() []int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.living()
+	return t.find()
 }
 
 // Gone reports whether everything has ended.
@@ -169,10 +168,4 @@ func (t *Tree) Gone() bool {
 	defer t.mu.Unlock()
 	t.reap()
 	return t.exited && t.emptied()
-}
-
-// living returns what is alive of the tree. Caller holds mu.
-func (t *Tree) living() []int {
-	pids := t.find()
-	return slices.DeleteFunc(pids, func(pid int) bool { return slices.Contains(t.before, pid) })
 }
