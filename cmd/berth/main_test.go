@@ -2,11 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
@@ -21,41 +17,23 @@ import (
 // patience is far longer than anything takes that a test waits for.
 const patience = 30 * time.Second
 
+// TestMain makes the test's program berth, its keeper and each of the commands that
+// berth runs in tests, besides what runs the tests: so they are the code under test,
+// also where one file of it is replaced.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == roleArg {
+	switch {
+	case len(os.Args) > 1 && os.Args[1] == keeperName:
+		os.Exit(execute(os.Args[1:], os.Stdout, os.Stderr))
+	case len(os.Args) > 2 && os.Args[1] == roleArg && os.Args[2] == "berth":
+		os.Exit(execute(os.Args[3:], os.Stdout, os.Stderr))
+	case len(os.Args) > 2 && os.Args[1] == roleArg:
 		os.Exit(role(os.Args[2:]))
 	}
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		_ = os.RemoveAll(built.dir)
-		os.Exit(code)
-	}))
+	goleak.VerifyTestMain(m)
 }
 
-// built is where the program under test is.
-var built struct {
-	once sync.Once
-	dir  string
-	err  error
-}
-
-// program builds berth, once.
-func program(t *testing.T) string {
-	t.Helper()
-	built.once.Do(func() {
-		if built.dir, built.err = os.MkdirTemp("", "berth-"); built.err != nil {
-			return
-		}
-		args := []string{"build", "-o", filepath.Join(built.dir, "berth")}
-		if raceFlag != "" {
-			args = append(args, raceFlag)
-		}
-		if out, err := exec.Command("go", append(args, ".")...).CombinedOutput(); err != nil {
-			built.err = fmt.Errorf("%w: %s", err, out)
-		}
-	})
-	require.NoError(t, built.err)
-	return filepath.Join(built.dir, "berth")
-}
+// self is a command line that plays a role.
+func self(args ...string) []string { return append([]string{os.Args[0], roleArg}, args...) }
 
 // shortLease is that of the servers here: a slot whose holder is silent may be relied
 // on for 1.73 s.

@@ -95,6 +95,17 @@ func workers(folder string) []string {
 // ready waits until n processes of the command work.
 func ready(t *testing.T, folder string, n int) {
 	t.Helper()
+	t.Cleanup(func() {
+		if !t.Failed() {
+			return
+		}
+		for _, mark := range workers(folder) { // what should have ended works for ever
+			var pid int
+			if _, err := fmt.Sscanf(filepath.Base(mark), "ready-%d", &pid); err == nil {
+				_ = syscall.Kill(pid, syscall.SIGKILL)
+			}
+		}
+	})
 	eventually(t, fmt.Sprintf("%d processes work", n), func() bool { return len(workers(folder)) == n })
 }
 

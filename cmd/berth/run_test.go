@@ -28,17 +28,20 @@ import (
 	"github.com/berth-go/berth/dflockd/server"
 )
 
-// self is a command line that plays a role.
-func self(args ...string) []string { return append([]string{os.Args[0], roleArg}, args...) }
-
 // berthRun is berth run KEY --limit 1 with flags and a command, away from any
 // terminal.
 func berthRun(t *testing.T, url string, flags []string, command ...string) *exec.Cmd {
 	t.Helper()
-	args := append([]string{"run", "k", "--limit", "1"}, flags...)
-	cmd := exec.Command(program(t), append(append(args, "--"), command...)...)
+	args := append(self("berth", "run", "k", "--limit", "1"), flags...)
+	args = append(append(args, "--"), command...)
+	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Env = append(cleanEnvironment(), "BERTH_ENGINE="+url)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	t.Cleanup(func() {
+		if t.Failed() && cmd.Process != nil && cmd.ProcessState == nil {
+			_ = cmd.Process.Kill()
+		}
+	})
 	return cmd
 }
 

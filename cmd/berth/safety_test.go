@@ -121,6 +121,26 @@ func TestNothingOfTheCommandLivesAlsoWhereSlotsAreFreedAtOnce(t *testing.T) {
 	}
 }
 
+// The front can be stopped, by Ctrl-Z or by a person. The command itself does not need it
+// to end with the keeper.
+func TestTheCommandEndsWithTheKeeperAlsoWhileTheFrontIsStopped(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	folder := t.TempDir()
+	cmd := berthRun(t, urlOf(s), nil, self("work", folder, "deaf")...)
+	require.NoError(t, cmd.Start())
+	ready(t, folder, 1)
+	keeper := keeperOf(t, cmd)
+	require.NoError(t, cmd.Process.Signal(syscall.SIGSTOP))
+	require.NoError(t, syscall.Kill(keeper, syscall.SIGKILL))
+	other := hold(t, s.Addr().String(), "k")
+	requireDead(t, folder)
+	require.NoError(t, other.Release())
+	require.NoError(t, cmd.Process.Signal(syscall.SIGCONT))
+	require.Error(t, cmd.Wait())
+	require.Equal(t, statusLost, cmd.ProcessState.ExitCode())
+}
+
 // A server that dies grants nothing for a lease after it has come back.
 func TestNothingOfTheCommandLivesWhenAServerThatDiedIsBackAndGrants(t *testing.T) {
 	t.Parallel()

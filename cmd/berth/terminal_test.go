@@ -26,7 +26,8 @@ type session struct {
 // startSession starts berth run k --limit 1 -- command there.
 func startSession(t *testing.T, s *server.Server, command ...string) *session {
 	t.Helper()
-	args := append(self("shell", program(t), "run", "k", "--limit", "1", "--"), command...)
+	job := append(self("berth", "run", "k", "--limit", "1", "--"), command...)
+	args := append(self("shell"), job...)
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Env = append(cleanEnvironment(), "BERTH_ENGINE="+urlOf(s))
 	keys, err := pty.Start(cmd)
