@@ -45,7 +45,8 @@ type spot struct {
 	queued bool      // it had to wait in line
 	tag    uint64    // of its requests; 0: none
 	asked  time.Time // before se was sent
-	hops   int       // how often another member of the cluster was named
+	hops   int32     // how often another member of the cluster was named
+	place  int32     // where in line it began, from 1; 0: not told
 	calls  *calls    // of a single claim; nil otherwise
 }
 

@@ -84,7 +84,7 @@
 //	ErrProtocol         | no dflockd answers there (matches ErrUnavailable)           | yes
 //	ErrAuth             | a secret that the server has never accepted from here       | no: permanent
 //	ErrAuth             | the same after it had let this client in (ErrUnavailable)   | yes
-//	ErrLimitMismatch    | the key is in use with another limit                        | yes
+//	ErrLimitMismatch    | an original server has the key in use with another limit    | yes
 //	ErrServerLists      | others hold or wait for slots with another list of servers  | yes
 //	ErrMaxLocks         | the server holds as many keys as it may                     | yes
 //	ErrMaxWaiters       | the line of the key is full                                 | yes

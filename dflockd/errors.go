@@ -23,8 +23,9 @@ var (
 	// when the secret is right, without a restart.
 	ErrAuth = errors.New("the server refused the secret (see WithAuth)")
 
-	// ErrLimitMismatch is returned when the key is in use with another limit.
-	// Every client of a key must give it the same limit.
+	// ErrLimitMismatch is returned by an original server when the key is in use
+	// with another limit: there every client of a key must give it the same one. On
+	// a server of this module each claim keeps its own, see package slot.
 	ErrLimitMismatch = errors.New("the key is in use with another limit")
 
 	// ErrServerLists is returned while clients that were given another list of

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/slot"
 )
 
 // An Option configures a [Source], a [Semaphore] or a [Lock]. An option with a
@@ -137,6 +138,21 @@ func WithLease(d time.Duration) Option {
 	return func(c *config) error {
 		c.lease = d
 		return positive("WithLease", d)
+	}
+}
+
+// WithName sets what this client calls itself to whoever looks at who holds slots
+// and who waits ([Source.Inspect], berth top): by default the host and the process
+// id, such as web3:4711. It has 1 to 64 bytes, printable and without spaces. The name
+// is told to the servers once for each connection, and shown to everybody whom they
+// let in; an original server does not understand it.
+func WithName(name string) Option {
+	return func(c *config) error {
+		c.name = name
+		if err := slot.CheckName(name); err != nil {
+			return fmt.Errorf("WithName: %w", err)
+		}
+		return nil
 	}
 }
 

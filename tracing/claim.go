@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/berth-go/berth/slot"
@@ -32,6 +33,17 @@ func (t *ticket) Wait(ctx context.Context) (slot.Slot, error) {
 		return nil, err
 	}
 	return t.grant(inner), nil
+}
+
+// Ahead is that of the ticket inside.
+func (t *ticket) Ahead() (int, bool) { return slot.Ahead(t.inner) }
+
+// grant ends the claim with a slot, and says where in line it began.
+func (t *ticket) grant(inner slot.Slot) *hold {
+	if n, ok := t.Ahead(); ok {
+		t.say(attribute.Int(AttrSlotAhead, n))
+	}
+	return t.claim.grant(inner)
 }
 
 func (t *ticket) Close() error {
@@ -158,6 +170,16 @@ func (c *claim) grant(inner slot.Slot) *hold {
 	}
 	h.open(trace.ContextWithSpanContext(context.Background(), c.parent), span)
 	return h
+}
+
+// say adds to the claim's span, where it has one of its own.
+func (c *claim) say(attrs ...attribute.KeyValue) {
+	c.mu.Lock()
+	span := c.span
+	c.mu.Unlock()
+	if span != nil {
+		span.SetAttributes(attrs...)
+	}
 }
 
 // fail ends the claim without a slot.

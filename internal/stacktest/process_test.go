@@ -248,8 +248,11 @@ func (f *fleet) startServer() {
 	})
 }
 
-func (f *fleet) startWorker() *process {
-	return start(f.t, "worker", "-server", f.address, "-limit", fmt.Sprint(fleetLimit), "-lease", fleetLease.String())
+func (f *fleet) startWorker() *process { return f.startWorkerOf(fleetLimit) }
+
+// startWorkerOf starts a worker whose claims have this limit.
+func (f *fleet) startWorkerOf(limit int) *process {
+	return start(f.t, "worker", "-server", f.address, "-limit", fmt.Sprint(limit), "-lease", fleetLease.String())
 }
 
 // eventually waits for a condition.
