@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"fmt"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -10,7 +12,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/berth-go/berth/dflockd"
 	"github.com/berth-go/berth/dflockd/server"
+	"github.com/berth-go/berth/slot"
 )
 
 // said runs the program in this process.
@@ -55,6 +59,43 @@ func TestLsListsTheKeysThatAreInUse(t *testing.T) {
 	require.NotContains(t, out, "report")
 	_, out, _ = said(t, "ls", "rep", "--json")
 	require.JSONEq(t, `[{"server":"`+s.Addr().String()+`","key":"report","limit":1,"held":1,"waiting":0}]`, out)
+}
+
+func TestInspectShowsWhoHoldsAndWhoWaits(t *testing.T) {
+	s := startServer(t)
+	t.Setenv("BERTH_ENGINE", urlOf(s))
+	held := hold(t, s.Addr().String(), "k")
+	src, err := dflockd.NewSource(slot.Fixed("k", 1), dflockd.WithServers(s.Addr().String()), dflockd.WithName("next"))
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = src.Close(context.Background()) })
+	_, err = src.Enqueue(context.Background(), "k")
+	require.NoError(t, err)
+	status, out, errs := said(t, "inspect", "k")
+	require.Zero(t, status, errs)
+	require.Regexp(t, `(?s)^k: 1 held, 1 waiting\n\nHOLDER +ID +LIMIT .*WAITER .*next +1 +1 `, out)
+	require.Contains(t, out, slot.DefaultName())
+	_, out, _ = said(t, "inspect", "k", "--json")
+	var r stateRecord
+	require.NoError(t, json.Unmarshal([]byte(out), &r))
+	require.Equal(t, fmt.Sprintf("%016x", held.Info().Fence), r.Holders[0].ID)
+	require.Equal(t, "next", r.Waiters[0].Name)
+	_, out, _ = said(t, "inspect", "unknown")
+	require.Equal(t, "unknown: 0 held, 0 waiting\n", out)
+}
+
+func TestWhatMayNotBeDoneIsSaid(t *testing.T) {
+	s := startServer(t)
+	t.Setenv("BERTH_ENGINE", urlOf(s))
+	for _, args := range [][]string{{"pause", "k", "soon"}, {"pause", "k", "-1s"}, {"pause", "k"}, {"revoke", "k"}, {"inspect"}, {"inspect", "a b"}} {
+		status, _, errs := said(t, args...)
+		require.Equal(t, statusMisused, status, "%v: %s", args, errs)
+	}
+	for _, args := range [][]string{{"pause", "k", "1h"}, {"revoke", "k", "0000000000000001"}} {
+		status, out, errs := said(t, args...)
+		require.Equal(t, statusFailed, status, "%v: %s", args, errs)
+		require.Empty(t, out)
+		require.NotEmpty(t, errs)
+	}
 }
 
 func TestAServerThatDoesNotAnswerHidesNotTheKeysOfTheOthers(t *testing.T) {

@@ -141,6 +141,15 @@ func TestTheCommandHasKeyAndFenceInItsEnvironment(t *testing.T) {
 	require.Less(t, first, second, "a later grant has a higher fence")
 }
 
+// Whoever looks sees the name that run was given.
+func TestTheNameIsShownToWhoeverLooks(t *testing.T) {
+	s := startServer(t)
+	cmd := berthRun(t, urlOf(s), []string{"--name", "nightly"}, self("berth", "inspect", "k")...)
+	status, out, errs := statusOf(t, cmd)
+	require.Zero(t, status, errs)
+	require.Regexp(t, `nightly +[0-9a-f]{16} +1 `, out)
+}
+
 func TestInputOutputAndOtherFilesAreThoseOfTheCommand(t *testing.T) {
 	s := startServer(t)
 	data := strings.Repeat("all bytes \x00\xff\n", 40_000)

@@ -13,8 +13,8 @@ import (
 // install builds knows its version itself.
 var release string
 
-// number returns the version.
-func number() string {
+// build returns the version.
+func build() string {
 	if release != "" {
 		return release
 	}
@@ -25,7 +25,7 @@ func number() string {
 }
 
 func version() string {
-	return fmt.Sprintf("berth %s, %s, %s/%s", number(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return fmt.Sprintf("berth %s, %s, %s/%s", build(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 func newVersion(g *global) *cobra.Command {
@@ -36,7 +36,7 @@ func newVersion(g *global) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if g.json {
 				return json.NewEncoder(cmd.OutOrStdout()).Encode(map[string]string{
-					"version": number(), "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH,
+					"version": build(), "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH,
 				})
 			}
 			fmt.Fprintln(cmd.OutOrStdout(), version())

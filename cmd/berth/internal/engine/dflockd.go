@@ -66,6 +66,9 @@ func dflockdOptions(at Address, s Settings) ([]dflockd.Option, error) {
 	if orphans > 0 {
 		options = append(options, dflockd.WithOrphanTime(orphans))
 	}
+	if s.Name != "" {
+		options = append(options, dflockd.WithName(s.Name))
+	}
 	if s.Lease > 0 {
 		options = append(options, dflockd.WithLease(s.Lease))
 	}
