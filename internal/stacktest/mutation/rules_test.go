@@ -1237,8 +1237,8 @@ var rules = []broken{
 	{
 		rule: "a command is asked to end its grace before the guard",
 		file: "cmd/berth/internal/keeper/hold.go",
-		old:  "!now.Before(guard.Add(-h.grace)) {",
-		new:  "!now.Before(guard) {",
+		old:  "return guard.Add(-h.grace)",
+		new:  "return guard",
 		test: "cmd/berth/internal/keeper.TestACommandIsAskedItsGraceBeforeTheGuardAndKilledAtIt",
 	},
 	{

@@ -113,14 +113,17 @@ func (h *hold) calm() time.Duration {
 		return time.Hour
 	}
 	h.keeper.Say(Event{Kind: Held, Until: guard})
-	return min(time.Until(guard.Add(-h.grace)), max(time.Until(guard)/2, longestLook))
+	return min(time.Until(h.askAt(guard)), max(time.Until(guard)/2, longestLook))
 }
+
+// askAt returns when the command has to be asked to end for the sake of that guard.
+func (h *hold) askAt(guard time.Time) time.Time { return guard.Add(-h.grace) }
 
 // tick does what is due at now.
 func (h *hold) tick(now time.Time) {
 	switch h.state {
 	case running:
-		if guard := h.slot.Info().ExpiresAt; !guard.IsZero() && !now.Before(guard.Add(-h.grace)) {
+		if guard := h.slot.Info().ExpiresAt; !guard.IsZero() && !now.Before(h.askAt(guard)) {
 			h.decide(Outcome{Kind: Lost, Reason: fmt.Sprintf("the slot of %q could not be renewed in time", h.keeper.Job.Key)})
 			h.ask(now, "the slot cannot be renewed")
 		}

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 )
@@ -65,8 +66,10 @@ func ending(t *testing.T, script string) string {
 	cmd.Env = append(os.Environ(), scriptVariable+"="+script)
 	in, err := cmd.StdinPipe()
 	require.NoError(t, err)
-	var out strings.Builder
-	cmd.Stdout = &out
+	out, err := os.Create(filepath.Join(folder, "printed")) // a file, which Wait does not read to its end
+	require.NoError(t, err)
+	defer out.Close()
+	cmd.Stdout = out
 	require.NoError(t, cmd.Start())
 	require.Eventually(t, func() bool {
 		_, err := os.Stat(filepath.Join(folder, "ready"))
@@ -74,11 +77,15 @@ func ending(t *testing.T, script string) string {
 	}, 30*time.Second, time.Millisecond)
 	_, err = fmt.Fprintln(in)
 	require.NoError(t, err)
-	require.NoError(t, cmd.Wait(), out.String())
+	require.NoError(t, cmd.Wait())
 	for _, pid := range pidsIn(t, folder) {
-		require.False(t, alive(pid), "process %d of the script lives", pid)
+		if !assert.False(t, alive(pid), "process %d of the script lives", pid) {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
 	}
-	return out.String()
+	printed, err := os.ReadFile(out.Name())
+	require.NoError(t, err)
+	return string(printed)
 }
 
 // pidsIn reads what the script wrote of its processes.
