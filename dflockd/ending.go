@@ -67,6 +67,9 @@ func (cl *claim) finish(err error) {
 		return
 	}
 	op := "claim"
+	if cl.kind == kindErrand {
+		op = cl.errand.Command.String()
+	}
 	if cl.stage.inLine() || cl.stage == stageConfirm {
 		op = "wait"
 	}

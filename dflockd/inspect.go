@@ -58,6 +58,7 @@ func (s *Source) serverOf(ctx context.Context, op, key string) (name, server str
 type keyState struct {
 	Held    int
 	Waiting int
+	Paused  int64 `json:"paused_ms"`
 	Holders []struct {
 		Name, ID string
 		Limit    int
@@ -85,6 +86,9 @@ func (c *conn) inspect(name string, state *slot.State) error {
 	now := time.Now()
 	at := func(ms int64) time.Time { return now.Add(time.Duration(ms) * time.Millisecond) }
 	state.Held, state.Waiting = s.Held, s.Waiting
+	if s.Paused > 0 {
+		state.PausedUntil = at(s.Paused)
+	}
 	for _, h := range s.Holders {
 		state.Holders = append(state.Holders, slot.Holder{Name: h.Name, ID: h.ID, Limit: h.Limit, Since: at(-h.Since), Until: at(h.Left)})
 	}

@@ -141,6 +141,9 @@ func (g *grant) Info() slot.Info {
 		ExpiresAt:   cl.lease.Guard(),
 	}
 	info.Fence = cl.fence()
+	if cl.paused > 0 {
+		info.PausedUntil = cl.e.born.Add(cl.paused)
+	}
 	return info
 }
 
