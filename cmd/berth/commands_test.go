@@ -83,6 +83,28 @@ func TestInspectShowsWhoHoldsAndWhoWaits(t *testing.T) {
 	require.Equal(t, "unknown: 0 held, 0 waiting\n", out)
 }
 
+func TestAnAdministratorPausesAKeyAndEndsThePause(t *testing.T) {
+	s := startServer(t, server.WithSecret("hush"), server.WithAdminSecrets("chief"))
+	t.Setenv("BERTH_ENGINE", urlOf(s))
+	t.Setenv(secretVariable, "chief")
+	status, out, errs := said(t, "pause", "k", "1h")
+	require.Zero(t, status, errs)
+	require.Empty(t, out)
+	_, out, _ = said(t, "inspect", "k")
+	require.Contains(t, out, "k: 0 held, 0 waiting, paused for ")
+	status, _, errs = said(t, "pause", "k", "0")
+	require.Zero(t, status, errs)
+	_, out, _ = said(t, "inspect", "k")
+	require.Equal(t, "k: 0 held, 0 waiting\n", out)
+	status, _, errs = said(t, "revoke", "k", "0000000000000001")
+	require.Equal(t, statusFailed, status)
+	require.Contains(t, errs, "nobody holds")
+	t.Setenv(secretVariable, "hush")
+	status, _, errs = said(t, "pause", "k", "1s")
+	require.Equal(t, statusFailed, status, errs)
+	require.Contains(t, errs, "not allowed")
+}
+
 func TestWhatMayNotBeDoneIsSaid(t *testing.T) {
 	s := startServer(t)
 	t.Setenv("BERTH_ENGINE", urlOf(s))

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -139,6 +140,27 @@ func TestTheCommandEndsWithTheKeeperAlsoWhileTheFrontIsStopped(t *testing.T) {
 	require.NoError(t, cmd.Process.Signal(syscall.SIGCONT))
 	require.Error(t, cmd.Wait())
 	require.Equal(t, statusLost, cmd.ProcessState.ExitCode())
+}
+
+func TestASlotThatIsTakenBackEndsItsCommand(t *testing.T) {
+	s := startServer(t, server.WithSecret("hush"), server.WithAdminSecrets("chief"))
+	t.Setenv("BERTH_ENGINE", urlOf(s))
+	t.Setenv(secretVariable, "chief")
+	folder := t.TempDir()
+	cmd := berthRun(t, urlOf(s), nil, self("work", folder, "deaf", "session")...)
+	cmd.Env = append(cmd.Env, secretVariable+"=hush")
+	out := follow(t, cmd)
+	require.NoError(t, cmd.Start())
+	ready(t, folder, 2)
+	_, shown, _ := said(t, "inspect", "k", "--json")
+	var r stateRecord
+	require.NoError(t, json.Unmarshal([]byte(shown), &r))
+	status, _, errs := said(t, "revoke", "k", r.Holders[0].ID)
+	require.Zero(t, status, errs)
+	require.Error(t, cmd.Wait())
+	require.Equal(t, statusLost, cmd.ProcessState.ExitCode())
+	require.Contains(t, out.text(), "somebody has taken it back")
+	requireDead(t, folder)
 }
 
 // A server that dies grants nothing for a lease after it has come back.
