@@ -102,7 +102,7 @@ func TestAnAdministratorPausesAKeyAndEndsThePause(t *testing.T) {
 	t.Setenv(secretVariable, "hush")
 	status, _, errs = said(t, "pause", "k", "1s")
 	require.Equal(t, statusFailed, status, errs)
-	require.Contains(t, errs, "not allowed")
+	require.Contains(t, errs, "the secret of an administrator (--admin-token-file of the server, --secret-file here)")
 }
 
 func TestWhatMayNotBeDoneIsSaid(t *testing.T) {

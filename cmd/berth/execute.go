@@ -88,6 +88,6 @@ or dflockd:///path for a Unix socket.`,
 	root.SetVersionTemplate("{{.Version}}\n")
 	g := &global{}
 	g.flags(root)
-	root.AddCommand(newRun(g), newLs(g), newInspect(g), newPause(g), newRevoke(g), newPing(g), newVersion(g), newKeeper())
+	root.AddCommand(newRun(g), newLs(g), newInspect(g), newPause(g), newRevoke(g), newTop(g), newPing(g), newVersion(g), newKeeper())
 	return root
 }

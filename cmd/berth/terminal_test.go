@@ -26,11 +26,16 @@ type session struct {
 // startSession starts berth run k --limit 1 -- command there.
 func startSession(t *testing.T, s *server.Server, command ...string) *session {
 	t.Helper()
-	job := append(self("berth", "run", "k", "--limit", "1", "--"), command...)
+	return startJob(t, s, append(self("berth", "run", "k", "--limit", "1", "--"), command...)...)
+}
+
+// startJob starts a shell with that job on a terminal of 24 lines.
+func startJob(t *testing.T, s *server.Server, job ...string) *session {
+	t.Helper()
 	args := append(self("shell"), job...)
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Env = append(cleanEnvironment(), "BERTH_ENGINE="+urlOf(s))
-	keys, err := pty.Start(cmd)
+	keys, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: 80})
 	require.NoError(t, err)
 	o := &output{t: t}
 	done := make(chan struct{})
@@ -170,4 +175,16 @@ func TestACommandDoesNotStartWhileItsJobIsStopped(t *testing.T) {
 	s.press(t, "fg\n")
 	s.expect("it runs")
 	s.expect("[status 0]")
+}
+
+func TestTopIsALiveScreenThatEndsCleanly(t *testing.T) {
+	t.Parallel()
+	srv := startServer(t)
+	hold(t, srv.Addr().String(), "report")
+	s := startJob(t, srv, self("berth", "top", "--interval", "100ms")...)
+	s.expect("report")
+	s.expect("holds")
+	s.press(t, "q")
+	s.expect("[status 0]")
+	require.Contains(t, s.text(), "\x1b[?1049l", "the screen of before is back")
 }

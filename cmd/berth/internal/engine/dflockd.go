@@ -13,7 +13,7 @@ import (
 const dflockdPort = "6388"
 
 var dflockdWords = strings.NewReplacer(
-	"(see WithAuth)", "(--secret-file)", "(WithAuth)", "(--secret-file)", "WithAuth", "a secret",
+	"see WithAuth", "--secret-file", "WithAuth", "--secret-file",
 	"WithPlaintextAuth", "?plaintext-auth in the URL", "WithTLS", "--tls",
 	"WithServers:", "the URL of the engine:", "WithServers", "--engine",
 	"WithCluster", "?cluster in the URL", "WithOrphanTime", "?orphan-time in the URL", "WithStrict", "?strict in the URL",
