@@ -976,4 +976,62 @@ var generalRules = []broken{
 		new:  "\tc.release()\n",
 		test: "slothttp.TestALostSlotClosesAnUpgradedConnection",
 	},
+
+	// berth run: nothing of a command lives when its slot can be somebody else's.
+	{
+		rule: "a command is asked to end its grace before the guard",
+		file: "cmd/berth/internal/keeper/hold.go",
+		old:  "return guard.Add(-h.grace)",
+		new:  "return guard",
+		test: "cmd/berth/internal/keeper.TestACommandIsAskedItsGraceBeforeTheGuardAndKilledAtIt",
+	},
+	{
+		rule: "a lost slot kills the command at once",
+		file: "cmd/berth/internal/keeper/hold.go",
+		old:  "\th.kill(time.Now())\n}",
+		new:  "\th.ask(time.Now(), \"\")\n}",
+		test: "cmd/berth/internal/keeper.TestALostSlotKillsAtOnce",
+	},
+	{
+		rule: "a slot is kept until nothing of the command is left",
+		file: "cmd/berth/internal/keeper/hold.go",
+		old:  "return h.exited && h.tree.Gone()",
+		new:  "return h.exited",
+		test: "cmd/berth/internal/keeper.TestTheSlotIsKeptUntilNothingOfTheCommandIsLeft",
+	},
+	{
+		rule: "a command that nobody wants any more is ended",
+		file: "cmd/berth/internal/keeper/hold.go",
+		old:  "\t\t\th.ask(time.Now(), \"berth has gone\")\n",
+		new:  "",
+		test: "cmd/berth/internal/keeper.TestACommandThatNobodyWantsAnyMoreIsEnded",
+	},
+	{
+		rule: "the orphans of a command come to its keeper",
+		file: "cmd/berth/internal/process/tree_linux.go",
+		old:  "unix.PR_SET_CHILD_SUBREAPER, 1,",
+		new:  "unix.PR_SET_CHILD_SUBREAPER, 0,",
+		test: "cmd/berth/internal/process.TestEverythingIsKilled",
+	},
+	{
+		rule: "the front kills what a killed keeper leaves",
+		file: "cmd/berth/front_unix.go",
+		old:  "\tif f.outcome == nil {\n\t\tf.kill()\n\t}",
+		new:  "",
+		test: "cmd/berth.TestNothingOfTheCommandLivesWhenAnotherHoldsTheSlot",
+	},
+	{
+		rule: "the front kills what a stopped keeper no longer watches",
+		file: "cmd/berth/front_unix.go",
+		old:  "\t\tcase <-grace:\n\t\t\tf.kill()\n",
+		new:  "\t\tcase <-grace:\n\t\t\treturn\n",
+		test: "cmd/berth.TestNothingOfTheCommandLivesWhenAnotherHoldsTheSlot",
+	},
+	{
+		rule: "a command is bound to its keeper",
+		file: "cmd/berth/keep_unix.go",
+		old:  "Bound: true",
+		new:  "Bound: false",
+		test: "cmd/berth.TestTheCommandEndsWithTheKeeperAlsoWhileTheFrontIsStopped",
+	},
 }
