@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"sync/atomic"
 	"os"
 	"testing"
 	"time"
@@ -27,9 +28,12 @@ func TestMain(m *testing.M) {
 
 // burn uses processor time for as long as its process lives.
 func burn() {
-	for {
+	for n := uint64(0); ; n++ {
+		burnt.Store(n)
 	}
 }
+
+var burnt atomic.Uint64
 
 func TestAChildIsReadyAndGoneAfterStop(t *testing.T) {
 	p, err := StartChild("idle")
