@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"sync/atomic"
 	"os"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,12 +28,9 @@ func TestMain(m *testing.M) {
 
 // burn uses processor time for as long as its process lives.
 func burn() {
-	for n := uint64(0); ; n++ {
-		burnt.Store(n)
+	for n := new(atomic.Int64); ; n.Add(1) {
 	}
 }
-
-var burnt atomic.Uint64
 
 func TestAChildIsReadyAndGoneAfterStop(t *testing.T) {
 	p, err := StartChild("idle")
