@@ -303,7 +303,7 @@ var promises = []struct {
 		}()
 		require.NoError(t, task.Wait(t.Context()))
 		defer runtime.KeepAlive(task)
-		for range 1000 { // the runtime cleans up at its leisure
+		for range 100 { // the runtime cleans up at its leisure
 			if freed.Load() {
 				return nil
 			}
