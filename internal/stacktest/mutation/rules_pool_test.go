@@ -375,9 +375,9 @@ var poolRules = []broken{
 	},
 	{
 		rule: "a retry keeps no slot",
-		file: "pool/internal/sched/worker.go",
-		old:  "\t\tc.workers[w].claim = nil\n\t\tc.release(cl)\n",
-		new:  "\t\tc.workers[w].claim = nil\n",
+		file: "pool/internal/sched/claim.go",
+		old:  "\tc.effect(Effect[J]{Kind: Release, Claim: cl})\n",
+		new:  "",
 		test: "pool.TestARetryGivesTheSlotBack",
 	},
 	{
