@@ -178,6 +178,13 @@ var workerArrows = []arrow{
 		},
 		func(w *walk) { w.orders(0, 1, sched.Ask) }},
 
+	{"busy", "asks", "it checks the slot that it has", true,
+		func(w *walk) { serving(w); w.submit("a") },
+		func(w *walk) { w.orders(0, 1, sched.Check) }},
+	{"asks", "busy", "it has checked the slot", true,
+		func(w *walk) { serving(w); w.submit("a"); w.orders(0, 1, sched.Check) },
+		func(w *walk) { w.orders(0, 0, sched.Run) }},
+
 	{"asks", "busy", "it has the slot", true,
 		func(w *walk) { w.submit("a"); w.orders(0, 0, sched.Ask); w.granted(0, false) },
 		func(w *walk) { w.orders(0, 0, sched.Run) }},
