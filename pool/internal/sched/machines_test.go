@@ -482,6 +482,8 @@ var whereabouts = []struct {
 	}},
 	{"in a batch", "in its lane", func(w *walk, j *job) { w.core.Recalled(0, []*job{j}, 0) }},
 	{"in its lane", "nowhere", func(w *walk, j *job) { w.orders(0, 1, sched.Run) }},
+	{"nowhere", "delayed", func(w *walk, j *job) { w.core.Again(w.now, w.now+time.Second, w.request(j)) }},
+	{"delayed", "nowhere", func(w *walk, j *job) { w.drain(false) }},
 }
 
 func TestAJobIsWhereItIsDrawn(t *testing.T) {
