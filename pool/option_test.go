@@ -32,6 +32,8 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 		{"WithQueueTotal: -1", 1, []Option{WithQueueTotal(-1)}},
 		{"WithMaxClaims: 0", 1, []Option{WithMaxClaims(0)}},
 		{"negative", 1, []Option{WithReuse(-1)}},
+		{"WithIdleTimeout: -1ns is negative", 1, []Option{WithIdleTimeout(-1)}},
+		{"WithAging: 0s is not above 0", 1, []Option{WithAging(0)}},
 		{"WithGrace", 1, []Option{WithGrace(0)}},
 		{"FailAfter: 0s", 1, []Option{FailAfter(0)}},
 		{"FailAfter needs WithSlots", 1, []Option{FailAfter(time.Second)}},
@@ -43,6 +45,65 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 		require.Nil(t, p)
 		require.ErrorContains(t, err, c.says)
 		require.ErrorContains(t, err, "pool: ")
+	}
+}
+
+func TestWorkersEndAfterTheIdleTimeoutOfTheirPool(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, c := range []struct {
+			opts  []Option
+			after time.Duration // 0: never
+		}{
+			{nil, time.Minute},
+			{[]Option{WithIdleTimeout(time.Second)}, time.Second},
+			{[]Option{WithIdleTimeout(0)}, 0},
+		} {
+			p := newPool(t, 3, c.opts...)
+			for range 3 {
+				p.Submit(sleeps(time.Second))
+			}
+			require.NoError(t, p.Wait(t.Context()))
+			require.Equal(t, 3, p.Stats().Workers)
+			if c.after > 0 {
+				time.Sleep(c.after - time.Millisecond)
+				require.Equal(t, 3, p.Stats().Workers)
+				time.Sleep(2 * time.Millisecond)
+				synctest.Wait()
+				require.Zero(t, p.Stats().Workers)
+			} else {
+				time.Sleep(1000 * time.Hour)
+				require.Equal(t, 3, p.Stats().Workers)
+			}
+			require.NoError(t, p.Submit(nothing).Wait(t.Context()), "another one starts")
+			finish(t, p)
+		}
+	})
+}
+
+// Urgent jobs come faster than they run, and a job of a low priority is among
+// them.
+func TestALowPriorityHasItsTurnWhereWaitingCounts(t *testing.T) {
+	for _, aging := range []time.Duration{0, 10 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			opts := []Option{WithQueue(1000)}
+			if aging > 0 {
+				opts = append(opts, WithAging(aging))
+			}
+			p := newPool(t, 1, opts...)
+			p.Submit(sleeps(time.Second))
+			low := p.Submit(nothing)
+			for range 100 {
+				p.Submit(sleeps(time.Second), Priority(3))
+				p.Submit(sleeps(time.Second), Priority(3))
+				time.Sleep(time.Second)
+			}
+			if aging == 0 {
+				require.Equal(t, StateQueued, low.State())
+			} else {
+				require.Equal(t, StateDone, low.State())
+			}
+			finish(t, p)
+		})
 	}
 }
 
