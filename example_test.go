@@ -8,6 +8,7 @@ import (
 	"github.com/berth-go/berth/dflockd"
 	"github.com/berth-go/berth/dflockd/server"
 	"github.com/berth-go/berth/pool"
+	"github.com/berth-go/berth/slot"
 )
 
 func Example() {
@@ -22,7 +23,7 @@ func Example() {
 	defer srv.Close()
 
 	// At most two jobs at once for each key, across all machines.
-	src, err := dflockd.NewSource(dflockd.Keyed("report:", 2), dflockd.WithServers(srv.Addr().String()))
+	src, err := dflockd.NewSource(slot.Keyed("report:", 2), dflockd.WithServers(srv.Addr().String()))
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-go/berth/internal/stacktest/goroutines"
+	"github.com/berth-go/berth/slot"
 )
 
 // echo is a server in a connection that allocates nothing once it is warm: it
@@ -78,7 +79,7 @@ func (e *echo) SetDeadline(time.Time) error      { return nil }
 func (e *echo) SetWriteDeadline(time.Time) error { return nil }
 
 func TestUncontendedClaimAllocatesLittle(t *testing.T) {
-	for name, limits := range map[string]Limits{"Fixed": Fixed("crawl", 10), "Keyed": Keyed("crawl:", 10)} {
+	for name, limits := range map[string]slot.Limits{"Fixed": slot.Fixed("crawl", 10), "Keyed": slot.Keyed("crawl:", 10)} {
 		synctest.Test(t, func(t *testing.T) {
 			src, err := NewSource(limits, WithLease(5*time.Second),
 				WithDialer(func(context.Context, string, string) (net.Conn, error) { return newEcho(), nil }))
@@ -109,7 +110,7 @@ func TestUncontendedClaimAllocatesLittle(t *testing.T) {
 
 // BenchmarkClaim measures the client's own cost of a claim and its release.
 func BenchmarkClaim(b *testing.B) {
-	src, err := NewSource(Fixed("crawl", 10), WithLease(5*time.Second),
+	src, err := NewSource(slot.Fixed("crawl", 10), WithLease(5*time.Second),
 		WithDialer(func(context.Context, string, string) (net.Conn, error) { return newEcho(), nil }))
 	require.NoError(b, err)
 	defer src.Close(context.Background())

@@ -25,7 +25,7 @@ func TestNoSlotIsLostInAHundredThousandCancelsAtTheGrant(t *testing.T) {
 	// also when its connection closes.
 	srv, ln := startServer(t, server.WithAutoRelease(false))
 	n := newNetwork(ln.serve)
-	src, err := NewSource(Fixed("k", limit), WithDialer(n.dial), WithLease(time.Hour))
+	src, err := NewSource(slot.Fixed("k", limit), WithDialer(n.dial), WithLease(time.Hour))
 	require.NoError(t, err)
 	cancelAtTheGrant(t, src, 100_000)
 	claimAll(t, src, limit)
@@ -36,7 +36,7 @@ func TestNoSlotIsLostInAHundredThousandCancelsAtTheGrant(t *testing.T) {
 func TestNoSlotIsLostInCancelsAtTheGrantOfAnOriginalServer(t *testing.T) {
 	const limit = 4
 	l := newLedger(t, limit)
-	src := newTestSource(t, l.peer, Fixed("k", limit))
+	src := newTestSource(t, l.peer, slot.Fixed("k", limit))
 	cancelAtTheGrant(t, src, 20_000)
 	require.LessOrEqual(t, l.peak(), limit)
 	claimAll(t, src, limit)
@@ -111,7 +111,7 @@ func TestCancelDuringAClaimGivesTheGrantBack(t *testing.T) {
 	for _, sent := range [][]wire.Command{{wire.SemLock}, {wire.SemEnqueue, wire.SemWait}} {
 		synctest.Test(t, func(t *testing.T) {
 			p := generous(t)
-			src := newTestSource(t, p, Fixed("k", 1))
+			src := newTestSource(t, p, slot.Fixed("k", 1))
 			if len(sent) > 1 {
 				contend(src)
 			}
@@ -131,7 +131,7 @@ func TestCancelDuringAClaimGivesTheGrantBack(t *testing.T) {
 func TestCancelledWaitLeavesTheLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLedger(t, 1)
-		src := newTestSource(t, l.peer, Fixed("k", 1))
+		src := newTestSource(t, l.peer, slot.Fixed("k", 1))
 		s := claimNow(t, src, "")
 		ticket, err := src.Enqueue(t.Context(), "")
 		require.NoError(t, err)
@@ -153,7 +153,7 @@ func TestCancelledWaitLeavesTheLine(t *testing.T) {
 func TestClosedTicketEndsItsWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLedger(t, 1)
-		src := newTestSource(t, l.peer, Fixed("k", 1))
+		src := newTestSource(t, l.peer, slot.Fixed("k", 1))
 		claimNow(t, src, "")
 		ticket, err := src.Enqueue(t.Context(), "")
 		require.NoError(t, err)
@@ -167,7 +167,7 @@ func TestClosedTicketEndsItsWait(t *testing.T) {
 func TestClosedTicketGivesBackASlotThatWasNotTaken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLedger(t, 1)
-		src := newTestSource(t, l.peer, Fixed("k", 1))
+		src := newTestSource(t, l.peer, slot.Fixed("k", 1))
 		ticket, err := src.Enqueue(t.Context(), "")
 		require.NoError(t, err)
 		require.NoError(t, ticket.Close())
@@ -190,7 +190,7 @@ func TestClosedTicketGivesBackASlotThatWasNotTaken(t *testing.T) {
 func TestCancelWhileAGrantIsConfirmedGivesItBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := busy(t)
-		src := newTestSource(t, p, Fixed("k", 1))
+		src := newTestSource(t, p, slot.Fixed("k", 1))
 		ticket, err := src.Enqueue(t.Context(), "")
 		require.NoError(t, err)
 		time.Sleep(time.Second)
@@ -216,7 +216,7 @@ func TestReleaseIsIdempotentAndEndsTheContextFirst(t *testing.T) {
 			}
 			return p.grants(r)
 		})
-		src := newTestSource(t, p, Fixed("k", 1))
+		src := newTestSource(t, p, slot.Fixed("k", 1))
 		s = claimNow(t, src, "")
 		ctx := s.Context()
 		var wg sync.WaitGroup
@@ -237,7 +237,7 @@ func TestCancelledWaitOnAStrictServerGivesItsSlotBackWhenItComes(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			l := newLedger(t, 1)
 			l.keeps = true
-			src := newTestSource(t, l.peer, Fixed("k", 1), WithStrict())
+			src := newTestSource(t, l.peer, slot.Fixed("k", 1), WithStrict())
 			s := claimNow(t, src, "")
 			if contended {
 				contend(src)
@@ -264,7 +264,7 @@ func TestCancelledWaitOnAStrictServerGivesItsSlotBackWhenItComes(t *testing.T) {
 func TestCloseDoesNotWaitForAPlaceThatIsKeptForNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLedger(t, 1)
-		src := newTestSource(t, l.peer, Fixed("k", 1), WithStrict())
+		src := newTestSource(t, l.peer, slot.Fixed("k", 1), WithStrict())
 		s := claimNow(t, src, "")
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -288,9 +288,9 @@ func TestClosedSourceGivesBackWhatItsPlacesAreGrantedForAMinute(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l := newLedger(t, 1)
 				l.keeps = true
-				other := newTestSource(t, l.peer, Fixed("k", 1), WithStrict())
+				other := newTestSource(t, l.peer, slot.Fixed("k", 1), WithStrict())
 				s := claimNow(t, other, "")
-				src := newTestSource(t, l.peer, Fixed("k", 1), WithStrict())
+				src := newTestSource(t, l.peer, slot.Fixed("k", 1), WithStrict())
 				ended := claimLater(src)
 				cancelled, cancel := context.WithCancel(t.Context())
 				_, err := src.Enqueue(cancelled, "")
@@ -323,7 +323,7 @@ func TestSlotsThatGoToPlacesOfTheSameSourceAreBackWhenCloseReturns(t *testing.T)
 		l := newLedger(t, 1)
 		l.keeps = true
 		l.set(func() { l.delay = 30 * time.Millisecond })
-		src := newTestSource(t, l.peer, Fixed("k", 1), WithStrict())
+		src := newTestSource(t, l.peer, slot.Fixed("k", 1), WithStrict())
 		claimNow(t, src, "")
 		for range 5 {
 			_, err := src.Enqueue(t.Context(), "")

@@ -18,7 +18,7 @@ const holderEnv = "BERTH_TEST_HOLDER"
 // holdSlots claims eight slots, says so, and says for each line that it is sent
 // how many it has lost so far.
 func holdSlots(address string) int {
-	src, err := NewSource(Fixed("k", 8), WithServers(address), WithLease(33*time.Second), WithRenewRatio(0.02))
+	src, err := NewSource(slot.Fixed("k", 8), WithServers(address), WithLease(33*time.Second), WithRenewRatio(0.02))
 	if err != nil {
 		fmt.Println(err)
 		return 1

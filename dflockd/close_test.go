@@ -16,7 +16,7 @@ import (
 func TestCloseReleasesWhatIsHeld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := generous(t)
-		src := newTestSource(t, p, Fixed("k", 100))
+		src := newTestSource(t, p, slot.Fixed("k", 100))
 		var slots []slot.Slot
 		for range 20 {
 			slots = append(slots, claimNow(t, src, ""))
@@ -81,7 +81,7 @@ func TestCloseReturnsWithinASecondAtEveryStage(t *testing.T) {
 			t.Run(name+", "+mode, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					p := busy(t)
-					src := newTestSource(t, p, Fixed("k", 1), opts...)
+					src := newTestSource(t, p, slot.Fixed("k", 1), opts...)
 					claimed := stage(t, p, src)
 					synctest.Wait()
 					start := time.Now()
@@ -113,7 +113,7 @@ func claimLater(src *Source) func() error {
 func TestCloseHeedsItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := generous(t)
-		src := newTestSource(t, p, Fixed("k", 1))
+		src := newTestSource(t, p, slot.Fixed("k", 1))
 		claimNow(t, src, "")
 		p.set(func() { p.silent = true })
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
@@ -126,7 +126,7 @@ func TestCloseHeedsItsContext(t *testing.T) {
 
 func TestCloseFromATraceOfTheSourceDoesNotHang(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		src := newTestSource(t, generous(t), Fixed("k", 1))
+		src := newTestSource(t, generous(t), slot.Fixed("k", 1))
 		closed := make(chan error, 1)
 		ctx := slot.WithTrace(t.Context(), &slot.Trace{Granted: func(time.Time) {
 			go func() { closed <- src.Close(context.Background()) }()

@@ -93,7 +93,7 @@ func (c *cluster) asked() []string {
 
 func (c *cluster) source(opts ...Option) *Source {
 	c.t.Helper()
-	src, err := NewSource(Fixed("k", 2), append([]Option{
+	src, err := NewSource(slot.Fixed("k", 2), append([]Option{
 		WithCluster(), WithServers(memberNames...), WithLease(5 * time.Second),
 		WithDialer(func(ctx context.Context, network, address string) (net.Conn, error) {
 			return c.members[address].dial(ctx, network, address)
@@ -362,7 +362,7 @@ func TestEachClaimInAClusterHasAReferenceOfItsOwn(t *testing.T) {
 func TestServerThatIsNoMemberOfAClusterIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPeer(t, func(int, wire.Request) string { return "error" })
-		src := newTestSource(t, p, Fixed("k", 1), WithCluster())
+		src := newTestSource(t, p, slot.Fixed("k", 1), WithCluster())
 		_, err := src.Enqueue(t.Context(), "")
 		require.ErrorContains(t, err, "no member of a cluster")
 	})
@@ -370,7 +370,7 @@ func TestServerThatIsNoMemberOfAClusterIsRefused(t *testing.T) {
 
 func TestOptionsThatContradictEachOtherAreRefused(t *testing.T) {
 	for _, opts := range [][]Option{{WithOrphanTime(time.Second)}, {WithCluster(), WithStrict()}, {WithCluster(), WithOrphanTime(0)}} {
-		_, err := NewSource(Fixed("k", 1), opts...)
+		_, err := NewSource(slot.Fixed("k", 1), opts...)
 		require.Error(t, err)
 	}
 }

@@ -27,7 +27,7 @@ func TestAnEmbeddedServerIsReachedWithoutANetwork(t *testing.T) {
 			srv, err := server.Start(t.Context(), tc.server...)
 			require.NoError(t, err)
 			defer srv.Close()
-			src, err := NewSource(Keyed("", 1), append(tc.client, WithServer(srv))...)
+			src, err := NewSource(slot.Keyed("", 1), append(tc.client, WithServer(srv))...)
 			require.NoError(t, err)
 			require.NoError(t, src.Ping(t.Context()))
 			require.NoError(t, slot.Do(t.Context(), src, "k", func(context.Context) error {
@@ -65,7 +65,7 @@ func TestAnEmbeddedServerIsTheOnlyOne(t *testing.T) {
 		"dflockd: WithServer: the server is nil":        {WithServer(nil)},
 		"dflockd: option 2 is nil":                      {WithServer(srv), nil},
 	} {
-		_, err := NewSource(Keyed("", 1), opts...)
+		_, err := NewSource(slot.Keyed("", 1), opts...)
 		require.ErrorContains(t, err, want)
 		_, err = NewLock("k", opts...)
 		require.ErrorContains(t, err, want)

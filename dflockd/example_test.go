@@ -26,7 +26,7 @@ func ExampleNewSource() {
 	addr, stop := startServer()
 	defer stop()
 	ctx := context.Background()
-	src, err := dflockd.NewSource(dflockd.Fixed("crawl", 2), dflockd.WithServers(addr), dflockd.WithLease(5*time.Second))
+	src, err := dflockd.NewSource(slot.Fixed("crawl", 2), dflockd.WithServers(addr), dflockd.WithLease(5*time.Second))
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -76,12 +76,12 @@ func ExampleWithServer() {
 	// <nil>
 }
 
-// Keyed has a semaphore for each key: here, one slot for each host.
-func ExampleKeyed() {
+// With slot.Keyed there is a semaphore for each key: here, one slot for each host.
+func ExampleNewSource_keyed() {
 	addr, stop := startServer()
 	defer stop()
 	ctx := context.Background()
-	src, err := dflockd.NewSource(dflockd.Keyed("crawl:", 1), dflockd.WithServers(addr))
+	src, err := dflockd.NewSource(slot.Keyed("crawl:", 1), dflockd.WithServers(addr))
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -105,7 +105,7 @@ func ExampleSource_Enqueue() {
 	addr, stop := startServer()
 	defer stop()
 	ctx := context.Background()
-	src, err := dflockd.NewSource(dflockd.Fixed("crawl", 1), dflockd.WithServers(addr))
+	src, err := dflockd.NewSource(slot.Fixed("crawl", 1), dflockd.WithServers(addr))
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/slot"
 )
 
 // FuzzAnswers has a server answer a claim and what follows with any bytes at
@@ -31,7 +32,7 @@ func FuzzAnswers(f *testing.F) {
 				_, _ = io.WriteString(c, answers)
 				_, _ = io.Copy(io.Discard, c)
 			})
-			src, err := NewSource(Fixed("k", 1), WithDialer(n.dial), WithLease(5*time.Second))
+			src, err := NewSource(slot.Fixed("k", 1), WithDialer(n.dial), WithLease(5*time.Second))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -46,7 +46,7 @@ func TestGhostGrantIsNotUsed(t *testing.T) {
 			}
 			return p.grants(r)
 		})
-		src := newTestSource(t, p, Fixed("k", 1))
+		src := newTestSource(t, p, slot.Fixed("k", 1))
 		ticket, err := src.Enqueue(t.Context(), "")
 		require.NoError(t, err)
 		time.Sleep(time.Second)
@@ -65,7 +65,7 @@ func TestGrantFromTheLineIsConfirmedUnlessItMustBeYoung(t *testing.T) {
 	}{{400 * time.Millisecond, 0}, {500 * time.Millisecond, 1}, {time.Hour, 1}} {
 		synctest.Test(t, func(t *testing.T) {
 			p := busy(t)
-			src := newTestSource(t, p, Fixed("k", 1))
+			src := newTestSource(t, p, slot.Fixed("k", 1))
 			ticket, err := src.Enqueue(t.Context(), "")
 			require.NoError(t, err)
 			time.Sleep(tc.waited)
@@ -90,7 +90,7 @@ func TestExpiredGrantIsNeverUsed(t *testing.T) {
 	}{{730 * time.Millisecond, true}, {750 * time.Millisecond, false}, {3 * time.Second, false}} {
 		synctest.Test(t, func(t *testing.T) {
 			p := generous(t)
-			src := newTestSource(t, p, Fixed("k", 1), WithLease(time.Second))
+			src := newTestSource(t, p, slot.Fixed("k", 1), WithLease(time.Second))
 			require.NoError(t, src.Ping(t.Context()))
 			p.set(func() { p.frozen = true })
 			time.AfterFunc(tc.delay, p.heal)
@@ -116,7 +116,7 @@ func TestSilenceEndsTheContextBeforeTheLease(t *testing.T) {
 				if strict {
 					p = strictly(t)
 				}
-				src := newTestSource(t, p, Fixed("k", 1), WithLease(length))
+				src := newTestSource(t, p, slot.Fixed("k", 1), WithLease(length))
 				s := claimNow(t, src, "")
 				time.Sleep(3*length + length/10)
 				require.NoError(t, s.Context().Err())
@@ -141,7 +141,7 @@ func TestSilenceEndsTheContextBeforeTheLease(t *testing.T) {
 func TestWorkGoesOnAfterASilentPartition(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := generous(t)
-		src := newTestSource(t, p, Fixed("k", 1), WithLease(6*time.Second))
+		src := newTestSource(t, p, slot.Fixed("k", 1), WithLease(6*time.Second))
 		s := claimNow(t, src, "")
 		p.set(func() { p.silent, p.hang = true, true })
 		awaitEnd(t, s.Context())
@@ -165,7 +165,7 @@ func TestWorkGoesOnAfterASilentPartition(t *testing.T) {
 func TestShortestLeaseIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := generous(t)
-		src := newTestSource(t, p, Fixed("k", 1), WithLease(time.Second))
+		src := newTestSource(t, p, slot.Fixed("k", 1), WithLease(time.Second))
 		s := claimNow(t, src, "")
 		for range 600 {
 			time.Sleep(100 * time.Millisecond)
@@ -202,7 +202,7 @@ func TestContextEndsBeforeTheSocketCloses(t *testing.T) {
 			p := generous(t)
 			var ctx atomic.Value
 			var ended atomic.Int32
-			src := newTestSource(t, p, Fixed("k", 1), WithDialer(func(c context.Context, network, address string) (net.Conn, error) {
+			src := newTestSource(t, p, slot.Fixed("k", 1), WithDialer(func(c context.Context, network, address string) (net.Conn, error) {
 				conn, err := p.dial(c, network, address)
 				return &orderedConn{Conn: conn, ctx: func() context.Context { c, _ := ctx.Load().(context.Context); return c }, ended: &ended}, err
 			}))
@@ -234,7 +234,7 @@ func TestRenewalThatIsRefusedEndsTheSlotAlone(t *testing.T) {
 			}
 			return line
 		})
-		src := newTestSource(t, p, Fixed("k", 2))
+		src := newTestSource(t, p, slot.Fixed("k", 2))
 		a, b := claimNow(t, src, ""), claimNow(t, src, "")
 		awaitEnd(t, a.Context())
 		lostBecause(t, a, errNotOurs)
@@ -251,7 +251,7 @@ func TestWallClockEndsTheSlotOfASuspendedMachine(t *testing.T) {
 	}{{time.Minute, true}, {-time.Hour, false}, {time.Second, false}} {
 		synctest.Test(t, func(t *testing.T) {
 			p := generous(t)
-			src := newTestSource(t, p, Fixed("k", 1))
+			src := newTestSource(t, p, slot.Fixed("k", 1))
 			var jump atomic.Int64
 			src.cfg.wall = func(now time.Time) time.Time { return now.Round(0).Add(time.Duration(jump.Load())) }
 			s := claimNow(t, src, "")
@@ -266,7 +266,7 @@ func TestWallClockEndsTheSlotOfASuspendedMachine(t *testing.T) {
 func TestWallClockSetBackExtendsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := strictly(t)
-		src := newTestSource(t, p, Fixed("k", 1))
+		src := newTestSource(t, p, slot.Fixed("k", 1))
 		src.cfg.wall = func(now time.Time) time.Time { return now.Round(0).Add(-time.Hour) }
 		s := claimNow(t, src, "")
 		start := time.Now()
@@ -283,7 +283,7 @@ func TestStrictSlotSurvivesItsConnection(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			p := strictly(t)
-			src := newTestSource(t, p, Fixed("k", 20))
+			src := newTestSource(t, p, slot.Fixed("k", 20))
 			var slots []slot.Slot
 			for range 20 {
 				s := claimNow(t, src, "")
@@ -317,7 +317,7 @@ func TestStrictSlotThatTheServerForgotIsLost(t *testing.T) {
 			}
 			return p.grants(r)
 		})
-		src := newTestSource(t, p, Fixed("k", 1))
+		src := newTestSource(t, p, slot.Fixed("k", 1))
 		s := claimNow(t, src, "")
 		p.reset()
 		awaitEnd(t, s.Context())
@@ -328,7 +328,7 @@ func TestStrictSlotThatTheServerForgotIsLost(t *testing.T) {
 func TestReleaseDuringAnOutageReachesAStrictServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := strictly(t)
-		src := newTestSource(t, p, Fixed("k", 2))
+		src := newTestSource(t, p, slot.Fixed("k", 2))
 		a, b := claimNow(t, src, ""), claimNow(t, src, "")
 		p.set(func() { p.silent = true })
 		require.NoError(t, a.Release()) // written, and never arrives
@@ -357,7 +357,7 @@ func TestAGrantWhoseConfirmationIsNotAnsweredGoesBackOverAnotherConnection(t *te
 			}
 			return line.answer(from, r)
 		})
-		src := newTestSource(t, p, Fixed("k", 1))
+		src := newTestSource(t, p, slot.Fixed("k", 1))
 		ticket, err := src.Enqueue(t.Context(), "")
 		require.NoError(t, err)
 		time.Sleep(time.Second) // so that the grant is old
@@ -376,7 +376,7 @@ func TestAGrantWhoseConfirmationIsNotAnsweredGoesBackOverAnotherConnection(t *te
 func TestOrphansEndWithTheirGuards(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := strictly(t)
-		src := newTestSource(t, p, Fixed("k", 1))
+		src := newTestSource(t, p, slot.Fixed("k", 1))
 		s := claimNow(t, src, "")
 		start := time.Now()
 		p.set(func() { p.down = errReset })
@@ -399,7 +399,7 @@ func TestConnectionWithALineThatNobodyAskedForIsNeverUsedAgain(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			p := generous(t)
-			src := newTestSource(t, p, Fixed("k", 1))
+			src := newTestSource(t, p, slot.Fixed("k", 1))
 			require.NoError(t, src.Ping(t.Context()))
 			p.say(0, line)
 			synctest.Wait()
@@ -421,7 +421,7 @@ func TestTwoLinesForOneRequestBreakTheConnection(t *testing.T) {
 			}
 			return p.grants(r)
 		})
-		src := newTestSource(t, p, Fixed("k", 1))
+		src := newTestSource(t, p, slot.Fixed("k", 1))
 		ticket, err := src.Enqueue(t.Context(), "")
 		if err == nil {
 			s, _ := ticket.Slot()
@@ -446,7 +446,7 @@ func TestAnswersOffTheGrammarBreakTheConnection(t *testing.T) {
 				}
 				return p.grants(r)
 			})
-			src := newTestSource(t, p, Fixed("k", 1))
+			src := newTestSource(t, p, slot.Fixed("k", 1))
 			_, err := src.Enqueue(t.Context(), "")
 			require.ErrorIs(t, err, ErrProtocol, line)
 			require.ErrorIs(t, err, slot.ErrUnavailable)
@@ -460,7 +460,7 @@ func TestAnswersArriveByteByByte(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := generous(t)
 		p.split = true
-		src := newTestSource(t, p, Fixed("k", 10))
+		src := newTestSource(t, p, slot.Fixed("k", 10))
 		for range 10 {
 			claimNow(t, src, "")
 		}

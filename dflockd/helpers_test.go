@@ -12,7 +12,7 @@ import (
 )
 
 // newTestSource returns a source on p that is closed with the test.
-func newTestSource(t *testing.T, p *peer, limits Limits, opts ...Option) *Source {
+func newTestSource(t *testing.T, p *peer, limits slot.Limits, opts ...Option) *Source {
 	t.Helper()
 	src, err := NewSource(limits, append([]Option{WithDialer(p.dial), WithLease(5 * time.Second)}, opts...)...)
 	require.NoError(t, err)

@@ -33,7 +33,7 @@ func newHolder(key string, limit int, v *verbs, opts []Option) (*holder, error) 
 	if err != nil {
 		return nil, err
 	}
-	if err := Fixed(key, limit).check(); err != nil {
+	if err := checkLimits(slot.Fixed(key, limit)); err != nil {
 		return nil, fmt.Errorf("dflockd: %w", err)
 	}
 	servers := cfg.servers

@@ -58,7 +58,7 @@ func TestAJoinedClaimIsOneRequestAndOneAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLedger(t, 1)
 		l.forgets = false
-		src := newTestSource(t, l.peer, Fixed("k", 1))
+		src := newTestSource(t, l.peer, slot.Fixed("k", 1))
 		s := claimNow(t, src, "")
 		before := len(l.seen())
 		_, writes := l.counts()
@@ -87,7 +87,7 @@ func TestAJoinedClaimIsOneRequestAndOneAnswer(t *testing.T) {
 func TestAJoinedClaimWaitsForAQuietConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLedger(t, 1)
-		src := newTestSource(t, l.peer, Fixed("k", 1))
+		src := newTestSource(t, l.peer, slot.Fixed("k", 1))
 		first, _ := join(t, src)
 		held := <-first.slots
 		l.set(func() { l.delay = 10 * time.Millisecond })
@@ -107,7 +107,7 @@ func TestAJoinedClaimWaitsForAQuietConnection(t *testing.T) {
 func TestAJoinedClaimTakesABusyConnectionRatherThanBeRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLedger(t, 2)
-		src := newTestSource(t, l.peer, Fixed("k", 2))
+		src := newTestSource(t, l.peer, slot.Fixed("k", 2))
 		first, _ := join(t, src)
 		held := <-first.slots
 		l.set(func() { l.delay, l.down = 10*time.Millisecond, errors.New("too many connections") })
@@ -128,7 +128,7 @@ func TestAJoinedClaimTakesABusyConnectionRatherThanBeRefused(t *testing.T) {
 func TestAJoinedClaimTakesNoStaleConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLedger(t, 1)
-		src := newTestSource(t, l.peer, Fixed("k", 1))
+		src := newTestSource(t, l.peer, slot.Fixed("k", 1))
 		require.NoError(t, claimNow(t, src, "").Release())
 		synctest.Wait()
 		e := src.endpoints[0]
@@ -167,7 +167,7 @@ func tagging(t *testing.T, enqueued string) *peer {
 func TestAJoinedClaimOfAServerWithTagsIsOneWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := tagging(t, "queued")
-		src := newTestSource(t, p, Fixed("k", 1))
+		src := newTestSource(t, p, slot.Fixed("k", 1))
 		first, _ := join(t, src) // a connection is there
 		synctest.Wait()
 		_, before := p.counts()
@@ -183,7 +183,7 @@ func TestAJoinedClaimOfAServerWithTagsIsOneWrite(t *testing.T) {
 func TestATaggedWaitThatIsNeverAnsweredBreaksTheConnectionInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := tagging(t, "error_max_waiters")
-		src := newTestSource(t, p, Fixed("k", 1), WithSocketTimeout(2*time.Second))
+		src := newTestSource(t, p, slot.Fixed("k", 1), WithSocketTimeout(2*time.Second))
 		c, _ := join(t, src)
 		require.ErrorIs(t, <-c.refused, ErrMaxWaiters)
 		require.Equal(t, 1, conns(src))
@@ -196,7 +196,7 @@ func TestAJoinedClaimIsConfirmedAfterALongWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLedger(t, 1)
 		l.forgets = false
-		src := newTestSource(t, l.peer, Fixed("k", 1))
+		src := newTestSource(t, l.peer, slot.Fixed("k", 1))
 		s := claimNow(t, src, "")
 		c, _ := join(t, src)
 		time.Sleep(time.Minute)
@@ -223,7 +223,7 @@ func TestAJoinedClaimThatTheServerRefusesIsToldWhy(t *testing.T) {
 				}
 				return p.grants(r)
 			})
-			src := newTestSource(t, p, Fixed("k", 1))
+			src := newTestSource(t, p, slot.Fixed("k", 1))
 			for range 2 {
 				c, _ := join(t, src)
 				require.ErrorIs(t, <-c.refused, want, answer)
@@ -238,7 +238,7 @@ func TestAJoinedClaimThatTheServerRefusesIsToldWhy(t *testing.T) {
 func TestAJoinedClaimThatLeavesIsInNoLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLedger(t, 1)
-		src := newTestSource(t, l.peer, Fixed("k", 1))
+		src := newTestSource(t, l.peer, slot.Fixed("k", 1))
 		s := claimNow(t, src, "")
 		c, place := join(t, src)
 		synctest.Wait()
@@ -256,7 +256,7 @@ func TestAJoinedClaimOfAStrictServerGivesItsSlotBackWhenItComesTooLate(t *testin
 	synctest.Test(t, func(t *testing.T) {
 		l := newLedger(t, 1)
 		l.keeps = true
-		src := newTestSource(t, l.peer, Fixed("k", 1), WithStrict())
+		src := newTestSource(t, l.peer, slot.Fixed("k", 1), WithStrict())
 		s := claimNow(t, src, "")
 		c, place := join(t, src)
 		synctest.Wait()
@@ -274,7 +274,7 @@ func TestAJoinedClaimOfAStrictServerGivesItsSlotBackWhenItComesTooLate(t *testin
 func TestAJoinedClaimIsToldThatTheServerIsGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLedger(t, 1)
-		src := newTestSource(t, l.peer, Fixed("k", 1))
+		src := newTestSource(t, l.peer, slot.Fixed("k", 1))
 		s := claimNow(t, src, "")
 		c, _ := join(t, src)
 		synctest.Wait()
@@ -378,7 +378,7 @@ func TestOnlyAPlainSocketIsWrittenToDirectly(t *testing.T) {
 
 func TestAJoinAfterCloseIsToldSo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		src := newTestSource(t, generous(t), Fixed("k", 1))
+		src := newTestSource(t, generous(t), slot.Fixed("k", 1))
 		require.NoError(t, src.Close(context.Background()))
 		c, _ := join(t, src)
 		require.ErrorIs(t, <-c.refused, ErrClosed)

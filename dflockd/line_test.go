@@ -22,7 +22,7 @@ import (
 func TestClaimOfAContendedKeyIsOneWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := busy(t)
-		src := newTestSource(t, p, Fixed("k", 1))
+		src := newTestSource(t, p, slot.Fixed("k", 1))
 		contend(src)
 		require.NoError(t, src.Ping(t.Context())) // a connection is there
 		_, before := p.counts()
@@ -41,7 +41,7 @@ func TestReleaseAndTheNextClaimOfAContendedKeyAreOneWrite(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	synctest.Test(t, func(t *testing.T) {
 		l := newLedger(t, 1)
-		src := newTestSource(t, l.peer, Fixed("k", 1))
+		src := newTestSource(t, l.peer, slot.Fixed("k", 1))
 		contend(src)
 		a, err := src.Enqueue(t.Context(), "")
 		require.NoError(t, err)
@@ -64,7 +64,7 @@ func TestReleaseAndTheNextClaimOfAContendedKeyAreOneWrite(t *testing.T) {
 func TestASlotThatWasFreeAfterAllCountsFromItsEnqueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := generous(t)
-		src := newTestSource(t, p, Fixed("k", 2))
+		src := newTestSource(t, p, slot.Fixed("k", 2))
 		contend(src)
 		start := time.Now()
 		s := claimNow(t, src, "")
@@ -94,7 +94,7 @@ func denying(t *testing.T, line string) *peer {
 func TestASlotThatItsWaitDeniesIsLost(t *testing.T) {
 	for _, line := range []string{"error_lease_expired", "error_not_enqueued", "timeout"} {
 		synctest.Test(t, func(t *testing.T) {
-			src := newTestSource(t, denying(t, line), Fixed("k", 1))
+			src := newTestSource(t, denying(t, line), slot.Fixed("k", 1))
 			contend(src)
 			s := claimNow(t, src, "")
 			time.Sleep(200 * time.Millisecond)
@@ -107,7 +107,7 @@ func TestASlotThatItsWaitDeniesIsLost(t *testing.T) {
 
 func TestAWaitThatIsAnsweredWithAnotherSlotBreaksTheConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		src := newTestSource(t, denying(t, "ok 0123456789abcdef0123456789abcdef 5"), Fixed("k", 1))
+		src := newTestSource(t, denying(t, "ok 0123456789abcdef0123456789abcdef 5"), slot.Fixed("k", 1))
 		contend(src)
 		s := claimNow(t, src, "")
 		time.Sleep(200 * time.Millisecond)
@@ -129,7 +129,7 @@ func TestAWaitThatIsNeverAnsweredBreaksTheConnectionInTime(t *testing.T) {
 				}
 				return p.grants(r)
 			})
-			src := newTestSource(t, p, Fixed("k", 1), WithSocketTimeout(2*time.Second))
+			src := newTestSource(t, p, slot.Fixed("k", 1), WithSocketTimeout(2*time.Second))
 			contend(src)
 			_, _ = src.Enqueue(t.Context(), "")
 			require.Equal(t, 1, conns(src))
@@ -151,7 +151,7 @@ func TestRefusedEnqueueMakesNothingOfTheWaitThatWasSentWithIt(t *testing.T) {
 			}
 			return p.grants(r)
 		})
-		src := newTestSource(t, p, Fixed("k", 1))
+		src := newTestSource(t, p, slot.Fixed("k", 1))
 		contend(src)
 		for range 3 {
 			_, err := src.Enqueue(t.Context(), "")
@@ -166,7 +166,7 @@ func TestRefusedEnqueueMakesNothingOfTheWaitThatWasSentWithIt(t *testing.T) {
 func TestCancelBeforeTheLineIsJoinedLeavesIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLedger(t, 1)
-		src := newTestSource(t, l.peer, Fixed("k", 1))
+		src := newTestSource(t, l.peer, slot.Fixed("k", 1))
 		s := claimNow(t, src, "")
 		contend(src)
 		l.set(func() { l.delay = 300 * time.Millisecond })

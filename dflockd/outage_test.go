@@ -22,7 +22,7 @@ func TestServerThatIsNotThereIsNamedAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := generous(t)
 		p.down = fmt.Errorf("dial: %w", syscall.ECONNREFUSED)
-		src := newTestSource(t, p, Fixed("k", 1), WithServers("10.1.2.3:7000"))
+		src := newTestSource(t, p, slot.Fixed("k", 1), WithServers("10.1.2.3:7000"))
 		start := time.Now()
 		_, err := src.Enqueue(t.Context(), "")
 		require.ErrorIs(t, err, slot.ErrUnavailable)
@@ -44,7 +44,7 @@ func TestWhileAServerIsDownFewDialsAreMade(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := generous(t)
 		p.down = errors.New("connection refused")
-		src := newTestSource(t, p, Fixed("k", 1))
+		src := newTestSource(t, p, slot.Fixed("k", 1))
 		end := time.Now().Add(time.Minute)
 		var wg sync.WaitGroup
 		for range 50 {
@@ -67,7 +67,7 @@ func TestWaitersOfARestartedServerComeBackSpread(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const waiters = 200
 		p := busy(t)
-		src := newTestSource(t, p, Fixed("k", 1))
+		src := newTestSource(t, p, slot.Fixed("k", 1))
 		contend(src)
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
@@ -106,7 +106,7 @@ func TestWaitersOfARestartedServerComeBackSpread(t *testing.T) {
 func TestServerOverItsConnectionsIsUnavailable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPeer(t, func(int, wire.Request) string { return "close" })
-		src := newTestSource(t, p, Fixed("k", 1))
+		src := newTestSource(t, p, slot.Fixed("k", 1))
 		_, err := src.Enqueue(t.Context(), "")
 		require.ErrorIs(t, err, slot.ErrUnavailable)
 	})
@@ -115,7 +115,7 @@ func TestServerOverItsConnectionsIsUnavailable(t *testing.T) {
 func TestKeysAreSpreadOverTheServers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		one, two := generous(t), generous(t)
-		src, err := NewSource(Keyed("", 1), WithServers("a:1", "b:2"), WithDialer(
+		src, err := NewSource(slot.Keyed("", 1), WithServers("a:1", "b:2"), WithDialer(
 			func(ctx context.Context, network, address string) (c net.Conn, err error) {
 				if address == "a:1" {
 					return one.dial(ctx, network, address)
@@ -155,7 +155,7 @@ func TestShardingAgreesWithTheOfficialClients(t *testing.T) {
 func TestShardOutOfRangeFailsTheClaim(t *testing.T) {
 	for _, servers := range [][]string{{"a:1", "b:2"}, {"a:1"}} {
 		for _, i := range []int{-1, len(servers)} {
-			src, err := NewSource(Fixed("k", 1), WithServers(servers...), WithSharding(func(string, int) int { return i }))
+			src, err := NewSource(slot.Fixed("k", 1), WithServers(servers...), WithSharding(func(string, int) int { return i }))
 			require.NoError(t, err)
 			_, err = src.Enqueue(t.Context(), "")
 			require.ErrorContains(t, err, fmt.Sprintf("server %d of %d", i, len(servers)))

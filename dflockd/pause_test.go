@@ -83,7 +83,7 @@ func TestAPauseShorterThanTheGuardLosesNothing(t *testing.T) {
 				p := server(t)
 				p.delay = 10 * time.Millisecond
 				f := newFreezer()
-				src := newTestSource(t, p, Fixed("k", 8), WithDialer(f.dial(p.dial)), WithLease(33*time.Second))
+				src := newTestSource(t, p, slot.Fixed("k", 8), WithDialer(f.dial(p.dial)), WithLease(33*time.Second))
 				var slots []slot.Slot
 				for range 8 {
 					slots = append(slots, claimNow(t, src, ""))
@@ -108,7 +108,7 @@ func TestAPauseShorterThanTheGuardLosesNothing(t *testing.T) {
 func TestAPauseAsLongAsTheGuardEndsTheSlots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, p := newFreezer(), generous(t)
-		src := newTestSource(t, p, Fixed("k", 1), WithDialer(f.dial(p.dial)), WithLease(5*time.Second))
+		src := newTestSource(t, p, slot.Fixed("k", 1), WithDialer(f.dial(p.dial)), WithLease(5*time.Second))
 		s := claimNow(t, src, "")
 		ctx := s.Context()
 		f.pause(src, 4700*time.Millisecond)
@@ -127,7 +127,7 @@ func TestASilentServerIsNoticedSoonAfterAPause(t *testing.T) {
 			}
 			return usual(from, r)
 		}
-		src := newTestSource(t, p, Fixed("k", 1), WithDialer(f.dial(p.dial)), WithLease(33*time.Second))
+		src := newTestSource(t, p, slot.Fixed("k", 1), WithDialer(f.dial(p.dial)), WithLease(33*time.Second))
 		s := claimNow(t, src, "")
 		for p.count(wire.SemRenew) == 0 {
 			time.Sleep(time.Millisecond)
@@ -167,7 +167,7 @@ func TestAWriteThatAPauseInterruptedGoesOn(t *testing.T) {
 				return "error"
 			})
 			var slow *lateWriter
-			src := newTestSource(t, p, Fixed("k", 1), WithDialer(func(ctx context.Context, network, address string) (net.Conn, error) {
+			src := newTestSource(t, p, slot.Fixed("k", 1), WithDialer(func(ctx context.Context, network, address string) (net.Conn, error) {
 				nc, err := p.dial(ctx, network, address)
 				slow = &lateWriter{Conn: nc, takes: takes}
 				return slow, err

@@ -113,7 +113,7 @@ func TestFrozenServerEndsTheContextBeforeTheLease(t *testing.T) {
 		addr, cmd := lockserver.Start(t, path)
 		// Renewed after 2 s, lost after 2 s more: a slow machine has the rest.
 		const lease = 10 * time.Second
-		src, err := NewSource(Fixed("k", 1), WithServers(addr), WithLease(lease), WithRenewRatio(0.2))
+		src, err := NewSource(slot.Fixed("k", 1), WithServers(addr), WithLease(lease), WithRenewRatio(0.2))
 		require.NoError(t, err)
 		s := claimNow(t, src, "")
 		start := time.Now() // after the lease began: the bound below is on the safe side of it

@@ -55,14 +55,13 @@ var clientFuncs = []struct {
 		require.NoError(t, claimNow(t, src, "joined").Release(), "nobody has the slot, so it must be free")
 	}},
 	{"Claimant.Refused", nil, func(t *testing.T, _ *network, src *Source, boom func()) {
-		other, err := NewSource(Keyed("", 2), WithDialer(src.cfg.dial))
-		require.NoError(t, err)
-		s := claimNow(t, other, "joined")
-		_, err = src.Join(t.Context(), "joined", &burstingClaimant{refused: boom}) // the limit is not this one
+		s := claimNow(t, src, "joined")
+		place, err := src.Join(t.Context(), "joined", &burstingClaimant{refused: boom})
 		require.NoError(t, err)
 		synctest.Wait()
+		go place.Leave() // which tells of it
+		synctest.Wait()
 		require.NoError(t, s.Release())
-		require.NoError(t, other.Close(t.Context()))
 	}},
 }
 
@@ -117,7 +116,7 @@ func TestAFunctionOfTheProgramEndsNothingButWhatItWasCalledFor(t *testing.T) {
 					if f.opt != nil {
 						opts = append(opts, f.opt(n, boom))
 					}
-					src, err := NewSource(Keyed("", 1), opts...)
+					src, err := NewSource(slot.Keyed("", 1), opts...)
 					require.NoError(t, err)
 					held := claimWithin(t, src, "held", 10*time.Second)
 					if f.use != nil {
@@ -189,7 +188,7 @@ func TestADiallerThatReturnsNothingIsAnError(t *testing.T) {
 func TestANilOptionIsAnError(t *testing.T) {
 	_, err := NewLock("k", WithLease(time.Second), nil)
 	require.ErrorContains(t, err, "dflockd: option 2 is nil")
-	_, err = NewSource(Fixed("k", 1), nil)
+	_, err = NewSource(slot.Fixed("k", 1), nil)
 	require.ErrorContains(t, err, "dflockd: option 1 is nil")
 	_, err = Stats(t.Context(), nil)
 	require.ErrorContains(t, err, "dflockd: option 1 is nil")

@@ -57,7 +57,7 @@ func TestASecretThatWasNeverRightIsRefusedForGood(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				secret := value(tc.right)
 				p := guarded(t, secret)
-				src := newTestSource(t, p, Fixed("k", 1), tc.opts...)
+				src := newTestSource(t, p, slot.Fixed("k", 1), tc.opts...)
 				lock, err := NewLock("k", append(tc.opts, WithDialer(p.dial))...)
 				require.NoError(t, err)
 				start := time.Now()
@@ -102,7 +102,7 @@ func TestASecretThatWasAcceptedOnceIsTriedAgain(t *testing.T) {
 				right := map[bool]string{true: "sesame"}[opts != nil]
 				secret := value(right)
 				p := guarded(t, secret)
-				src := newTestSource(t, p, Fixed("k", 1), opts...)
+				src := newTestSource(t, p, slot.Fixed("k", 1), opts...)
 				require.NoError(t, claimNow(t, src, "").Release())
 				secret.Store("barley")
 				p.reset()
@@ -130,7 +130,7 @@ func TestASecretThatWasAcceptedOnceIsTriedAgain(t *testing.T) {
 func TestAServerThatHangsUpInsteadOfLookingAtTheSecretIsAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPeer(t, func(int, wire.Request) string { return "close" })
-		src := newTestSource(t, p, Fixed("k", 1), WithAuth("sesame"))
+		src := newTestSource(t, p, slot.Fixed("k", 1), WithAuth("sesame"))
 		_, err := src.Enqueue(t.Context(), "")
 		require.ErrorIs(t, err, slot.ErrUnavailable)
 		require.NotErrorIs(t, err, ErrAuth)
@@ -141,13 +141,13 @@ func TestAServerThatHangsUpInsteadOfLookingAtTheSecretIsAnOutage(t *testing.T) {
 // TestWhatWaitingCannotCureSaysSo holds the last column of the table of errors in
 // the package documentation.
 func TestWhatWaitingCannotCureSaysSo(t *testing.T) {
-	src, err := NewSource(Keyed("", 1), WithServers("a:1", "b:2"), WithSharding(func(string, int) int { return 7 }))
+	src, err := NewSource(slot.Keyed("", 1), WithServers("a:1", "b:2"), WithSharding(func(string, int) int { return 7 }))
 	require.NoError(t, err)
 	_, sharding := src.Enqueue(t.Context(), "k")
 	_, empty := src.Enqueue(t.Context(), "")
 	_, space := src.Enqueue(t.Context(), "x y")
 	require.NoError(t, src.Close(t.Context()))
-	_, limit := NewSource(Fixed("k", 0))
+	_, limit := NewSource(slot.Fixed("k", 0))
 	for _, err := range []error{limit, sharding, empty, space, ErrClosed, loss(ErrClosed), unavailable(ErrClosed)} {
 		require.True(t, slot.IsPermanent(err), err)
 	}

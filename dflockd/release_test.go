@@ -204,7 +204,7 @@ func TestReleaseOfASlotThatTheServerHasForgottenIsALoss(t *testing.T) {
 func TestAGrantThatNobodyWantsIsGivenBackOverAnotherConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKeeper(t)
-		src, err := NewSource(Fixed("k", 1), WithDialer(k.dial), WithLease(20*time.Second), WithStrict())
+		src, err := NewSource(slot.Fixed("k", 1), WithDialer(k.dial), WithLease(20*time.Second), WithStrict())
 		require.NoError(t, err)
 		require.NoError(t, src.Ping(t.Context()))
 		time.Sleep(2 * time.Second)

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/slot"
 )
 
 // safeBuffer is a buffer that several goroutines write.
@@ -66,7 +67,7 @@ func TestSecretsAndTokensAreNeverShown(t *testing.T) {
 				WithDialer(p.dial), WithAuth(sentinelSecret), WithLease(5 * time.Second),
 				WithLogger(slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelDebug}))),
 			}
-			src, err := NewSource(Fixed("k", 1), opts...)
+			src, err := NewSource(slot.Fixed("k", 1), opts...)
 			require.NoError(t, err)
 			ticket, err := src.Enqueue(t.Context(), "")
 			say(err)
@@ -91,9 +92,9 @@ func TestSecretsAndTokensAreNeverShown(t *testing.T) {
 			say(lock.Close())
 			p.reset()
 		}
-		_, err := NewSource(Fixed("k", 1), WithAuth(sentinelSecret+"\n"))
+		_, err := NewSource(slot.Fixed("k", 1), WithAuth(sentinelSecret+"\n"))
 		say(err)
-		_, err = NewSource(Fixed("k", 1), WithAuth(sentinelSecret), WithServers("10.0.0.1:1"))
+		_, err = NewSource(slot.Fixed("k", 1), WithAuth(sentinelSecret), WithServers("10.0.0.1:1"))
 		say(err)
 		require.Contains(t, said.String(), "slot lost: ", "something was said")
 		require.NotContains(t, said.String(), sentinelSecret)

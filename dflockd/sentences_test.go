@@ -11,10 +11,12 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/berth-go/berth/dflockd/internal/wire"
 	"github.com/berth-go/berth/dflockd/server"
 	"github.com/berth-go/berth/internal/stacktest/lockserver"
 	"github.com/berth-go/berth/slot"
@@ -206,7 +208,7 @@ func TestEachCauseHasItsSentence(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			address := tc.address(t)
 			opts := append([]Option{WithServers(address), WithConnectTimeout(time.Minute)}, tc.opts...)
-			src, err := NewSource(Fixed("k", 1), opts...)
+			src, err := NewSource(slot.Fixed("k", 1), opts...)
 			require.NoError(t, err)
 			defer src.Close(context.Background())
 			_, err = src.Enqueue(t.Context(), "")
@@ -245,30 +247,48 @@ func silent(t *testing.T) string {
 }
 
 func TestErrorsOfBadArgumentsNameNoLayerTwice(t *testing.T) {
-	src, err := NewSource(Keyed("p:", 1))
+	src, err := NewSource(slot.Keyed("p:", 1))
 	require.NoError(t, err)
 	defer src.Close(t.Context())
 	enqueue := func(src *Source, key string) error { _, err := src.Enqueue(t.Context(), key); return err }
-	source := func(l Limits, opts ...Option) error { _, err := NewSource(l, opts...); return err }
+	source := func(l slot.Limits, opts ...Option) error { _, err := NewSource(l, opts...); return err }
 	lock := func(key string, opts ...Option) error { _, err := NewLock(key, opts...); return err }
 	for _, tc := range []struct {
 		err  error
 		want string
 		key  bool
 	}{
-		{source(Fixed("x y", 1)), `dflockd: the key "x y" contains a space`, true},
-		{source(Fixed("", 1)), `dflockd: the key "" is empty`, true},
+		{source(slot.Fixed("x y", 1)), `dflockd: the key "x y" contains a space`, true},
+		{source(slot.Fixed("", 1)), `dflockd: the key "" is empty`, true},
 		{lock("a\nb"), `dflockd: the key "a\nb" contains a control character`, true},
 		{enqueue(src, "x y"), `dflockd: claim "p:x y": the key contains a space`, true},
 		{enqueue(src, strings.Repeat("x", 300)), `dflockd: claim "p:` + strings.Repeat("x", 300) + `": the key is longer than 256 bytes`, true},
 		{enqueue(src, ""), `dflockd: claim: the key is empty: give the job a key, or use Fixed`, true},
-		{source(Fixed("k", 0)), `dflockd: the limit is 0: it must be 1 or more`, false},
+		{source(slot.Fixed("k", 0)), `dflockd: the limit is 0: it must be 1 or more`, false},
 		{lock("k", WithAuth("a\nb")), `dflockd: WithAuth: the secret contains a control character`, false},
 		{lock("k", WithServers("nowhere")), `dflockd: WithServers: "nowhere" is not host:port, such as 127.0.0.1:6388`, false},
 	} {
 		require.EqualError(t, tc.err, tc.want)
 		require.Equal(t, tc.key, errors.Is(tc.err, slot.ErrKey), tc.want)
 	}
+}
+
+// TestALimitThatTheOriginalServerRefusesHasItsSentence: each claim keeps its own where
+// the server can do that.
+func TestALimitThatTheOriginalServerRefusesHasItsSentence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPeer(t, func(_ int, r wire.Request) string {
+			if r.Command == wire.Hello {
+				return "error"
+			}
+			return "error_limit_mismatch"
+		})
+		src := newTestSource(t, p, slot.Fixed("k", 2))
+		_, err := src.Enqueue(t.Context(), "")
+		require.EqualError(t, err, `dflockd: claim "k" at 127.0.0.1:6388: the key is in use with another limit than 2: `+
+			`give it the same one everywhere, or use the server of this module, where each claim keeps its own`)
+		require.ErrorIs(t, err, ErrLimitMismatch)
+	})
 }
 
 // TestAMistakeOfTheProgramHasItsSentence holds what is said of calls and arguments
@@ -283,15 +303,7 @@ func TestAMistakeOfTheProgramHasItsSentence(t *testing.T) {
 	require.ErrorIs(t, err, ErrClosed)
 	require.True(t, slot.IsPermanent(err))
 
-	acquired(t, lock)
-	other, err := NewSemaphore("k", 2, WithServers(address))
-	require.NoError(t, err)
-	_, err = other.Acquire(t.Context())
-	require.EqualError(t, err, `dflockd: claim "k" at `+address+`: the key is in use with another limit than 2: give it the same one everywhere`)
-	require.ErrorIs(t, err, ErrLimitMismatch)
-	require.NoError(t, lock.Release())
-
-	_, err = NewSource(Fixed("k", 1), WithAcquireTimeout(1), WithAcquireTimeout(2), WithWaitForServer())
+	_, err = NewSource(slot.Fixed("k", 1), WithAcquireTimeout(1), WithAcquireTimeout(2), WithWaitForServer())
 	require.EqualError(t, err, "dflockd: only for a Semaphore or a Lock: WithAcquireTimeout, WithWaitForServer")
 	_, err = NewLock("k", WithServers("localhost:+1"))
 	require.ErrorContains(t, err, "has no port from 1 to 65535")

@@ -19,13 +19,13 @@ func TestAServerThatIsInTheListTwiceIsRefused(t *testing.T) {
 		{"a:1", "a:1"}, {"a:1", "A:1"}, {"a.example:6388", "a.example.:6388"}, {"127.0.0.1:6388", "127.0.0.1:06388"},
 		{"[::1]:1", "[0:0:0:0:0:0:0:1]:1"}, {"127.0.0.1:1", "[::ffff:127.0.0.1]:1"},
 	} {
-		_, err := NewSource(Fixed("k", 1), WithServers(pair[0], "b:1", pair[1]))
+		_, err := NewSource(slot.Fixed("k", 1), WithServers(pair[0], "b:1", pair[1]))
 		require.ErrorContains(t, err, "dflockd: WithServers: ", pair)
 		require.ErrorContains(t, err, "are one address: each server must be in the list once", pair)
 		_, err = NewLock("k", WithServers(pair[0], pair[1]), WithCluster())
 		require.Error(t, err, pair)
 	}
-	src, err := NewSource(Fixed("k", 1), WithServers("a:1", "a:2", "b:1", "127.0.0.1:1", "[::1]:1"))
+	src, err := NewSource(slot.Fixed("k", 1), WithServers("a:1", "a:2", "b:1", "127.0.0.1:1", "[::1]:1"))
 	require.NoError(t, err)
 	require.NoError(t, src.Close(t.Context()))
 }
@@ -41,7 +41,7 @@ func TestEachServerIsToldItsPlaceInTheList(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := generous(t), generous(t)
 		dial := towards(map[string]*network{"a:1": a.network, "b:1": b.network})
-		src, err := NewSource(Keyed("", 1), WithServers("a:1", "b:1"), WithDialer(dial))
+		src, err := NewSource(slot.Keyed("", 1), WithServers("a:1", "b:1"), WithDialer(dial))
 		require.NoError(t, err)
 		defer src.Close(t.Context())
 		require.NoError(t, src.Ping(t.Context()))
@@ -55,10 +55,10 @@ func TestEachServerIsToldItsPlaceInTheList(t *testing.T) {
 		}
 		require.Equal(t, wire.ServerList{Index: 1, Count: 2}, a.last(wire.Hello).List)
 		require.Equal(t, wire.ServerList{Index: 0, Count: 2}, b.last(wire.Hello).List)
-		alone := newTestSource(t, a, Fixed("k", 1))
+		alone := newTestSource(t, a, slot.Fixed("k", 1))
 		claimNow(t, alone, "")
 		require.Equal(t, wire.ServerList{Index: 0, Count: 1}, a.last(wire.Hello).List)
-		cluster := newTestSource(t, a, Fixed("k", 1), WithServers("a:1", "b:1"), WithCluster())
+		cluster := newTestSource(t, a, slot.Fixed("k", 1), WithServers("a:1", "b:1"), WithCluster())
 		_, err = cluster.Enqueue(t.Context(), "")
 		require.NoError(t, err)
 		require.True(t, a.last(wire.Hello).List.None(), "a cluster's members share no keys")
@@ -73,7 +73,7 @@ func TestClientsWhoseListsDifferNeverHoldOneKeyTwice(t *testing.T) {
 			servers[address] = newNetwork(ln.serve)
 		}
 		source := func(addresses ...string) *Source {
-			src, err := NewSource(Keyed("", 1), WithServers(addresses...), WithDialer(towards(servers)), WithLease(5*time.Second))
+			src, err := NewSource(slot.Keyed("", 1), WithServers(addresses...), WithDialer(towards(servers)), WithLease(5*time.Second))
 			require.NoError(t, err)
 			t.Cleanup(func() { _ = src.Close(context.Background()) })
 			return src
@@ -107,7 +107,7 @@ func TestTwoAddressesOfOneServerAreNoticed(t *testing.T) {
 		servers := map[string]*network{}
 		_, ln := startServer(t)
 		servers["a:1"], servers["alias:1"] = newNetwork(ln.serve), newNetwork(ln.serve)
-		src, err := NewSource(Keyed("", 1), WithServers("a:1", "alias:1"), WithDialer(towards(servers)))
+		src, err := NewSource(slot.Keyed("", 1), WithServers("a:1", "alias:1"), WithDialer(towards(servers)))
 		require.NoError(t, err)
 		defer src.Close(context.Background())
 		err = src.Ping(t.Context())
@@ -145,7 +145,7 @@ func TestTwoAddressesOfOneServerAreNoticed(t *testing.T) {
 func TestAServerOfOldAnswersAndIsAnswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := strictly(t), strictly(t) // they say the same, and no ID
-		src, err := NewSource(Keyed("", 1), WithServers("a:1", "b:1"),
+		src, err := NewSource(slot.Keyed("", 1), WithServers("a:1", "b:1"),
 			WithDialer(towards(map[string]*network{"a:1": a.network, "b:1": b.network})))
 		require.NoError(t, err)
 		defer src.Close(t.Context())

@@ -116,7 +116,7 @@ func TestStrictLimitHoldsUnderFaults(t *testing.T) {
 			if i == 1 {
 				dial = original(dial) // one client has tagged requests, the other has not
 			}
-			src, err := NewSource(Fixed("k", limit), WithDialer(dial), WithLease(lease))
+			src, err := NewSource(slot.Fixed("k", limit), WithDialer(dial), WithLease(lease))
 			require.NoError(t, err)
 			nets, sources = append(nets, n), append(sources, src)
 			for w := range workers {
@@ -180,7 +180,7 @@ func TestFiftyRestartsUnderLoad(t *testing.T) {
 		srv := &restarts{}
 		srv.start(t)
 		n := newNetwork(srv.serve)
-		src, err := NewSource(Fixed("k", limit), WithDialer(n.dial), WithLease(time.Minute))
+		src, err := NewSource(slot.Fixed("k", limit), WithDialer(n.dial), WithLease(time.Minute))
 		require.NoError(t, err)
 		var h holders
 		var wg sync.WaitGroup
@@ -242,7 +242,7 @@ func TestLongLeaseOutlivesTheReadTimeoutOfAServerThatDoesNotTellIt(t *testing.T)
 	for _, lease := range []time.Duration{time.Second, 46 * time.Second, time.Minute, time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
 			_, ln := startServer(t, server.WithReadTimeout(23*time.Second))
-			src, err := NewSource(Fixed("k", 1), WithDialer(silentHello(newNetwork(ln.serve).dial)), WithLease(lease))
+			src, err := NewSource(slot.Fixed("k", 1), WithDialer(silentHello(newNetwork(ln.serve).dial)), WithLease(lease))
 			require.NoError(t, err)
 			defer src.Close(context.Background())
 			s := claimNow(t, src, "")
@@ -266,7 +266,7 @@ func TestQueuedClaimsCostNoConnectionsWithTaggedRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, ln := startServer(t)
 		n := newNetwork(ln.serve)
-		src, err := NewSource(Fixed("k", 1), WithDialer(n.dial))
+		src, err := NewSource(slot.Fixed("k", 1), WithDialer(n.dial))
 		require.NoError(t, err)
 		defer src.Close(context.Background())
 		s := claimNow(t, src, "")

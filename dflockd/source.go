@@ -27,14 +27,14 @@ var (
 // connections. It is safe for concurrent use.
 type Source struct {
 	cfg       *config
-	limits    Limits
+	limits    slot.Limits
 	endpoints []*endpoint
 }
 
-// NewSource returns a source of the given limits. It checks the options and
-// dials nothing; see [Source.Ping].
-func NewSource(limits Limits, opts ...Option) (*Source, error) {
-	if err := limits.check(); err != nil {
+// NewSource returns a source of the given limits. Each semaphore's name is a key
+// of the server. It checks the options and dials nothing; see [Source.Ping].
+func NewSource(limits slot.Limits, opts ...Option) (*Source, error) {
+	if err := checkLimits(limits); err != nil {
 		return nil, fmt.Errorf("dflockd: %w", err)
 	}
 	cfg, err := newConfig(opts)
@@ -102,14 +102,14 @@ func (s *Source) Try(ctx context.Context, key string) (slot.Slot, bool, error) {
 
 // Limit returns the number of slots of key, which is known without a server.
 func (s *Source) Limit(key string) (int, bool) {
-	_, err := s.limits.semaphore(key)
-	return s.limits.limit, err == nil
+	_, n, err := semaphore(s.limits, key)
+	return n, err == nil
 }
 
 // Partition names the server that has key: while it is down, claims for the keys
 // of others go on. Keys that cannot be used have one part for all of them.
 func (s *Source) Partition(key string) string {
-	name, err := s.limits.semaphore(key)
+	name, _, err := semaphore(s.limits, key)
 	if err != nil {
 		return ""
 	}
@@ -135,7 +135,7 @@ func (s *Source) newClaim(ctx context.Context, key string) (*claim, *endpoint, e
 	if ctx.Err() != nil {
 		return nil, nil, &Error{Op: "claim", Key: key, Err: context.Cause(ctx)}
 	}
-	name, err := s.limits.semaphore(key)
+	name, n, err := semaphore(s.limits, key)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -144,7 +144,7 @@ func (s *Source) newClaim(ctx context.Context, key string) (*claim, *endpoint, e
 		return nil, nil, err
 	}
 	return &claim{order: order{
-		key: key, name: name, limit: int64(s.limits.limit), verbs: semaphoreVerbs, trace: slot.TraceFrom(ctx),
+		key: key, name: name, limit: int64(n), verbs: semaphoreVerbs, trace: slot.TraceFrom(ctx),
 	}}, s.endpoints[i], nil
 }
 
@@ -153,6 +153,12 @@ func (e *endpoint) place(ctx context.Context, cl *claim) error {
 	e.claim(cl)
 	e.lock()
 	defer e.unlock()
+	return e.placed(ctx, cl)
+}
+
+// placed waits until a claim has a slot or a place in line. Caller holds mu, which
+// is free meanwhile.
+func (e *endpoint) placed(ctx context.Context, cl *claim) error {
 	err := e.await(ctx, cl, func(cl *claim) bool { return cl.stage >= stagePlace })
 	if err != nil {
 		cl.abandon(err, time.Now())

@@ -19,7 +19,7 @@ import (
 func TestUncontendedClaimIsOneRoundTripInOneWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := generous(t)
-		src := newTestSource(t, p, Fixed("k", 3))
+		src := newTestSource(t, p, slot.Fixed("k", 3))
 		require.NoError(t, src.Ping(t.Context()))
 		synctest.Wait()
 		dials, writes := p.counts()
@@ -40,7 +40,7 @@ func TestUncontendedClaimIsOneRoundTripInOneWrite(t *testing.T) {
 
 func TestNoGoroutineIsStartedPerClaim(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		src := newTestSource(t, generous(t), Fixed("k", 100))
+		src := newTestSource(t, generous(t), slot.Fixed("k", 100))
 		claimNow(t, src, "")
 		synctest.Wait()
 		before := goroutines.InBubble(t)
@@ -55,7 +55,7 @@ func TestNoGoroutineIsStartedPerClaim(t *testing.T) {
 func TestSixteenClaimsShareAConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := generous(t)
-		src := newTestSource(t, p, Fixed("k", 100))
+		src := newTestSource(t, p, slot.Fixed("k", 100))
 		var slots []slot.Slot
 		for range 40 {
 			slots = append(slots, claimNow(t, src, ""))
@@ -76,7 +76,7 @@ func TestSixteenClaimsShareAConnection(t *testing.T) {
 func TestManyClaimsAtOnceNeedFewDials(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := generous(t)
-		src := newTestSource(t, p, Fixed("k", 100))
+		src := newTestSource(t, p, slot.Fixed("k", 100))
 		var wg sync.WaitGroup
 		for range 64 {
 			wg.Go(func() {
@@ -93,7 +93,7 @@ func TestManyClaimsAtOnceNeedFewDials(t *testing.T) {
 func TestRenewalsOfAConnectionShareAWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := generous(t)
-		src := newTestSource(t, p, Fixed("k", 100))
+		src := newTestSource(t, p, slot.Fixed("k", 100))
 		for range maxLoad {
 			claimNow(t, src, "")
 			time.Sleep(10 * time.Millisecond)
@@ -111,7 +111,7 @@ func TestRenewalsOfAConnectionShareAWrite(t *testing.T) {
 func TestRenewalAsksForTheLeaseEachTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := generous(t)
-		src := newTestSource(t, p, Fixed("k", 1), WithLease(3500*time.Millisecond))
+		src := newTestSource(t, p, slot.Fixed("k", 1), WithLease(3500*time.Millisecond))
 		s := claimNow(t, src, "")
 		time.Sleep(time.Minute)
 		require.NoError(t, s.Context().Err())
@@ -125,7 +125,7 @@ func TestRenewalAsksForTheLeaseEachTime(t *testing.T) {
 func TestWithoutALeaseTheServersIsUsedAndKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := generous(t)
-		src, err := NewSource(Fixed("k", 1), WithDialer(p.dial))
+		src, err := NewSource(slot.Fixed("k", 1), WithDialer(p.dial))
 		require.NoError(t, err)
 		defer src.Close(t.Context())
 		s := claimNow(t, src, "")
@@ -139,7 +139,7 @@ func TestWithoutALeaseTheServersIsUsedAndKept(t *testing.T) {
 func TestClaimThatMissesWaitsOnAConnectionOfItsOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := busy(t)
-		src := newTestSource(t, p, Fixed("k", 2))
+		src := newTestSource(t, p, slot.Fixed("k", 2))
 		ticket, err := src.Enqueue(t.Context(), "")
 		require.NoError(t, err)
 		synctest.Wait()
@@ -176,7 +176,7 @@ func TestFreeSlotEndsTheContendedStateOfItsKey(t *testing.T) {
 			}
 			return p.grants(r)
 		})
-		src := newTestSource(t, p, Fixed("k", 2))
+		src := newTestSource(t, p, slot.Fixed("k", 2))
 		claimNow(t, src, "")
 		claimNow(t, src, "")
 		require.Equal(t, []wire.Command{wire.SemLock, wire.SemEnqueue, wire.SemWait, wire.SemLock}, p.seen())
@@ -195,7 +195,7 @@ func TestAlreadyEnqueuedIsTriedOnAnotherConnection(t *testing.T) {
 			}
 			return p.grants(r)
 		})
-		src := newTestSource(t, p, Fixed("k", 2))
+		src := newTestSource(t, p, slot.Fixed("k", 2))
 		claimNow(t, src, "")
 		require.Equal(t, 1, p.last(wire.SemEnqueue).from)
 	})
@@ -204,7 +204,7 @@ func TestAlreadyEnqueuedIsTriedOnAnotherConnection(t *testing.T) {
 func TestTryOfAFullKeyLeavesNothingBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := busy(t)
-		src := newTestSource(t, p, Keyed("host:", 2))
+		src := newTestSource(t, p, slot.Keyed("host:", 2))
 		s, ok, err := src.Try(t.Context(), "a")
 		require.NoError(t, err)
 		require.False(t, ok)
@@ -220,7 +220,7 @@ func TestTryOfAFullKeyLeavesNothingBehind(t *testing.T) {
 func TestKeyThatCannotBeSentSendsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := generous(t)
-		src := newTestSource(t, p, Keyed("host:", 2))
+		src := newTestSource(t, p, slot.Keyed("host:", 2))
 		for name, key := range map[string]string{
 			"empty": "", "newline": "a\nsr", "return": "a\r", "NUL": "a\x00", "space": "a b", "tab": "a\tb",
 			"long": strings.Repeat("x", 257), "no UTF-8": "a\xff",
@@ -232,7 +232,7 @@ func TestKeyThatCannotBeSentSendsNothing(t *testing.T) {
 		}
 		dials, writes := p.counts()
 		require.Zero(t, dials+writes)
-		for _, bad := range []Limits{Fixed("", 1), Fixed("a b", 1), Fixed("a", 0), Keyed("a", -1), Keyed("a\n", 1), Fixed(strings.Repeat("x", 257), 1)} {
+		for _, bad := range []slot.Limits{slot.Fixed("", 1), slot.Fixed("a b", 1), slot.Fixed("a", 0), slot.Keyed("a", -1), slot.Keyed("a\n", 1), slot.Fixed(strings.Repeat("x", 257), 1)} {
 			_, err := NewSource(bad)
 			require.Error(t, err)
 		}
@@ -256,7 +256,7 @@ func TestRefusalsAreTyped(t *testing.T) {
 				}
 				return p.grants(r)
 			})
-			src := newTestSource(t, p, Fixed("k", 2))
+			src := newTestSource(t, p, slot.Fixed("k", 2))
 			_, err := src.Enqueue(t.Context(), "")
 			require.ErrorIs(t, err, want)
 			var e *Error
@@ -278,7 +278,7 @@ func TestRefusalsAreTyped(t *testing.T) {
 func TestTraceTellsTheStagesOfAClaim(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := busy(t)
-		src := newTestSource(t, p, Fixed("k", 2))
+		src := newTestSource(t, p, slot.Fixed("k", 2))
 		var got []string
 		note := func(what string) func(time.Time) { return func(time.Time) { got = append(got, what) } }
 		ctx := slot.WithTrace(t.Context(), &slot.Trace{
@@ -305,14 +305,14 @@ func TestTraceTellsTheStagesOfAClaim(t *testing.T) {
 }
 
 func TestOptionsThatASourceCannotUseAreRefused(t *testing.T) {
-	_, err := NewSource(Fixed("k", 1), WithAcquireTimeout(time.Second), WithOnLost(func(string, string) {}))
+	_, err := NewSource(slot.Fixed("k", 1), WithAcquireTimeout(time.Second), WithOnLost(func(string, string) {}))
 	require.ErrorContains(t, err, "WithAcquireTimeout, WithOnLost")
 }
 
 func TestEndedContextClaimsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := generous(t)
-		src := newTestSource(t, p, Fixed("k", 1))
+		src := newTestSource(t, p, slot.Fixed("k", 1))
 		why := errors.New("no time")
 		ctx, cancel := context.WithCancelCause(t.Context())
 		cancel(why)
@@ -325,7 +325,7 @@ func TestEndedContextClaimsNothing(t *testing.T) {
 func TestIdleConnectionsAreClosedBeforeTheServerCutsThem(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := generous(t)
-		src := newTestSource(t, p, Fixed("k", 100))
+		src := newTestSource(t, p, slot.Fixed("k", 100))
 		s := claimNow(t, src, "")
 		time.Sleep(time.Minute)
 		require.NoError(t, s.Context().Err(), "a connection with a slot is not idle")
@@ -347,7 +347,7 @@ func TestServersReadTimeoutShortensHeartbeatAndIdleTime(t *testing.T) {
 			}
 			return p.grants(r)
 		})
-		src := newTestSource(t, p, Fixed("k", 100), WithLease(time.Minute))
+		src := newTestSource(t, p, slot.Fixed("k", 100), WithLease(time.Minute))
 		s := claimNow(t, src, "")
 		time.Sleep(10*time.Second + 500*time.Millisecond)
 		require.GreaterOrEqual(t, p.count(wire.SemRenew), 10)
@@ -362,7 +362,7 @@ func TestServersReadTimeoutShortensHeartbeatAndIdleTime(t *testing.T) {
 func TestClaimThatMissedDoesNotTryAgainAtTheSpeedOfTheNetwork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := busy(t)
-		src := newTestSource(t, p, Fixed("k", 2))
+		src := newTestSource(t, p, slot.Fixed("k", 2))
 		require.NoError(t, src.Ping(t.Context()))
 		e := src.endpoints[0]
 		e.lock()
@@ -380,7 +380,7 @@ func TestATicketThatNobodyAsksBecomesNoSlotThatIsRenewed(t *testing.T) {
 	eachDialect(t, func(t *testing.T, d dialect) {
 		_, opts := d.start(t, WithLease(6*time.Second))
 		source := func() *Source {
-			src, err := NewSource(Fixed("k", 1), opts...)
+			src, err := NewSource(slot.Fixed("k", 1), opts...)
 			require.NoError(t, err)
 			t.Cleanup(func() { _ = src.Close(context.Background()) })
 			return src
@@ -414,7 +414,7 @@ func TestATicketThatNobodyAsksBecomesNoSlotThatIsRenewed(t *testing.T) {
 func TestAGrantThatIsTakenLateIsRenewedFromThenOn(t *testing.T) {
 	eachDialect(t, func(t *testing.T, d dialect) {
 		_, opts := d.start(t, WithLease(6*time.Second))
-		src, err := NewSource(Fixed("k", 2), opts...)
+		src, err := NewSource(slot.Fixed("k", 2), opts...)
 		require.NoError(t, err)
 		t.Cleanup(func() { _ = src.Close(context.Background()) })
 		free, err := src.Enqueue(t.Context(), "")

@@ -45,7 +45,7 @@ func TestBytesBeyondAnAnswerNeverBecomeAGrant(t *testing.T) {
 					}
 					return usual(from, r)
 				}
-				src := newTestSource(t, p, Fixed("k", 1), tc.opts...)
+				src := newTestSource(t, p, slot.Fixed("k", 1), tc.opts...)
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
 				ticket, err := src.Enqueue(ctx, "")
@@ -70,7 +70,7 @@ func TestBytesBeyondTheHandshakeRefuseTheConnection(t *testing.T) {
 	for _, extra := range []string{"\n", "o", "\n" + strayGrant} {
 		synctest.Test(t, func(t *testing.T) {
 			p := newPeer(t, func(int, wire.Request) string { return "error\n" + extra })
-			src := newTestSource(t, p, Fixed("k", 1))
+			src := newTestSource(t, p, slot.Fixed("k", 1))
 			_, err := src.endpoints[0].connect(t.Context(), defaultServer, "")
 			require.ErrorIs(t, err, ErrProtocol, "%q", extra)
 		})
@@ -82,7 +82,7 @@ func TestBytesBeyondTheHandshakeRefuseTheConnection(t *testing.T) {
 func TestAPartOfALineIsNotCompletedByTheNextAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := busy(t)
-		src := newTestSource(t, p, Fixed("k", 1))
+		src := newTestSource(t, p, slot.Fixed("k", 1))
 		for range 2 {
 			require.NoError(t, src.Ping(t.Context()))
 			p.mu.Lock()
@@ -99,7 +99,7 @@ func TestAPartOfALineIsNotCompletedByTheNextAnswer(t *testing.T) {
 func TestAnAnswerThatComesBeforeItsRequestIsWrittenBreaksTheConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := busy(t)
-		src := newTestSource(t, p, Fixed("k", 1))
+		src := newTestSource(t, p, slot.Fixed("k", 1))
 		require.NoError(t, src.Ping(t.Context()))
 		e := src.endpoints[0]
 		e.lock()
@@ -128,7 +128,7 @@ func TestOneTokenForTwoGrantsBreaksTheConnection(t *testing.T) {
 					}
 					return p.grants(r)
 				})
-				src := newTestSource(t, p, Keyed("", 2))
+				src := newTestSource(t, p, slot.Keyed("", 2))
 				first := claimNow(t, src, keys[0])
 				_, err := src.Enqueue(t.Context(), keys[1])
 				require.ErrorIs(t, err, ErrProtocol)
@@ -157,7 +157,7 @@ func TestOneTokenForASlotAndAGrantToBeConfirmedBreaksTheConnection(t *testing.T)
 			}
 			return ""
 		}
-		src := newTestSource(t, p, Fixed("k", 1), WithLease(time.Minute))
+		src := newTestSource(t, p, slot.Fixed("k", 1), WithLease(time.Minute))
 		one, err := src.Enqueue(t.Context(), "")
 		require.NoError(t, err)
 		two, err := src.Enqueue(t.Context(), "")

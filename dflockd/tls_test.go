@@ -23,7 +23,7 @@ func TestAServerCanAskForTheClientsCertificate(t *testing.T) {
 		ok    bool
 	}{"known": {[]tls.Certificate{cert}, true}, "stranger": {[]tls.Certificate{stranger}, false}, "none": {nil, false}} {
 		t.Run(name, func(t *testing.T) {
-			src, err := NewSource(Fixed("k", 1), WithServers(srv.Addr().String()),
+			src, err := NewSource(slot.Fixed("k", 1), WithServers(srv.Addr().String()),
 				WithTLS(&tls.Config{RootCAs: pool, Certificates: tc.certs}))
 			require.NoError(t, err)
 			defer src.Close(t.Context())

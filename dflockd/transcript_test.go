@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-go/berth/internal/stacktest/lockserver"
+	"github.com/berth-go/berth/slot"
 )
 
 // A scenario is a use of the client whose conversation with an original server
@@ -28,9 +29,12 @@ type scenario struct {
 	run   func(t *testing.T, opts ...Option)
 }
 
+// scenarioName is what the client calls itself in each scenario.
+const scenarioName = "scenario:1"
+
 var scenarios = map[string]scenario{
 	"claims": {run: func(t *testing.T, opts ...Option) {
-		src, err := NewSource(Fixed("crawl", 2), append(opts, WithLease(5*time.Second))...)
+		src, err := NewSource(slot.Fixed("crawl", 2), append(opts, WithLease(5*time.Second))...)
 		require.NoError(t, err)
 		for range 2 {
 			a, b := claimNow(t, src, ""), claimNow(t, src, "")
@@ -45,7 +49,7 @@ var scenarios = map[string]scenario{
 	}},
 	"line": {run: func(t *testing.T, opts ...Option) {
 		opts = append(opts, WithLease(3*time.Second))
-		src, err := NewSource(Keyed("host:", 1), opts...)
+		src, err := NewSource(slot.Keyed("host:", 1), opts...)
 		require.NoError(t, err)
 		a := claimNow(t, src, "a.example")
 		ticket, err := src.Enqueue(t.Context(), "a.example")
@@ -73,7 +77,7 @@ var scenarios = map[string]scenario{
 		require.NoError(t, b.Close())
 	}},
 	"refusals": {flags: []string{"--max-locks", "1", "--max-waiters", "1"}, run: func(t *testing.T, opts ...Option) {
-		src, err := NewSource(Fixed("crawl", 2), append(opts, WithLease(5*time.Second))...)
+		src, err := NewSource(slot.Fixed("crawl", 2), append(opts, WithLease(5*time.Second))...)
 		require.NoError(t, err)
 		claimNow(t, src, "")
 		claimNow(t, src, "")
@@ -92,15 +96,15 @@ var scenarios = map[string]scenario{
 		require.NoError(t, src.Close(t.Context()))
 	}},
 	"secret": {flags: []string{"--auth-token", "sesame"}, run: func(t *testing.T, opts ...Option) {
-		right, err := NewSource(Fixed("crawl", 2), append(opts, WithAuth("sesame"))...)
+		right, err := NewSource(slot.Fixed("crawl", 2), append(opts, WithAuth("sesame"))...)
 		require.NoError(t, err)
 		require.NoError(t, right.Ping(t.Context()))
 		require.NoError(t, right.Close(t.Context()))
-		wrong, err := NewSource(Fixed("crawl", 2), append(opts, WithAuth("barley"))...)
+		wrong, err := NewSource(slot.Fixed("crawl", 2), append(opts, WithAuth("barley"))...)
 		require.NoError(t, err)
 		require.ErrorIs(t, wrong.Ping(t.Context()), ErrAuth)
 		require.NoError(t, wrong.Close(t.Context()))
-		none, err := NewSource(Fixed("crawl", 2), opts...)
+		none, err := NewSource(slot.Fixed("crawl", 2), opts...)
 		require.NoError(t, err)
 		require.ErrorIs(t, none.Ping(t.Context()), ErrAuth)
 		require.NoError(t, none.Close(t.Context()))
@@ -180,7 +184,7 @@ func TestRecordTranscripts(t *testing.T) {
 	for name, sc := range scenarios {
 		addr, _ := lockserver.Start(t, path, sc.flags...)
 		r := &recorder{start: time.Now()}
-		sc.run(t, WithServers(addr), WithDialer(r.dial))
+		sc.run(t, WithServers(addr), WithDialer(r.dial), WithName(scenarioName))
 		var b strings.Builder
 		fmt.Fprintf(&b, "# dflockd %s\n# flags: %v\n# recorded: %s\n", release, sc.flags, time.Now().Format(time.DateOnly))
 		b.WriteString("# connection, > sent by the client or < by the server, milliseconds since the start, text\n")
@@ -237,7 +241,7 @@ func TestTranscriptsOfTheOriginalServerAreUnderstood(t *testing.T) {
 					replay(t, c, said, mine, start)
 					replays.Done()
 				}
-				sc.run(t, WithDialer(func(ctx context.Context, network, address string) (net.Conn, error) {
+				sc.run(t, WithName(scenarioName), WithDialer(func(ctx context.Context, network, address string) (net.Conn, error) {
 					replays.Add(1)
 					return n.dial(ctx, network, address)
 				}))

@@ -78,7 +78,7 @@ func TestAUsersFunctionEndsNothingButItself(t *testing.T) {
 					l := newLedger(t, 1)
 					b, tr := &burst{end: end}, &slot.Trace{}
 					opts := append([]Option{WithLogger(slog.New(slog.DiscardHandler))}, option(b, tr, l.dial)...)
-					src := newTestSource(t, l.peer, Fixed("k", 1), opts...)
+					src := newTestSource(t, l.peer, slot.Fixed("k", 1), opts...)
 					b.armed.Store(true)
 					ctx, cancel := context.WithTimeout(slot.WithTrace(t.Context(), tr), 30*time.Second)
 					defer cancel()
@@ -140,7 +140,7 @@ func TestAFunctionOfWithTLSThatPanicsFailsTheClaim(t *testing.T) {
 				p := generous(t)
 				b := &burst{end: end}
 				b.armed.Store(true)
-				src := newTestSource(t, p, Fixed("k", 1), WithLogger(slog.New(slog.DiscardHandler)),
+				src := newTestSource(t, p, slot.Fixed("k", 1), WithLogger(slog.New(slog.DiscardHandler)),
 					WithTLS(&tls.Config{ServerName: "a.example", ClientSessionCache: sessions{b}}))
 				_, err := src.Enqueue(t.Context(), "")
 				require.ErrorIs(t, err, slot.ErrUnavailable)
@@ -157,7 +157,7 @@ func (s sessions) Get(string) (*tls.ClientSessionState, bool) { s.b.call(); retu
 func (s sessions) Put(string, *tls.ClientSessionState)        {}
 
 func TestADialerThatReturnsNothingFailsTheClaim(t *testing.T) {
-	src, err := NewSource(Fixed("k", 1), WithDialer(func(context.Context, string, string) (net.Conn, error) { return nil, nil }))
+	src, err := NewSource(slot.Fixed("k", 1), WithDialer(func(context.Context, string, string) (net.Conn, error) { return nil, nil }))
 	require.NoError(t, err)
 	_, err = src.Enqueue(t.Context(), "")
 	require.ErrorIs(t, err, slot.ErrUnavailable)

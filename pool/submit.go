@@ -157,7 +157,7 @@ func (p *Pool) enqueue(ctx context.Context, r request, full sched.WhenFull) erro
 		ready := make(chan struct{})
 		s.Waiter = ready
 		p.unlock()
-		return p.awaitRoom(ctx, s, ready)
+		return p.awaitRoom(ctx, r.Job.task, s, ready)
 	case sched.Full:
 		p.unlock()
 		return ErrQueueFull
@@ -194,7 +194,7 @@ func (p *Pool) findSlot(r *request) (err error) {
 }
 
 // awaitRoom waits until the job is in.
-func (p *Pool) awaitRoom(ctx context.Context, s *sched.Submitter[item], ready chan struct{}) error {
+func (p *Pool) awaitRoom(ctx context.Context, t *Task, s *sched.Submitter[item], ready chan struct{}) error {
 	select {
 	case <-ready:
 	case <-ctx.Done():
@@ -208,7 +208,12 @@ func (p *Pool) awaitRoom(ctx context.Context, s *sched.Submitter[item], ready ch
 	if s.Verdict == sched.Closed {
 		return ErrClosed
 	}
-	return nil // one that got in first stays in
+	if p.mayFollow(t) { // one that got in first is in, and ends like any that is
+		p.lock()
+		p.follow(t)
+		p.unlock()
+	}
+	return nil
 }
 
 // enqueueLater accepts a task whose time has not come.

@@ -295,22 +295,45 @@ var promises = []struct {
 	}},
 	{"a finished task keeps nothing of its job alive", func(t *testing.T) error {
 		p := start(t, 1)
-		var freed atomic.Bool // and no channel: cleanups run in no bubble
-		task := func() *pool.Task {
-			big := new([1 << 16]byte)
-			runtime.AddCleanup(big, func(int) { freed.Store(true) }, 0)
-			return p.Submit(func(context.Context) error { big[0]++; return nil })
-		}()
+		freed, job := watchedJob()
+		task := p.Submit(job)
+		job = nil
 		require.NoError(t, task.Wait(t.Context()))
 		defer runtime.KeepAlive(task)
-		for range 1000 { // the runtime cleans up at its leisure
-			if freed.Load() {
-				return nil
+		return isFreed(freed)
+	}},
+	{"a worker that rests keeps nothing of its last job alive", func(t *testing.T) error {
+		for _, opts := range [][]pool.Option{nil, {pool.WithSlots(slot.NewLocal(1))}} {
+			p := start(t, 1, opts...)
+			freed, job := watchedJob()
+			require.NoError(t, p.Go(job))
+			job = nil
+			require.NoError(t, p.Wait(t.Context()))
+			time.Sleep(time.Second)
+			if err := isFreed(freed); err != nil {
+				return err
 			}
-			runtime.GC()
-			runtime.Gosched()
 		}
-		return errors.New("what the job captured is still there")
+		return nil
+	}},
+	{"all workers run jobs that wait for each other, after many for which few were enough", func(t *testing.T) error {
+		for _, workers := range []int{2, 8, 1000} {
+			p := start(t, workers)
+			for range 20_000 {
+				require.NoError(t, p.Go(func(context.Context) error { return nil }))
+			}
+			var there sync.WaitGroup
+			there.Add(workers)
+			for range workers {
+				require.NoError(t, p.Go(func(context.Context) error {
+					there.Done()
+					there.Wait() // for ever, if one of them has no worker
+					return nil
+				}))
+			}
+			require.NoError(t, p.Wait(t.Context()))
+		}
+		return nil
 	}},
 	{"workers that have had nothing to do for long end", func(t *testing.T) error {
 		p := start(t, 100)
@@ -323,6 +346,25 @@ var promises = []struct {
 		}
 		return nil
 	}},
+}
+
+// watchedJob returns a job, and what tells that nothing holds it any more.
+func watchedJob() (freed *atomic.Bool, job pool.Job) {
+	freed = new(atomic.Bool) // and no channel: cleanups run in no bubble
+	big := new([1 << 16]byte)
+	runtime.AddCleanup(big, func(int) { freed.Store(true) }, 0)
+	return freed, func(context.Context) error { big[0]++; return nil }
+}
+
+func isFreed(freed *atomic.Bool) error {
+	for range 1000 { // the runtime cleans up at its leisure
+		if freed.Load() {
+			return nil
+		}
+		runtime.GC()
+		runtime.Gosched()
+	}
+	return errors.New("what the job captured is still there")
 }
 
 func TestAPoolKeepsItsPromisesWhateverWayAJobTakes(t *testing.T) {

@@ -18,7 +18,16 @@
 // [NewLocal] grants the slots of one process. Package dflockd has a source
 // whose slots are shared by every machine that asks the same server. What a key
 // means is up to the source: [NewLocal] has one limit whatever the key,
-// [NewLocalKeyed] one for each key.
+// [NewLocalKeyed] one for each key. An engine is given [Limits]: [Fixed] and
+// [Keyed] are the same two, and [LimitBy] asks a function, so that each customer
+// can have a limit of its own.
+//
+// A claim keeps its own limit where the source can do that, as those of this module
+// can: while a slot that was claimed with limit n is held, at most n slots of that name
+// are. So a limit can be changed by a rolling deploy. It has its price: one claim of
+// limit 1 beside a fleet of 100 has the fleet wait until it alone has held its slot;
+// and whoever claims a second slot of a name while he holds one can wait for ever for
+// a smaller limit that came between.
 //
 // Sources are put together of others. [All] claims a slot of each: one of the
 // host's and one of all. [MinHold] keeps each slot for a time, which makes a
@@ -32,6 +41,14 @@
 //
 // A source that can tell of a grant by a call is a [Joiner]: nobody then waits in
 // line, and a pool's contended claims cost less.
+//
+// # Looking and stepping in
+//
+// A source that is an [Inspector] tells who holds the slots of a key and who waits
+// for them. One that is a [Controller] can pause a key, when what its jobs use has
+// asked for less, and take a slot back. [Inspect], [Pause] and [Revoke] do it for
+// any source, and return errors.ErrUnsupported where it cannot. Holders have the
+// name that their source was given ([DefaultName] by default).
 //
 // Package slottest checks that a source keeps the promises made here.
 //

@@ -28,3 +28,12 @@ func saysPermanent(err error) bool {
 	}
 	return false
 }
+
+// A refusal is what cannot be done for good, in words of its own.
+type refusal struct{ flaw }
+
+func refuse(text string, cause error) error { return &refusal{flaw{text, cause}} }
+
+// Permanent reports whether waiting cannot cure it: it can where an engine, or
+// whatever a limit is read from, is away.
+func (r *refusal) Permanent() bool { return !errors.Is(r.cause, ErrUnavailable) }

@@ -109,6 +109,9 @@ type Slot interface {
 type Info struct {
 	// Key is the key that was claimed.
 	Key string
+	// Limit is what the slot was claimed with: while it is held, no more slots of
+	// its semaphore are. It is 0 where the source does not say.
+	Limit int
 	// GrantedAt is when the grant was read, before any confirmation.
 	GrantedAt time.Time
 	// ConfirmedAt is when the slot was known to be held. It equals GrantedAt
@@ -139,6 +142,10 @@ type Info struct {
 	// ExpiresAt is when Context ends unless the lease is renewed before. It is
 	// zero where slots have no lease.
 	ExpiresAt time.Time
+	// PausedUntil is until when the key is paused, see [Controller], as the
+	// engine said when the slot was last renewed: do not start something new
+	// under the slot before. It is zero where nothing was said.
+	PausedUntil time.Time
 }
 
 // A Trier is a Source that can claim a slot without taking a place in line.

@@ -64,7 +64,7 @@ func TestSecretsAndTokensStayOutOfSpansAndMetrics(t *testing.T) {
 		require.NoError(t, err)
 		tap := &wiretap{}
 		connect := func(secret string) *dflockd.Source {
-			src, err := dflockd.NewSource(dflockd.Keyed("k:", 1), dflockd.WithAuth(secret),
+			src, err := dflockd.NewSource(slot.Keyed("k:", 1), dflockd.WithAuth(secret),
 				dflockd.WithServers("127.0.0.1:6388"),
 				dflockd.WithDialer(func(ctx context.Context, _, _ string) (net.Conn, error) {
 					conn, err := srv.Dial(ctx)

@@ -26,7 +26,7 @@ import (
 const attempts = 6
 
 // limits are what all instances with the same server share.
-func limits(slots int) dflockd.Limits { return dflockd.Fixed("berth-batch", slots) }
+func limits(slots int) slot.Limits { return slot.Fixed("berth-batch", slots) }
 
 // run does what is missing, shows it on out, and returns the exit status.
 func run(s settings, out *os.File) (int, error) {

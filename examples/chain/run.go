@@ -19,6 +19,7 @@ import (
 	"github.com/berth-go/berth/dflockd/server"
 	"github.com/berth-go/berth/middleware"
 	"github.com/berth-go/berth/pool"
+	"github.com/berth-go/berth/slot"
 )
 
 const (
@@ -74,7 +75,7 @@ func slots(n int) (*dflockd.Source, func() error, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	src, err := dflockd.NewSource(dflockd.Fixed("berth-chain", n), dflockd.WithServer(srv))
+	src, err := dflockd.NewSource(slot.Fixed("berth-chain", n), dflockd.WithServer(srv))
 	if err != nil {
 		return nil, nil, errors.Join(err, srv.Shutdown(context.Background()))
 	}

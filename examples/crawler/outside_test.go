@@ -49,7 +49,7 @@ func crawlWeb(t *testing.T, sites map[string]trouble.Site, interruptAt time.Dura
 		defer silence.Close()
 
 		toServer := func(ctx context.Context, _, _ string) (net.Conn, error) { return srv.Dial(ctx) }
-		o := outside{dial: web.Dial, source: func(s pipe.Setup, l dflockd.Limits) (slot.Source, error) {
+		o := outside{dial: web.Dial, source: func(s pipe.Setup, l slot.Limits) (slot.Source, error) {
 			return dflockd.NewSource(l, dflockd.WithServers(s.Server), dflockd.WithLease(s.Lease), dflockd.WithDialer(toServer))
 		}}
 		w := &world{starts: s.urls, server: "memory:1", launch: inProcess(o, &done.kills)}

@@ -13,10 +13,10 @@ import (
 
 // inAll is the limit on requests at once in all: one semaphore, whatever the
 // host.
-func inAll(slots int) dflockd.Limits { return dflockd.Fixed("berth-crawler", slots) }
+func inAll(slots int) slot.Limits { return slot.Fixed("berth-crawler", slots) }
 
 // onHost is the limit on requests at once on a host: a semaphore for each.
-func onHost(slots int) dflockd.Limits { return dflockd.Keyed("berth-crawler-host:", slots) }
+func onHost(slots int) slot.Limits { return slot.Keyed("berth-crawler-host:", slots) }
 
 // A source of starts has one slot, which is kept for the time between two
 // starts. One slot kept for 1/N s gives the same rate as N kept for a second,
@@ -24,14 +24,14 @@ func onHost(slots int) dflockd.Limits { return dflockd.Keyed("berth-crawler-host
 const oneStart = 1
 
 // startInAll and startOnHost are those of requests in all and on a host.
-func startInAll() dflockd.Limits  { return dflockd.Fixed("berth-crawler-start", oneStart) }
-func startOnHost() dflockd.Limits { return dflockd.Keyed("berth-crawler-host-start:", oneStart) }
+func startInAll() slot.Limits  { return slot.Fixed("berth-crawler-start", oneStart) }
+func startOnHost() slot.Limits { return slot.Keyed("berth-crawler-host-start:", oneStart) }
 
 // A sourceMaker makes a source of slots for a worker process.
-type sourceMaker func(s pipe.Setup, l dflockd.Limits) (slot.Source, error)
+type sourceMaker func(s pipe.Setup, l slot.Limits) (slot.Source, error)
 
 // fromServer makes sources whose slots are those of the dflockd server.
-func fromServer(s pipe.Setup, l dflockd.Limits) (slot.Source, error) {
+func fromServer(s pipe.Setup, l slot.Limits) (slot.Source, error) {
 	return dflockd.NewSource(l, dflockd.WithServers(s.Server), dflockd.WithLease(s.Lease))
 }
 

@@ -108,7 +108,7 @@ func slots(n int) (slot.Source, func() error, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	src, err := dflockd.NewSource(dflockd.Fixed("berth-observed", n), dflockd.WithServer(srv))
+	src, err := dflockd.NewSource(slot.Fixed("berth-observed", n), dflockd.WithServer(srv))
 	end := func() error { return srv.Shutdown(context.Background()) }
 	if err != nil {
 		return nil, nil, errors.Join(err, end())

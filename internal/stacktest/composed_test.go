@@ -12,7 +12,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/berth-go/berth/dflockd"
 	"github.com/berth-go/berth/internal/stacktest/check"
 	"github.com/berth-go/berth/internal/stacktest/faultnet"
 	"github.com/berth-go/berth/slot"
@@ -64,7 +63,7 @@ func (w *world) compose(plan faultnet.Plan, machines []string, ofAll int, rng *r
 	ctx, cancel := context.WithCancelCause(w.t.Context())
 	var workers sync.WaitGroup
 	for _, machine := range machines {
-		src := slot.All(w.source(machine), w.open(machine, dflockd.Fixed(everything, ofAll)))
+		src := slot.All(w.source(machine), w.open(machine, slot.Fixed(everything, ofAll)))
 		defer func() { require.NoError(w.t, src.Close(context.Background())) }()
 		for i := range 4 {
 			rng := rand.New(rand.NewPCG(rng.Uint64(), rng.Uint64()))

@@ -8,7 +8,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/berth-go/berth/dflockd"
 	"github.com/berth-go/berth/pool"
 	"github.com/berth-go/berth/slot"
 	"github.com/berth-go/berth/slot/slottest"
@@ -57,7 +56,7 @@ var slotEnds = []struct {
 		return slotEnd{slot.All(slot.NewLocal(1), src), expire}
 	}},
 	{"dflockd in All", func(_ *testing.T, w *world) slotEnd {
-		src := w.open("a", dflockd.Fixed("all", 1))
+		src := w.open("a", slot.Fixed("all", 1))
 		return slotEnd{slot.All(w.source("b"), src), closed(src)}
 	}},
 	{"dflockd in MinHold in All", func(_ *testing.T, w *world) slotEnd {

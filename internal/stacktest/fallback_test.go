@@ -35,7 +35,7 @@ func TestFallbackCountsOutagesPerServer(t *testing.T) {
 			}
 			return servers[addr].Dial(ctx)
 		}
-		src, err := dflockd.NewSource(dflockd.Keyed("", 1), dflockd.WithServers("a:1", "b:1"), dflockd.WithDialer(dial),
+		src, err := dflockd.NewSource(slot.Keyed("", 1), dflockd.WithServers("a:1", "b:1"), dflockd.WithDialer(dial),
 			dflockd.WithSharding(func(key string, _ int) int { return int(key[0] - 'a') }))
 		require.NoError(t, err)
 		local := slot.NewLocalKeyed(1)

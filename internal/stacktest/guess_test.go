@@ -18,6 +18,7 @@ import (
 	"github.com/berth-go/berth/dflockd/server"
 	"github.com/berth-go/berth/internal/stacktest/faultnet"
 	"github.com/berth-go/berth/pool"
+	"github.com/berth-go/berth/slot"
 )
 
 const rightSecret = "the right one"
@@ -63,7 +64,7 @@ func TestGuessesDoNotKeepThoseOutWhoHaveTheSecret(t *testing.T) {
 
 // usePool has a pool run jobs of each key, one after the other.
 func usePool(t *testing.T, n *faultnet.Net, keys int) (jobs func() int64, stop func()) {
-	src, err := dflockd.NewSource(dflockd.Keyed("", 1), dflockd.WithDialer(n.Dialer("a")), dflockd.WithAuth(rightSecret))
+	src, err := dflockd.NewSource(slot.Keyed("", 1), dflockd.WithDialer(n.Dialer("a")), dflockd.WithAuth(rightSecret))
 	require.NoError(t, err)
 	p, err := pool.New(keys, pool.WithSlots(src), pool.WithReuse(0))
 	require.NoError(t, err)

@@ -22,7 +22,7 @@ func TestPartitionOfRealSocketsEndsTheSlotAndWorkGoesOn(t *testing.T) {
 	proxy, err := faultnet.NewProxy(srv.Addr().String())
 	require.NoError(t, err)
 	defer proxy.Close()
-	src, err := dflockd.NewSource(dflockd.Fixed("k", 1), dflockd.WithServers(proxy.Address()), dflockd.WithLease(time.Second))
+	src, err := dflockd.NewSource(slot.Fixed("k", 1), dflockd.WithServers(proxy.Address()), dflockd.WithLease(time.Second))
 	require.NoError(t, err)
 	defer src.Close(context.Background())
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)

@@ -16,6 +16,7 @@ import (
 	"github.com/berth-go/berth/dflockd/server"
 	"github.com/berth-go/berth/internal/stacktest/check"
 	"github.com/berth-go/berth/internal/stacktest/faultnet"
+	"github.com/berth-go/berth/slot"
 )
 
 // A mode is what the server does with the slots of a connection that breaks.
@@ -136,11 +137,11 @@ func (w *world) close() {
 
 // source returns the client of a machine, for keys with w.limit slots each.
 func (w *world) source(machine string, opts ...dflockd.Option) *dflockd.Source {
-	return w.open(machine, dflockd.Keyed("", w.limit), opts...)
+	return w.open(machine, slot.Keyed("", w.limit), opts...)
 }
 
 // open is source for other limits.
-func (w *world) open(machine string, limits dflockd.Limits, opts ...dflockd.Option) *dflockd.Source {
+func (w *world) open(machine string, limits slot.Limits, opts ...dflockd.Option) *dflockd.Source {
 	opts = append([]dflockd.Option{dflockd.WithLease(w.lease), dflockd.WithDialer(w.net.Dialer(machine)), dflockd.WithFence()}, opts...)
 	if w.mode == strict {
 		opts = append(opts, dflockd.WithStrict())

@@ -11,9 +11,9 @@ import (
 
 // newSource returns berth's client for a server.
 func newSource(d plain.Dialer, r *run) (*dflockd.Source, error) {
-	limits := dflockd.Keyed("", r.limit)
+	limits := slot.Keyed("", r.limit)
 	if r.keys == 1 {
-		limits = dflockd.Fixed(r.key(0), r.limit)
+		limits = slot.Fixed(r.key(0), r.limit)
 	}
 	opts := []dflockd.Option{dflockd.WithServers(d.Addr)}
 	if d.TLS != nil {

@@ -71,6 +71,9 @@ func (c *Core[J]) Recalled(w WorkerID, left []J, ended int) {
 		return
 	}
 	c.handed -= len(left) + ended
+	if c.cfg.Slots {
+		c.counts.Reused -= int64(len(left) + ended)
+	}
 	if len(left) > 0 {
 		c.counts.Recalled++
 		b.level.putBack(run[J]{first: b.first, since: b.since, jobs: slices.Clone(left)})

@@ -354,9 +354,6 @@ func (c *Core[J]) releaseOf(w WorkerID) {
 func (c *Core[J]) bind(w WorkerID, cl *Claim[J], into []J) Order[J] {
 	q := cl.quota
 	o := Order[J]{Do: Run, Claim: cl, Reused: cl.served}
-	if cl.served {
-		c.counts.Reused++
-	}
 	c.workers[w].claim, cl.served = cl, true
 	c.turn(cl, serving)
 	q.since = c.now
@@ -370,6 +367,9 @@ func (c *Core[J]) bind(w WorkerID, cl *Claim[J], into []J) Order[J] {
 	b := batch[J]{level: lv}
 	o.Jobs, b.first, b.since = c.take(lv, into[:max(1, k)])
 	c.handed += o.Jobs
+	if c.counts.Reused += int64(o.Jobs); !o.Reused {
+		c.counts.Reused--
+	}
 	c.become(w, busy)
 	if o.Jobs > 1 {
 		c.list(w)
@@ -466,6 +466,7 @@ func (c *Core[J]) Resize(now time.Duration, workers int) {
 	c.target += workers - c.cfg.Workers // keeps what is lent
 	c.cfg.Workers = workers
 	c.dismiss(min(len(c.resting), max(0, c.present()-c.target)))
+	c.lineUp()
 	c.call()
 	c.setAlarm()
 }
@@ -475,6 +476,7 @@ func (c *Core[J]) Resize(now time.Duration, workers int) {
 func (c *Core[J]) Lend(now time.Duration) {
 	c.advance(now)
 	c.target++
+	c.lineUp()
 	c.call()
 	c.setAlarm()
 }
