@@ -48,65 +48,6 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 	}
 }
 
-func TestWorkersEndAfterTheIdleTimeoutOfTheirPool(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		for _, c := range []struct {
-			opts  []Option
-			after time.Duration // 0: never
-		}{
-			{nil, time.Minute},
-			{[]Option{WithIdleTimeout(time.Second)}, time.Second},
-			{[]Option{WithIdleTimeout(0)}, 0},
-		} {
-			p := newPool(t, 3, c.opts...)
-			for range 3 {
-				p.Submit(sleeps(time.Second))
-			}
-			require.NoError(t, p.Wait(t.Context()))
-			require.Equal(t, 3, p.Stats().Workers)
-			if c.after > 0 {
-				time.Sleep(c.after - time.Millisecond)
-				require.Equal(t, 3, p.Stats().Workers)
-				time.Sleep(2 * time.Millisecond)
-				synctest.Wait()
-				require.Zero(t, p.Stats().Workers)
-			} else {
-				time.Sleep(1000 * time.Hour)
-				require.Equal(t, 3, p.Stats().Workers)
-			}
-			require.NoError(t, p.Submit(nothing).Wait(t.Context()), "another one starts")
-			finish(t, p)
-		}
-	})
-}
-
-// Urgent jobs come faster than they run, and a job of a low priority is among
-// them.
-func TestALowPriorityHasItsTurnWhereWaitingCounts(t *testing.T) {
-	for _, aging := range []time.Duration{0, 10 * time.Second} {
-		synctest.Test(t, func(t *testing.T) {
-			opts := []Option{WithQueue(1000)}
-			if aging > 0 {
-				opts = append(opts, WithAging(aging))
-			}
-			p := newPool(t, 1, opts...)
-			p.Submit(sleeps(time.Second))
-			low := p.Submit(nothing)
-			for range 100 {
-				p.Submit(sleeps(time.Second), Priority(3))
-				p.Submit(sleeps(time.Second), Priority(3))
-				time.Sleep(time.Second)
-			}
-			if aging == 0 {
-				require.Equal(t, StateQueued, low.State())
-			} else {
-				require.Equal(t, StateDone, low.State())
-			}
-			finish(t, p)
-		})
-	}
-}
-
 func TestMiddlewareIsAppliedOnceAndTheFirstIsTheOutermost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var order string
