@@ -150,3 +150,18 @@ func TestAJobThatIsInjectedPassesLessUrgentOnes(t *testing.T) {
 		require.Equal(t, "bccc", order)
 	})
 }
+
+// The only worker was to find the job; then the pool grows.
+func TestAJobThatIsInjectedIsSeenToWhenThePoolGrows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(t, 1)
+		p.Submit(sleeps(time.Minute))
+		synctest.Wait()
+		task := p.Submit(nothing)
+		require.Len(t, p.injected.jobs, 1)
+		require.NoError(t, p.Resize(2))
+		synctest.Wait()
+		require.Equal(t, StateDone, task.State())
+		finish(t, p)
+	})
+}

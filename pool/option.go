@@ -61,8 +61,8 @@ func WithSlots(src slot.Source) Option {
 
 // WithSlotKey says which slots a lane's jobs need: f maps the lane's key to the
 // key that slots are claimed with. It must be quick and always return the same
-// for the same lane. It is called by submits, on their goroutines, possibly by
-// several at once; where it panics the job is refused with ErrSlotKey. The
+// for the same lane. It is called by submits and by waits inside of jobs, on their
+// goroutines, possibly by several at once; where it panics the job is refused with ErrSlotKey. The
 // default is the lane's key itself.
 func WithSlotKey(f func(lane string) string) Option {
 	return func(c *config) error {
@@ -130,9 +130,12 @@ func atLeastOne(name string, n int, set func(*config)) Option {
 }
 
 // WithReuse sets how long after its grant a slot may be kept for the next job
-// of the same slot key. Short jobs then need no claim each, and somebody else
-// who waits for the slot waits at most that long and one job longer. With 0
-// each job has a claim of its own. The default is 100 ms.
+// of the same slot key. Short jobs then need no claim each. Whoever
+// waits for the slot pays for that, on this machine and on all others: a line
+// moves by a place after one window and one job at the latest. So who is third in
+// line for the only slot waits for three windows and three jobs at most, if all
+// pools have the same window. With 0 each job has a claim of its own. The default
+// is 100 ms.
 func WithReuse(window time.Duration) Option {
 	return func(c *config) error {
 		if window < 0 {

@@ -32,6 +32,8 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 		{"WithQueueTotal: -1", 1, []Option{WithQueueTotal(-1)}},
 		{"WithMaxClaims: 0", 1, []Option{WithMaxClaims(0)}},
 		{"negative", 1, []Option{WithReuse(-1)}},
+		{"WithIdleTimeout: -1ns is negative", 1, []Option{WithIdleTimeout(-1)}},
+		{"WithAging: 0s is not above 0", 1, []Option{WithAging(0)}},
 		{"WithGrace", 1, []Option{WithGrace(0)}},
 		{"FailAfter: 0s", 1, []Option{FailAfter(0)}},
 		{"FailAfter needs WithSlots", 1, []Option{FailAfter(time.Second)}},

@@ -135,7 +135,7 @@ func through(next Job) Job { return next }
 
 // A job of Go is nothing but a function to the pool, and yet none of them is
 // taken for another, whichever worker has it, and however it got it.
-func TestJobsOfGoKeepTheirOptionsInBatchesAndStolen(t *testing.T) {
+func TestJobsOfGoKeepTheirOptionsInBatches(t *testing.T) {
 	for kind, opts := range map[string][]Option{
 		"plain": nil, "slots": {WithSlots(slot.NewLocalKeyed(2))},
 	} {

@@ -18,8 +18,8 @@ func (p *Pool) Submit(job Job, opts ...JobOption) *Task {
 }
 
 // SubmitContext is Submit with a context: it bounds the wait for room and is the
-// parent of the job's context. A task whose context has ended is dropped when
-// its turn comes, with the cause of that as its result.
+// parent of the job's context. When it ends, a task that has not started or backs
+// off ends too, with the cause of that as its result, 5 ms later at most.
 //
 // With the context of a job of the same pool it does not wait for room.
 func (p *Pool) SubmitContext(ctx context.Context, job Job, opts ...JobOption) *Task {

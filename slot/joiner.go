@@ -3,8 +3,8 @@ package slot
 import "context"
 
 // A Joiner is a Source that tells of a grant, so that nobody has to wait for it:
-// neither for the engine's first answer nor in line. A pool uses it for the keys
-// that it has found contended.
+// neither for the engine's first answer nor in line. A pool uses it for claims
+// that none of its workers asks for, of keys that had no free slot.
 type Joiner interface {
 	Source
 

@@ -89,7 +89,7 @@ func TestAllSlotsAreInUseWhilePagesAreLeft(t *testing.T) {
 		require.NoError(t, err)
 		defer silence.Close()
 		toServer := func(ctx context.Context, _, _ string) (net.Conn, error) { return srv.Dial(ctx) }
-		o := outside{dial: l.dial, source: func(s pipe.Setup, l dflockd.Limits) (slot.Source, error) {
+		o := outside{dial: l.dial, source: func(s pipe.Setup, l slot.Limits) (slot.Source, error) {
 			return dflockd.NewSource(l, dflockd.WithServers(s.Server), dflockd.WithLease(s.Lease), dflockd.WithDialer(toServer))
 		}}
 		top, err := url.Parse(local.URL())

@@ -22,6 +22,7 @@ import (
 	"github.com/berth-go/berth/benchmarks/internal/suite"
 	"github.com/berth-go/berth/dflockd"
 	"github.com/berth-go/berth/pool"
+	"github.com/berth-go/berth/slot"
 )
 
 // A hand-over is the time from the end of a job, whose slot is released then, to
@@ -82,7 +83,7 @@ func joinHandOver(args []string) error {
 
 // handOverByPool has a pool claim a slot for each job.
 func handOverByPool(addr string, until time.Time, job func()) error {
-	src, err := dflockd.NewSource(dflockd.Fixed(handOverKey, 1), dflockd.WithServers(addr))
+	src, err := dflockd.NewSource(slot.Fixed(handOverKey, 1), dflockd.WithServers(addr))
 	if err != nil {
 		return err
 	}

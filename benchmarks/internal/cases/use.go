@@ -15,6 +15,7 @@ import (
 	"github.com/berth-go/berth/benchmarks/internal/suite"
 	"github.com/berth-go/berth/dflockd"
 	"github.com/berth-go/berth/pool"
+	"github.com/berth-go/berth/slot"
 )
 
 // Metrics of how well pools use the slots that they share.
@@ -109,7 +110,7 @@ func (f *fleet) join(i int, p party, s *server) error {
 	for len(f.gates) < p.to {
 		f.gates = append(f.gates, meter.NewGate(1))
 	}
-	src, err := dflockd.NewSource(dflockd.Keyed("", 1), dflockd.WithServers(s.Addr), dflockd.WithDialer(f.requests.dial))
+	src, err := dflockd.NewSource(slot.Keyed("", 1), dflockd.WithServers(s.Addr), dflockd.WithDialer(f.requests.dial))
 	if err != nil {
 		return err
 	}

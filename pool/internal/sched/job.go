@@ -15,11 +15,16 @@ type Node struct{ word uint32 }
 //
 //	          Submit                    Next
 //	nowhere ──────────▶ lane ───────────────────────▶ nowhere
-//	   │                 ▲ │ ╰─ in a batch ─▶ batch ─────▲
-//	   │ Later           │ ╰─ Remove ────────────────────┤
-//	   ╰───────▶ delayed ╯ its time has come             │
-//	                │ Remove, Drain                      │
-//	                ╰────────────────────────────────────╯
+//	   │                ▲ ▲ │ ╰─ with others ─▶ batch
+//	   │                │ ╰─┼──── Recalled ───────╯│
+//	   │                │   ╰─ Remove ─────────────┼──▶ nowhere
+//	   │ Later          ╰─ its time has come       │
+//	   ╰────────────▶ delayed ◀──── Again ─────────╯
+//	                     ╰─ Remove, Drain ───────────▶ nowhere
+//
+// The worker does not tell which jobs of its batch it has started, so one that
+// was in a batch counts as being there until it is delayed. Again leads from
+// nowhere, too, for a job that was handed out alone.
 type where uint32
 
 const (

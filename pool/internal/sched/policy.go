@@ -14,7 +14,7 @@ import "time"
 // want is what may be done for a quota.
 //
 //	         a job more than claims           none was free, or one is in line
-//	idle ──────────────────────▶ askable ──────────────────────────▶ busy
+//	idle ──────────────────────▶ askable ──────────────────────────▶ crowded
 //	  ▲                           │   ▲                                │
 //	  ╰── a claim for each job ───╯   ╰─ the pause is over, a slot of ─╯
 //	                                     its own was given back

@@ -3,12 +3,7 @@ package sched_test
 import (
 	"flag"
 	"fmt"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"math/rand/v2"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -110,30 +105,4 @@ func each(length, n int, f func([]int)) {
 			return
 		}
 	}
-}
-
-// The core can be reasoned about, and run a million times a second in a test,
-// because nothing that it does depends on when and where it runs.
-func TestCoreImportsNothingThatWaitsOrTellsTheTime(t *testing.T) {
-	files, err := filepath.Glob("*.go")
-	require.NoError(t, err)
-	shipped := 0
-	for _, name := range files {
-		if strings.HasSuffix(name, "_test.go") {
-			continue
-		}
-		shipped++
-		parsed, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
-		require.NoError(t, err)
-		for _, spec := range parsed.Imports {
-			require.Contains(t, []string{`"math"`, `"slices"`, `"sort"`, `"time"`}, spec.Path.Value, name)
-		}
-		ast.Inspect(parsed, func(n ast.Node) bool {
-			if s, ok := n.(*ast.SelectorExpr); ok && fmt.Sprint(s.X) == "time" {
-				require.Contains(t, []string{"Duration", "Millisecond", "Microsecond", "Second"}, s.Sel.Name, name)
-			}
-			return true
-		})
-	}
-	require.Greater(t, shipped, 5)
 }
