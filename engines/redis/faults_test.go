@@ -170,6 +170,7 @@ func TestACopyThatComesLateClaimsNothing(t *testing.T) {
 		w := newWorld(t)
 		a := w.source("a", slot.Fixed("k", 1))
 		require.NoError(t, w.claim(a, "").Release())
+		synctest.Wait()
 		var late []string
 		w.hook(func(c *server.Peer, cmd string, args ...string) bool {
 			if cmd == "EVALSHA" && late == nil {
@@ -181,7 +182,7 @@ func TestACopyThatComesLateClaimsNothing(t *testing.T) {
 		})
 		require.NoError(t, w.claim(a, "").Release())
 		synctest.Wait()
-		require.NotNil(t, late)
+		require.Contains(t, late, "claim")
 		w.carryOut(late)
 		held, all := w.counts("k")
 		require.Zero(t, held+all, "the slot would be held for a lease, by nobody")
