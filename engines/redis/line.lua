@@ -38,41 +38,43 @@ local function remove(id)
 	call('ZREM', expiry, id)
 end
 
--- sweep removes claims whose leases are over. It is called where they may stand in
--- somebody's way, and not before: a claim that nobody misses can still be renewed.
+-- sweep removes claims whose leases are over, and returns how many. It is called where
+-- they may stand in somebody's way, and not before: a claim that nobody misses can
+-- still be renewed.
 local function sweep()
 	local dead = call('ZRANGEBYSCORE', expiry, '-inf', now, 'LIMIT', 0, BOUND)
 	for _, id in ipairs(dead) do remove(id) end
-	return #dead == BOUND
+	return #dead
 end
 
 -- serve grants what can be granted: the first that waits gets a slot if, with it, no
 -- more are held than each of their limits allows. It does not touch leases: that of a
 -- granted claim runs on from its last renewal, which is from when its owner counts.
--- It tells the owners, but for that of own, who is told by the answer. It returns
--- whether it had to stop before it was done.
+-- It tells the owners, but for that of own, the last in line, who is told by the answer.
+-- It returns how many are held, and whether it had to stop before it was done.
 local function serve(own)
-	if call('EXISTS', pause) == 1 then return false end
 	local n = count(held)
-	local least = tonumber(call('ZRANGE', held, 0, 0, 'WITHSCORES')[2] or math.huge)
+	if call('EXISTS', pause) == 1 then return n, false end
+	local least = n > 0 and tonumber(call('ZRANGE', held, 0, 0, 'WITHSCORES')[2]) or math.huge
 	for _ = 1, BOUND do
 		local id = call('ZRANGE', line, n, n)[1]
-		if not id then return false end
+		if not id then return n, false end
 		local session, limit = string.match(id, '^([^:]*):[^:]*:(%d+):')
 		least = math.min(least, tonumber(limit))
-		if n >= least then return false end
+		if n >= least then return n, false end
 		call('ZADD', held, limit, id)
+		if n == 0 then call('PEXPIRE', held, KEEP) end
 		n = n + 1
-		if id ~= own then call('PUBLISH', channel .. session, id .. '\n' .. name) end
+		if id == own then return n, false end
+		call('PUBLISH', channel .. session, id .. '\n' .. name)
 	end
-	return true
+	return n, true
 end
 
--- again returns in how many ms the line has to be served again although nothing
--- happens: when the next lease or the pause is over. -1: never.
+-- again returns in how many ms a line in which some wait has to be served again
+-- although nothing happens: when the next lease or the pause is over.
 local function again(more)
 	if more then return 0 end
-	if count(line) <= count(held) then return -1 end
 	local first = call('ZRANGE', expiry, 0, 0, 'WITHSCORES')[2]
 	local due = first and math.max(1, first - now) or -1
 	local paused = call('PTTL', pause)
@@ -80,18 +82,31 @@ local function again(more)
 	return due
 end
 
+-- settle serves the line, and returns when it has to be served again; -1: never.
+local function settle()
+	local all = count(line)
+	if all == 0 then return -1 end
+	local n, more = serve()
+	return all > n and again(more) or -1
+end
+
 -- keep has what a dead fleet leaves behind forgotten one day.
 local function keep()
 	for _, key in ipairs({line, held, expiry}) do call('PEXPIRE', key, KEEP) end
 end
 
--- arrive puts a claim at the end of the line. Its number follows the clock, so that
--- it rises even after last was forgotten.
-local function arrive(id)
-	local number = math.max(tonumber(call('GET', last) or 0) + 1, clock[1] * 1000000 + clock[2])
-	call('SET', last, number, 'PX', KEEP)
+-- arrive puts a claim at the end of a line of so many. Its number follows the clock, so
+-- that it rises even after last was forgotten.
+local function arrive(id, all)
+	local number = clock[1] * 1000000 + clock[2]
+	local before = tonumber(call('SET', last, number, 'PX', KEEP, 'GET') or 0)
+	if before >= number then
+		number = before + 1
+		call('SET', last, number, 'PX', KEEP)
+	end
 	call('ZADD', line, number, id)
 	call('ZADD', expiry, now + lease, id)
+	if all == 0 or call('PTTL', line) < KEEP / 2 then keep() end
 	return number
 end
 
@@ -102,25 +117,34 @@ local function state(id)
 	return call('ZSCORE', line, '!' .. id) and REVOKED or ABSENT
 end
 
+-- place serves a line of so many that a claim is in, and returns what the claim is
+-- then, how many hold a slot, and whether there is more to do.
+local function place(id, all)
+	local n, more = serve(id)
+	if n == all then return HOLDS, n, false end
+	local is = state(id)
+	if is == HOLDS then return is, n, false end
+	local dead = sweep()
+	if dead == 0 then return is, n, more end
+	n, more = serve(id)
+	return state(id), n, more or dead == BOUND
+end
+
 -- claim: id, "line" or "try". Answers {state, number, how many wait in front, again}.
--- A copy of the request finds the claim there, and changes nothing.
+-- A copy of the request finds the claim there, and adds nothing.
 local function claim(id, stay)
-	local number = call('ZSCORE', line, id)
+	local all = count(line)
+	local number = all > 0 and call('ZSCORE', line, id)
 	if not number then
 		if call('ZSCORE', gone, id) then return {ABSENT, 0, 0, -1} end
-		number = arrive(id)
+		number = arrive(id, all)
+		all = all + 1
 	end
-	local more = serve(id)
-	if state(id) == WAITS and sweep() then more = true end
-	if state(id) == WAITS then more = serve(id) or more end
-	keep()
-	local is = state(id)
-	if is == WAITS and stay == 'try' then
-		remove(id)
-		return {ABSENT, 0, 0, again(more)}
-	end
-	local ahead = is == WAITS and call('ZRANK', line, id) - count(held) or 0
-	return {is, tonumber(number), ahead, again(more)}
+	local is, n, more = place(id, all)
+	if is == HOLDS then return {is, tonumber(number), 0, -1} end
+	if is == WAITS and stay == 'try' then remove(id) end
+	if is == ABSENT or stay == 'try' then return {ABSENT, 0, 0, -1} end
+	return {is, tonumber(number), call('ZRANK', line, id) - n, again(more)}
 end
 
 -- leave: whether copies of the claims' requests may be under way ("1"), ids. Answers
@@ -134,7 +158,7 @@ local function leave(doubt, first)
 		call('ZREMRANGEBYSCORE', gone, '-inf', now)
 		call('PEXPIRE', gone, KEEP)
 	end
-	return {again(serve())}
+	return {settle()}
 end
 
 -- beat: ids. Answers {again, pause in ms, state of each}.
@@ -142,10 +166,10 @@ local function beat(first)
 	for i = first, #ARGV do
 		if call('ZSCORE', line, ARGV[i]) then call('ZADD', expiry, now + lease, ARGV[i]) end
 	end
-	local more = sweep()
-	more = serve() or more
+	local dead = sweep()
+	local answer = {settle(), math.max(0, call('PTTL', pause))}
+	if dead == BOUND then answer[1] = 0 end
 	keep()
-	local answer = {again(more), math.max(0, call('PTTL', pause))}
 	for i = first, #ARGV do answer[#answer + 1] = state(ARGV[i]) end
 	return answer
 end
@@ -154,8 +178,7 @@ end
 -- each that is listed its ID, number and expiry}.
 local function inspect(most)
 	sweep()
-	serve()
-	local n = count(held)
+	local n = serve()
 	local answer = {now, math.max(0, call('PTTL', pause)), n, count(line) - n}
 	local function list(from, to)
 		local ids = call('ZRANGE', line, from, to, 'WITHSCORES')
@@ -178,7 +201,7 @@ local function rest(ms)
 	elseif call('PTTL', pause) < ms then
 		call('SET', pause, 1, 'PX', ms)
 	end
-	return {again(serve())}
+	return {settle()}
 end
 
 -- revoke: a number. The claim of that number that holds a slot goes under another ID
