@@ -42,7 +42,7 @@ func (s *Source) newLine(name string) *line {
 // lineKeys names the keys of a semaphore. They have one hash tag, so that a cluster has
 // them in one place.
 func lineKeys(prefix, name string) []string {
-	keys := []string{"line", "held", "expiry", "last", "gone", "pause"}
+	keys := []string{"line", "last", "gone", "pause"}
 	for i, part := range keys {
 		keys[i] = prefix + "{" + name + "}" + part
 	}
