@@ -214,7 +214,9 @@ func (p *pair) beat(*dumbClaim) {
 	require.Equal(p.h.t, want, p.h.states(ids...), "of %v", ids)
 }
 
-func (p *pair) wait(*dumbClaim) { time.Sleep(time.Duration(p.rng.Int64N(p.h.lease.Milliseconds())) * time.Millisecond) }
+func (p *pair) wait(*dumbClaim) {
+	time.Sleep(time.Duration(p.rng.Int64N(p.h.lease.Milliseconds())) * time.Millisecond)
+}
 
 func (p *pair) rest(*dumbClaim) {
 	now := time.Now()
