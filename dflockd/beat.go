@@ -7,6 +7,7 @@ import (
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
 	"github.com/berth-go/berth/internal/lease"
+	"github.com/berth-go/berth/slot"
 )
 
 // judgeDelay is how long this process must have been running, since it was last
@@ -19,6 +20,7 @@ var (
 	errExpired  = errors.New("its lease was not renewed in time")
 	errUntaken  = errors.New("the slot was granted, and nobody asked for it before its lease ended")
 	errNotOurs  = errors.New("the server says that it is not held any more")
+	errRevoked  = inWords("the server does not renew it: somebody has taken it back", slot.ErrRevoked)
 )
 
 // arm makes tick run at the given time at the latest. Caller holds endpoint.mu.
@@ -213,10 +215,15 @@ func (cl *claim) renewed(x exchange, r wire.Reply, now time.Time) error {
 		return cl.e.follow(cl.conn, r) // breaks the connection; the cluster may keep the slot
 	}
 	if r.Status != wire.OK {
-		cl.traceRenewed(x, now, errNotOurs)
-		cl.lose(errNotOurs, now)
+		cause := errNotOurs
+		if r.Status == wire.ErrorRevoked {
+			cause = errRevoked
+		}
+		cl.traceRenewed(x, now, cause)
+		cl.lose(cause, now)
 		return nil
 	}
+	cl.pausedFor(r.Paused, now)
 	l, err := cl.e.leaseOf(r, x.sent)
 	if err != nil {
 		return err

@@ -42,11 +42,13 @@ type order struct {
 // spot is what belongs to a claim on its way through the line.
 type spot struct {
 	route  route
-	queued bool      // it had to wait in line
-	tag    uint64    // of its requests; 0: none
-	asked  time.Time // before se was sent
-	hops   int       // how often another member of the cluster was named
-	calls  *calls    // of a single claim; nil otherwise
+	queued bool          // it had to wait in line
+	tag    uint64        // of its requests; 0: none
+	asked  time.Time     // before se was sent
+	hops   int32         // how often another member of the cluster was named
+	place  int32         // where in line it began, from 1; 0: not told
+	calls  *calls        // of a single claim; nil otherwise
+	errand *wire.Request // of kindErrand; nil otherwise
 }
 
 // holding is what belongs to a slot from its grant on.
@@ -55,9 +57,10 @@ type holding struct {
 	lease     lease.Lease
 	granted   time.Time
 	confirmed time.Time
-	beatAt    time.Time // when the lease is renewed
-	renewing  bool      // an sn is on its way
-	index     int       // in conn.held
+	beatAt    time.Time     // when the lease is renewed
+	renewing  bool          // an sn is on its way
+	paused    time.Duration // until when its key is, since endpoint.born; 0: not that we know
+	index     int           // in conn.held
 	back      handback
 }
 
@@ -112,6 +115,10 @@ func (cl *claim) begin(c *conn, now time.Time) {
 		cl.move(stageTry)
 		c.e.relist(c)
 		cl.sendPing(now)
+	case cl.kind == kindErrand:
+		cl.move(stageTry)
+		c.e.relist(c)
+		cl.sendErrand(now)
 	case cl.kind == kindJoined && cl.exclusive() && !c.features.Tags && !cl.e.cfg.cluster:
 		cl.joinLine(now)
 	case cl.kind.tryOnly() || !cl.exclusive() && !c.features.Tags:
@@ -195,6 +202,8 @@ func (cl *claim) answered(c *conn, x exchange, r wire.Reply, now time.Time) erro
 		if cl.kind == kindPing {
 			cl.finish(nil)
 		}
+	case roleErrand:
+		cl.errandDone(r)
 	case roleRelease:
 		return cl.handedBack(c, r)
 	case roleLeave:

@@ -66,7 +66,7 @@ func (cl *claim) redirected(r wire.Reply, now time.Time) {
 	case !known:
 		e.dialFailed(c.server(), err, now)
 		cl.finish(err)
-	case cl.hops > len(e.servers)+1:
+	case int(cl.hops) > len(e.servers)+1:
 		cl.finish(unavailable(errLoop))
 	default:
 		cl.move(stageConnect)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/slot"
 )
 
 const (
@@ -35,6 +36,7 @@ type config struct {
 	cluster        bool
 	orphanTime     time.Duration
 	lease          time.Duration // 0: the server's default
+	name           string        // of the holder, for those who look
 	renewRatio     float64
 	strict         bool
 	fence          bool
@@ -63,6 +65,7 @@ type config struct {
 func newConfig(opts []Option) (*config, error) {
 	c := &config{
 		servers:        []string{defaultServer},
+		name:           slot.DefaultName(),
 		sharding:       StableHashShard,
 		renewRatio:     defaultRenewRatio,
 		connectTimeout: defaultConnectTimeout,

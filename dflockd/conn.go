@@ -27,6 +27,7 @@ const (
 	roleLeave               // x
 	roleRejoin              // se, repeated for a slot that is held
 	rolePing                // ping, or hello where there is none
+	roleErrand              // what a claim of kindErrand asks
 )
 
 // An exchange is a request whose answer is waited for.

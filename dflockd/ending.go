@@ -56,7 +56,7 @@ func (cl *claim) handedBack(c *conn, r wire.Reply) error {
 func (cl *claim) refused(r wire.Reply) {
 	err := refusal(r)
 	if err == ErrLimitMismatch {
-		err = inWords(fmt.Sprintf("the key is in use with another limit than %d: give it the same one everywhere", cl.limit), err)
+		err = inWords(fmt.Sprintf("the key is in use with another limit than %d: give it the same one everywhere, or use the server of this module, where each claim keeps its own", cl.limit), err)
 	}
 	cl.finish(err)
 }
@@ -67,6 +67,9 @@ func (cl *claim) finish(err error) {
 		return
 	}
 	op := "claim"
+	if cl.kind == kindErrand {
+		op = cl.errand.Command.String()
+	}
 	if cl.stage.inLine() || cl.stage == stageConfirm {
 		op = "wait"
 	}

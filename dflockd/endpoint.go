@@ -30,7 +30,8 @@ type endpoint struct {
 	known   *addressBook    // of the endpoints beside this one, or nil
 	tasks   sync.WaitGroup  // goroutines and armed timers
 	gone    chan struct{}   // closed when Close is done
-	single  bool            // of a Semaphore or Lock: a connection lives as long as its claim
+	born    time.Time
+	single  bool // of a Semaphore or Lock: a connection lives as long as its claim
 
 	// mu guards everything below and what is marked so in conn and claim. It
 	// is never held across I/O, nor while code of the user runs: such things
@@ -67,7 +68,7 @@ type endpoint struct {
 func newEndpoint(cfg *config, servers ...string) *endpoint {
 	e := &endpoint{
 		cfg: cfg, servers: servers, list: cfg.place(servers),
-		conns: map[*conn]struct{}{}, missed: map[string]struct{}{}, gone: make(chan struct{}),
+		born: time.Now(), conns: map[*conn]struct{}{}, missed: map[string]struct{}{}, gone: make(chan struct{}),
 	}
 	e.ctx, e.stop = context.WithCancel(context.Background())
 	return e

@@ -23,8 +23,9 @@ var (
 	// when the secret is right, without a restart.
 	ErrAuth = errors.New("the server refused the secret (see WithAuth)")
 
-	// ErrLimitMismatch is returned when the key is in use with another limit.
-	// Every client of a key must give it the same limit.
+	// ErrLimitMismatch is returned by an original server when the key is in use
+	// with another limit: there every client of a key must give it the same one. On
+	// a server of this module each claim keeps its own, see package slot.
 	ErrLimitMismatch = errors.New("the key is in use with another limit")
 
 	// ErrServerLists is returned while clients that were given another list of
@@ -152,6 +153,11 @@ func refusal(r wire.Reply) error {
 		return ErrDraining
 	case wire.ErrorServerList:
 		return fmt.Errorf("%w: %s", ErrServerLists, r.Text)
+	case wire.ErrorNotAllowed:
+		return inWords("it takes a slot of the key or a place in line, and for more than a minute, to end a pause, or to take a slot back, "+
+			"the secret of an administrator (--admin-token-file of the server, WithAuth here)", slot.ErrNotAllowed)
+	case wire.ErrorNoHolder:
+		return inWords("nobody holds a slot with this ID", slot.ErrNoHolder)
 	case wire.ErrorNotLeader:
 		return unavailable(errors.New("this member of the cluster does not lead it (see WithCluster)"))
 	case wire.ErrorOther:

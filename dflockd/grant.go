@@ -3,6 +3,7 @@ package dflockd
 import (
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
@@ -26,6 +27,7 @@ func (cl *claim) placed(x exchange, r wire.Reply, now time.Time) error {
 	case r.Status == wire.Timeout:
 		cl.miss(now)
 	case r.Status == wire.Queued:
+		cl.notePlace(r)
 		cl.inLine(now)
 	case r.Status == wire.ErrorAlreadyEnqueued && cl.route != routeAgain:
 		// A slot of this key expired on this connection and the server still
@@ -36,6 +38,14 @@ func (cl *claim) placed(x exchange, r wire.Reply, now time.Time) error {
 		cl.refused(r)
 	}
 	return nil
+}
+
+// notePlace notes where in line the claim began, if the server says so. A claim
+// that joins the line anew began where it did at first. Caller holds endpoint.mu.
+func (cl *claim) notePlace(r wire.Reply) {
+	if cl.place == 0 {
+		cl.place = int32(min(r.Place, math.MaxInt32))
+	}
 }
 
 // miss takes the news that no slot is free. Caller holds endpoint.mu.

@@ -101,7 +101,7 @@ func (e *endpoint) greet(c *conn) (original bool, err error) {
 	if c.ref != "" {
 		asked = append(asked, wire.Request{Command: wire.StableRef, Secret: c.ref})
 	}
-	asked = append(asked, wire.Request{Command: wire.Hello, List: e.list})
+	asked = append(asked, wire.Request{Command: wire.Hello, List: e.list, OwnLimits: true, Fields: true, Name: e.cfg.name})
 	var out []byte
 	for i := range asked {
 		if out, err = wire.AppendRequest(out, &asked[i]); err != nil {

@@ -48,6 +48,9 @@ func (j *joined) Leave() {
 	}
 }
 
+// Ahead is that of a ticket.
+func (j *joined) Ahead() (int, bool) { return (*claim)(j).ahead() }
+
 // joinLine asks for the slot in one request, over a connection that nothing else
 // uses. Caller holds endpoint.mu.
 func (cl *claim) joinLine(now time.Time) {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/slot"
 )
 
 // An Option configures a [Source], a [Semaphore] or a [Lock]. An option with a
@@ -140,6 +141,21 @@ func WithLease(d time.Duration) Option {
 	}
 }
 
+// WithName sets what this client calls itself to whoever looks at who holds slots
+// and who waits ([Source.Inspect], berth top): by default the host and the process
+// id, such as web3:4711. It has 1 to 64 bytes, printable and without spaces. The name
+// is told to the servers once for each connection, and shown to everybody whom they
+// let in; an original server does not understand it.
+func WithName(name string) Option {
+	return func(c *config) error {
+		c.name = name
+		if err := slot.CheckName(name); err != nil {
+			return fmt.Errorf("WithName: %w", err)
+		}
+		return nil
+	}
+}
+
 // WithRenewRatio sets the part of its lease after which a slot is renewed at
 // the latest (default 0.5); strictly between 0 and 1. Renewals come earlier
 // where safety asks for it: after a third of the lease, 7 s, or a third of the
@@ -218,7 +234,8 @@ func WithTLS(t *tls.Config) Option {
 	}
 }
 
-// WithAuth sets the secret for servers started with --auth-token. It goes over
+// WithAuth sets the secret for servers started with --auth-token, or that of their
+// administrators (--admin-token-file), which is right there too. It goes over
 // plaintext to this machine only, see [WithPlaintextAuth]. A server that refuses
 // it is asked again when there is a claim: see [ErrAuth].
 func WithAuth(secret string) Option {

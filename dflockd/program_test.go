@@ -55,14 +55,13 @@ var clientFuncs = []struct {
 		require.NoError(t, claimNow(t, src, "joined").Release(), "nobody has the slot, so it must be free")
 	}},
 	{"Claimant.Refused", nil, func(t *testing.T, _ *network, src *Source, boom func()) {
-		other, err := NewSource(slot.Keyed("", 2), WithDialer(src.cfg.dial))
-		require.NoError(t, err)
-		s := claimNow(t, other, "joined")
-		_, err = src.Join(t.Context(), "joined", &burstingClaimant{refused: boom}) // the limit is not this one
+		s := claimNow(t, src, "joined")
+		place, err := src.Join(t.Context(), "joined", &burstingClaimant{refused: boom})
 		require.NoError(t, err)
 		synctest.Wait()
+		go place.Leave() // which tells of it
+		synctest.Wait()
 		require.NoError(t, s.Release())
-		require.NoError(t, other.Close(t.Context()))
 	}},
 }
 

@@ -12,7 +12,8 @@ import (
 type Semaphore struct{ *holder }
 
 // NewSemaphore returns a Semaphore of the given name and limit. It checks the
-// options and dials nothing. Every client of the key must give it the same limit.
+// options and dials nothing. On an original server every client of the key must
+// give it the same limit; on one of this module each claim keeps its own.
 func NewSemaphore(key string, limit int, opts ...Option) (*Semaphore, error) {
 	h, err := newHolder(key, limit, semaphoreVerbs, opts)
 	if err != nil {

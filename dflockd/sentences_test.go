@@ -11,10 +11,12 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/berth-go/berth/dflockd/internal/wire"
 	"github.com/berth-go/berth/dflockd/server"
 	"github.com/berth-go/berth/internal/stacktest/lockserver"
 	"github.com/berth-go/berth/slot"
@@ -271,6 +273,24 @@ func TestErrorsOfBadArgumentsNameNoLayerTwice(t *testing.T) {
 	}
 }
 
+// TestALimitThatTheOriginalServerRefusesHasItsSentence: each claim keeps its own where
+// the server can do that.
+func TestALimitThatTheOriginalServerRefusesHasItsSentence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPeer(t, func(_ int, r wire.Request) string {
+			if r.Command == wire.Hello {
+				return "error"
+			}
+			return "error_limit_mismatch"
+		})
+		src := newTestSource(t, p, slot.Fixed("k", 2))
+		_, err := src.Enqueue(t.Context(), "")
+		require.EqualError(t, err, `dflockd: claim "k" at 127.0.0.1:6388: the key is in use with another limit than 2: `+
+			`give it the same one everywhere, or use the server of this module, where each claim keeps its own`)
+		require.ErrorIs(t, err, ErrLimitMismatch)
+	})
+}
+
 // TestAMistakeOfTheProgramHasItsSentence holds what is said of calls and arguments
 // that need another one first.
 func TestAMistakeOfTheProgramHasItsSentence(t *testing.T) {
@@ -282,14 +302,6 @@ func TestAMistakeOfTheProgramHasItsSentence(t *testing.T) {
 	require.EqualError(t, err, `dflockd: wait "k": there is no place in line: call Enqueue first`)
 	require.ErrorIs(t, err, ErrClosed)
 	require.True(t, slot.IsPermanent(err))
-
-	acquired(t, lock)
-	other, err := NewSemaphore("k", 2, WithServers(address))
-	require.NoError(t, err)
-	_, err = other.Acquire(t.Context())
-	require.EqualError(t, err, `dflockd: claim "k" at `+address+`: the key is in use with another limit than 2: give it the same one everywhere`)
-	require.ErrorIs(t, err, ErrLimitMismatch)
-	require.NoError(t, lock.Release())
 
 	_, err = NewSource(slot.Fixed("k", 1), WithAcquireTimeout(1), WithAcquireTimeout(2), WithWaitForServer())
 	require.EqualError(t, err, "dflockd: only for a Semaphore or a Lock: WithAcquireTimeout, WithWaitForServer")

@@ -153,6 +153,12 @@ func (e *endpoint) place(ctx context.Context, cl *claim) error {
 	e.claim(cl)
 	e.lock()
 	defer e.unlock()
+	return e.placed(ctx, cl)
+}
+
+// placed waits until a claim has a slot or a place in line. Caller holds mu, which
+// is free meanwhile.
+func (e *endpoint) placed(ctx context.Context, cl *claim) error {
 	err := e.await(ctx, cl, func(cl *claim) bool { return cl.stage >= stagePlace })
 	if err != nil {
 		cl.abandon(err, time.Now())

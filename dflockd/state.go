@@ -57,9 +57,10 @@ const (
 	kindSingle                // of a Semaphore or Lock, on a connection of its own
 	kindSingleTry             // of the same: one sl, no place in line
 	kindPing                  // claims nothing, asks whether the server answers
+	kindErrand                // claims nothing, asks the server to do something else
 )
 
-var kindNames = [...]string{"pooled", "try", "joined", "single", "single try", "ping"}
+var kindNames = [...]string{"pooled", "try", "joined", "single", "single try", "ping", "errand"}
 
 // String returns the name of the kind.
 func (k kind) String() string { return kindNames[k] }
@@ -68,7 +69,7 @@ func (k kind) String() string { return kindNames[k] }
 func (k kind) single() bool { return k == kindSingle || k == kindSingleTry }
 
 // tryOnly reports whether the claim takes no place in line.
-func (k kind) tryOnly() bool { return k == kindTry || k == kindSingleTry }
+func (k kind) tryOnly() bool { return k == kindTry || k == kindSingleTry || k == kindErrand }
 
 // route is how a claim got where it is. It only ever grows, but that a claim that
 // came back can be sent elsewhere.

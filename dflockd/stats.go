@@ -1,11 +1,9 @@
 package dflockd
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
-	"time"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
 )
@@ -72,59 +70,15 @@ func Stats(ctx context.Context, opts ...Option) ([]ServerStats, error) {
 }
 
 func readStats(ctx context.Context, cfg *config, server string) (st ServerStats, err error) {
-	e := newEndpoint(cfg, server)
-	stopEndpoint := context.AfterFunc(ctx, e.stop)
-	defer stopEndpoint()
-	defer e.stop()
-	c, err := e.connect(e.ctx, server, "")
-	if ctx.Err() != nil {
-		err = context.Cause(ctx)
-	} else if err != nil {
-		err = e.verdict(err)
-	}
-	if c == nil {
-		return st, err
-	}
-	defer c.raw.Close()
-	_ = c.rw.SetDeadline(time.Now().Add(cfg.socketTimeout))
-	stop := context.AfterFunc(ctx, func() { _ = c.rw.SetDeadline(time.Unix(1, 0)) })
-	defer stop()
-	if err != nil {
-		return st, err
-	}
-	text, err := askStats(c)
-	if err != nil {
-		if ctx.Err() != nil {
-			err = context.Cause(ctx)
+	err = newEndpoint(cfg, server).visit(ctx, func(c *conn) error {
+		text, err := c.askLong(&wire.Request{Command: wire.Stats})
+		if err != nil {
+			return err
 		}
-		return st, err
-	}
-	if err := json.Unmarshal([]byte(text), &st); err != nil {
-		return st, violation("its stats are no JSON")
-	}
-	return st, nil
-}
-
-// askStats sends the request and returns the JSON of the reply, which may be
-// much longer than any other.
-func askStats(c *conn) (string, error) {
-	out, err := wire.AppendRequest(nil, &wire.Request{Command: wire.Stats})
-	if err != nil {
-		return "", err
-	}
-	if _, err := c.rw.Write(out); err != nil {
-		return "", unavailable(err)
-	}
-	line, err := readLine(bufio.NewReaderSize(c.reader, 64<<10), wire.MaxStatsReply)
-	if err != nil {
-		return "", unavailable(err)
-	}
-	r, err := wire.ParseReply(wire.Stats, line)
-	if err != nil {
-		return "", violation(err.Error())
-	}
-	if r.Status != wire.OK {
-		return "", refusal(r)
-	}
-	return r.Text, nil
+		if json.Unmarshal([]byte(text), &st) != nil {
+			return violation("its stats are no JSON")
+		}
+		return nil
+	})
+	return st, err
 }

@@ -71,7 +71,7 @@ func ours() *target {
 
 // binary is a dflockd program: the original one, or ours.
 func binary(path string) *target {
-	to := &target{}
+	to := &target{original: true}
 	to.start = func(t *testing.T, s settings) []Option {
 		var args []string
 		if s.secret != "" {

@@ -17,6 +17,9 @@ type (
 var (
 	_ slot.Ticket = (*ticket)(nil)
 	_ slot.Slot   = (*grant)(nil)
+
+	_ slot.Liner = (*ticket)(nil)
+	_ slot.Liner = (*joined)(nil)
 )
 
 // Format hides the token, whatever the verb.
@@ -62,6 +65,16 @@ func (t *ticket) Close() error {
 		cl.signal()
 	}
 	return nil
+}
+
+// Ahead returns how many claims were in line in front of this one when it joined
+// the line, where the server tells: one of this module does.
+func (t *ticket) Ahead() (int, bool) { return (*claim)(t).ahead() }
+
+func (cl *claim) ahead() (int, bool) {
+	cl.e.lock()
+	defer cl.e.unlock()
+	return int(max(0, cl.place-1)), cl.place > 0
 }
 
 // settled reports whether a claim waits no more. Caller holds endpoint.mu.
@@ -120,6 +133,7 @@ func (g *grant) Info() slot.Info {
 	defer cl.e.unlock()
 	info := slot.Info{
 		Key:         cl.key,
+		Limit:       int(cl.limit),
 		GrantedAt:   cl.granted,
 		ConfirmedAt: cl.confirmed,
 		Queued:      cl.queued,
@@ -127,6 +141,9 @@ func (g *grant) Info() slot.Info {
 		ExpiresAt:   cl.lease.Guard(),
 	}
 	info.Fence = cl.fence()
+	if cl.paused > 0 {
+		info.PausedUntil = cl.e.born.Add(cl.paused)
+	}
 	return info
 }
 

@@ -29,6 +29,9 @@ type scenario struct {
 	run   func(t *testing.T, opts ...Option)
 }
 
+// scenarioName is what the client calls itself in each scenario.
+const scenarioName = "scenario:1"
+
 var scenarios = map[string]scenario{
 	"claims": {run: func(t *testing.T, opts ...Option) {
 		src, err := NewSource(slot.Fixed("crawl", 2), append(opts, WithLease(5*time.Second))...)
@@ -181,7 +184,7 @@ func TestRecordTranscripts(t *testing.T) {
 	for name, sc := range scenarios {
 		addr, _ := lockserver.Start(t, path, sc.flags...)
 		r := &recorder{start: time.Now()}
-		sc.run(t, WithServers(addr), WithDialer(r.dial))
+		sc.run(t, WithServers(addr), WithDialer(r.dial), WithName(scenarioName))
 		var b strings.Builder
 		fmt.Fprintf(&b, "# dflockd %s\n# flags: %v\n# recorded: %s\n", release, sc.flags, time.Now().Format(time.DateOnly))
 		b.WriteString("# connection, > sent by the client or < by the server, milliseconds since the start, text\n")
@@ -238,7 +241,7 @@ func TestTranscriptsOfTheOriginalServerAreUnderstood(t *testing.T) {
 					replay(t, c, said, mine, start)
 					replays.Done()
 				}
-				sc.run(t, WithDialer(func(ctx context.Context, network, address string) (net.Conn, error) {
+				sc.run(t, WithName(scenarioName), WithDialer(func(ctx context.Context, network, address string) (net.Conn, error) {
 					replays.Add(1)
 					return n.dial(ctx, network, address)
 				}))

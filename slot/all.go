@@ -233,11 +233,19 @@ func (s *allSlot) Info() Info {
 		merged.GrantedAt = later(merged.GrantedAt, in.GrantedAt)
 		merged.ConfirmedAt = later(merged.ConfirmedAt, in.ConfirmedAt)
 		merged.ExpiresAt = earlierDeadline(merged.ExpiresAt, in.ExpiresAt)
+		merged.PausedUntil = later(merged.PausedUntil, in.PausedUntil)
 		merged.Queued = merged.Queued || in.Queued
 		merged.SingleUse = merged.SingleUse || in.SingleUse
 		merged.Strict = merged.Strict && in.Strict
-		if n, ok := limitOf(s.src.sources[i], s.key); ok && n == 1 && merged.Fence == 0 {
+		n := in.Limit
+		if n == 0 {
+			n, _ = limitOf(s.src.sources[i], s.key)
+		}
+		if n == 1 && merged.Fence == 0 {
 			merged.Fence = in.Fence
+		}
+		if n > 0 && (merged.Limit == 0 || n < merged.Limit) {
+			merged.Limit = n
 		}
 	}
 	return merged

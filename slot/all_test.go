@@ -233,7 +233,7 @@ func TestTheInfoOfAllIsTheCarefulOne(t *testing.T) {
 			Queued: true, SingleUse: true, ExpiresAt: now.Add(9)}},
 	)
 	require.Equal(t, slot.Info{
-		Key: "k", GrantedAt: now.Add(2), ConfirmedAt: now.Add(3), Queued: true, Fence: 7,
+		Key: "k", Limit: 1, GrantedAt: now.Add(2), ConfirmedAt: now.Add(3), Queued: true, Fence: 7,
 		SingleUse: true, Strict: false, ExpiresAt: now.Add(9),
 	}, take(t, src, "k").Info())
 }

@@ -152,6 +152,15 @@ func (t *allTicket) take() (Slot, error) {
 	return t.src.newSlot(t.key, parts)
 }
 
+// Ahead is that of the line in which the claim is now: those of later sources are
+// still to come.
+func (t *allTicket) Ahead() (int, bool) {
+	t.mu.Lock()
+	next := t.next
+	t.mu.Unlock()
+	return Ahead(next)
+}
+
 func (t *allTicket) Close() error {
 	t.mu.Lock()
 	parts, next, wake := t.parts, t.next, t.wake

@@ -22,6 +22,13 @@
 // [Keyed] are the same two, and [LimitBy] asks a function, so that each customer
 // can have a limit of its own.
 //
+// A claim keeps its own limit where the source can do that, as those of this module
+// can: while a slot that was claimed with limit n is held, at most n slots of that name
+// are. So a limit can be changed by a rolling deploy. It has its price: one claim of
+// limit 1 beside a fleet of 100 has the fleet wait until it alone has held its slot;
+// and whoever claims a second slot of a name while he holds one can wait for ever for
+// a smaller limit that came between.
+//
 // Sources are put together of others. [All] claims a slot of each: one of the
 // host's and one of all. [MinHold] keeps each slot for a time, which makes a
 // limit a rate. [Fallback] goes on with a local share during an outage. These

@@ -88,6 +88,9 @@ func (t *fallbackTicket) move(ctx context.Context) error {
 	return nil
 }
 
+// Ahead is that of the line in which the claim is now.
+func (t *fallbackTicket) Ahead() (int, bool) { return Ahead(t.now().ticket) }
+
 func (t *fallbackTicket) Close() error {
 	t.mu.Lock()
 	t.closed = true

@@ -23,6 +23,7 @@ const (
 	limitFixed
 	limitKeyed
 	limitBy
+	limitEach // of NewLocalKeyed: the key is the name, also if it is empty
 )
 
 // Fixed returns limits with one semaphore, whatever the key: at most n hold a
@@ -83,6 +84,8 @@ func (l Limits) Of(key string) (name string, n int, err error) {
 	switch l.kind {
 	case limitFixed:
 		return l.name, l.n, nil
+	case limitEach:
+		return key, l.n, nil
 	case limitKeyed:
 		if key == "" {
 			return "", 0, refuse("the key is empty: give the job a key, or use Fixed", ErrKey)

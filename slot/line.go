@@ -2,123 +2,135 @@ package slot
 
 import (
 	"container/list"
-	"context"
-	"fmt"
 
 	"golang.org/x/sync/semaphore"
 )
 
-// A line is the slots of one key and the tickets that wait for them. The
-// semaphore counts the slots. It cannot keep the line as well: its Acquire
-// takes a place and waits for the slot in one step, and a ticket has to do the
-// first without the second.
+// A line is the slots of one semaphore, those who hold them and the tickets that
+// wait. The weighted semaphore counts the slots. It cannot keep the line as well:
+// its Acquire takes a place and waits for the slot in one step, and a ticket has to
+// do the first without the second.
 //
-// Invariant: nobody waits while a slot is free, so a slot that comes back goes
-// to the first in line and never to a newcomer.
+// Each claim has a limit, which is kept while its slot is held: the first in line
+// is granted a slot if fewer are held than his limit, and than that of each holder.
+//
+// Invariant: if somebody waits, the first in line may not be granted a slot, so one
+// that comes back goes to him and never to a newcomer.
 type line struct {
-	key     string
-	free    *semaphore.Weighted
+	name    string
+	free    *semaphore.Weighted // of capacity slots, held of which are taken
+	holders slotList
 	waiting list.List // of *localTicket, the first to be granted in front
 	users   int       // slots held and tickets waiting
+
+	capacity int         // what the next grant is judged by, or how many are held if that is more
+	limit    int         // the smallest of the holders
+	limits   map[int]int // how many hold with each limit; nil: all have the same
 }
 
-func newLine(key string, limit int) *line {
-	return &line{key: key, free: semaphore.NewWeighted(int64(limit))}
+func newLine(name string, limit int) *line {
+	return &line{name: name, limit: limit, capacity: limit, free: semaphore.NewWeighted(int64(limit))}
 }
 
-// takeFree takes a slot if one is free.
-func (ln *line) takeFree() bool { return ln.free.TryAcquire(1) }
-
-// ticketState says who owns what a ticket claimed.
-type ticketState int
-
-const (
-	ticketQueued  ticketState = iota // in line
-	ticketGranted                    // the ticket holds a slot
-	ticketTaken                      // the slot was returned and is its holder's
-	ticketClosed                     // nothing is held
-)
-
-func (s ticketState) String() string {
-	switch s {
-	case ticketQueued:
-		return "queued"
-	case ticketGranted:
-		return "granted"
-	case ticketTaken:
-		return "taken"
-	case ticketClosed:
-		return "closed"
+// room returns how many may be held if the next grant is one with this limit.
+func (ln *line) room(limit int) int {
+	if ln.holders.len == 0 {
+		return limit
 	}
-	return fmt.Sprintf("ticketState(%d)", int(s))
+	return min(limit, ln.limit)
 }
 
-// A localTicket is a place in a line.
-type localTicket struct {
-	src   *Local
-	line  *line
-	key   string
-	trace *Trace
-	place *list.Element // its place in line.waiting while it is queued
-	ready chan struct{} // closed when it leaves the state queued; nil if it never was
-
-	// Guarded by src.mu.
-	state ticketState
-	slot  *localSlot // set once it is granted
-}
-
-func (t *localTicket) Slot() (Slot, bool) {
-	if t.ready != nil {
-		return nil, false
+// takeFree takes a slot for the next claim, which has this limit, if it may be
+// granted one.
+func (ln *line) takeFree(limit int) bool {
+	held := ln.holders.len
+	if capacity := max(ln.room(limit), held); capacity != ln.capacity {
+		ln.capacity = capacity
+		ln.free = semaphore.NewWeighted(int64(capacity))
+		ln.free.TryAcquire(int64(held))
 	}
-	s, err := t.take()
-	return s, err == nil
+	return ln.free.TryAcquire(1)
 }
 
-func (t *localTicket) Wait(ctx context.Context) (Slot, error) {
-	if t.ready != nil {
-		select {
-		case <-t.ready:
-		case <-ctx.Done():
-			// A slot may have been granted since; Close puts it back.
-			_ = t.Close()
-			return nil, context.Cause(ctx)
-		}
+// first returns the first ticket in line, or nil.
+func (ln *line) first() *localTicket {
+	if e := ln.waiting.Front(); e != nil {
+		return e.Value.(*localTicket)
 	}
-	return t.take()
+	return nil
 }
 
-// take hands the slot to the ticket's owner.
-func (t *localTicket) take() (Slot, error) {
-	t.src.mu.Lock()
-	defer t.src.mu.Unlock()
+// hold notes that s holds a slot, which takeFree took.
+func (ln *line) hold(s *localSlot) {
 	switch {
-	case t.state == ticketQueued:
-		panic("bug: slot: a queued ticket is ready")
-	case t.state == ticketClosed, t.src.closed:
-		return nil, ErrClosed
+	case ln.limits != nil:
+	case ln.holders.len == 0:
+		ln.limit = s.limit
+	case s.limit != ln.limit:
+		ln.limits = map[int]int{ln.limit: ln.holders.len}
 	}
-	t.state = ticketTaken
-	return t.slot, nil
+	if ln.limits != nil {
+		ln.limits[s.limit]++
+		ln.limit = min(ln.limit, s.limit)
+	}
+	ln.holders.add(s)
 }
 
-func (t *localTicket) Close() error {
-	if s := t.abandon(); s != nil {
-		return s.Release()
+// putBack frees the slot of s.
+func (ln *line) putBack(s *localSlot) {
+	ln.holders.remove(s)
+	ln.free.Release(1)
+	if ln.limits == nil {
+		return
 	}
-	return nil
+	if ln.limits[s.limit]--; ln.limits[s.limit] == 0 {
+		delete(ln.limits, s.limit)
+		ln.findLeast()
+	}
 }
 
-// abandon leaves the line, or returns the slot that has to go back.
-func (t *localTicket) abandon() *localSlot {
-	t.src.mu.Lock()
-	defer t.src.mu.Unlock()
-	switch t.state {
-	case ticketQueued:
-		t.src.leave(t)
-	case ticketGranted:
-		t.state = ticketClosed
-		return t.slot
+// findLeast finds the smallest limit anew. It costs as much as holders have
+// different limits.
+func (ln *line) findLeast() {
+	first := true
+	for n := range ln.limits {
+		if first || n < ln.limit {
+			ln.limit = n
+		}
+		first = false
 	}
-	return nil
+	if len(ln.limits) <= 1 {
+		ln.limits = nil
+	}
+}
+
+// A slotList is the slots of a line that are held, in the order of their grants.
+type slotList struct {
+	first, last *localSlot
+	len         int
+}
+
+func (l *slotList) add(s *localSlot) {
+	if s.prev = l.last; s.prev == nil {
+		l.first = s
+	} else {
+		s.prev.next = s
+	}
+	l.last = s
+	l.len++
+}
+
+func (l *slotList) remove(s *localSlot) {
+	if s.prev == nil {
+		l.first = s.next
+	} else {
+		s.prev.next = s.next
+	}
+	if s.next == nil {
+		l.last = s.prev
+	} else {
+		s.next.prev = s.prev
+	}
+	s.prev, s.next = nil, nil
+	l.len--
 }

@@ -2,7 +2,6 @@ package slot
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -11,9 +10,12 @@ import (
 )
 
 var (
-	_ Source  = (*Local)(nil)
-	_ Trier   = (*Local)(nil)
-	_ Limiter = (*Local)(nil)
+	_ Source    = (*Local)(nil)
+	_ Trier     = (*Local)(nil)
+	_ Limiter   = (*Local)(nil)
+	_ Inspector = (*Local)(nil)
+
+	_ Controller = (*Local)(nil)
 )
 
 // errGivenBack ends the slots that are held when their source is closed.
@@ -23,8 +25,8 @@ var errGivenBack = fmt.Errorf("%w: %w", ErrLost, ErrClosed)
 // program and needs no engine. Slots are granted in the order of Enqueue, have
 // no lease and are never lost; only Close takes them away.
 type Local struct {
-	limit   int
-	keyed   bool             // each key has slots of its own
+	limits  Limits
+	start   time.Time
 	invalid error            // why every claim is refused, or nil
 	ctx     *linkctx.Context // every slot's ends with it
 
@@ -32,44 +34,79 @@ type Local struct {
 	// blocks and no context is cancelled while it is held.
 	mu     sync.Mutex
 	lines  map[string]*line
+	paused map[string]*localPause // by the name of the line
+	grants uint64                 // so far: the ID of the last one
 	closed bool
 }
 
 // NewLocal returns a source of n slots in all, whatever the key. With n below 1
 // it refuses every claim, and [Check] says so.
 func NewLocal(n int) *Local {
-	l := newLocal(n, false)
+	l := newLocal(Limits{kind: limitFixed, n: n}, checkLocal(n))
 	l.lines[""] = newLine("", n)
 	l.lines[""].users = 1 // the only line is never idle, so it is never recycled
 	return l
 }
 
-// NewLocalKeyed returns a source of n slots for each key. A key that nobody
-// holds or waits for costs nothing. With n below 1 it refuses every claim, and
-// [Check] says so.
-func NewLocalKeyed(n int) *Local { return newLocal(n, true) }
+// NewLocalKeyed returns a source of n slots for each key, also the empty one. A
+// key that nobody holds or waits for costs nothing. With n below 1 it refuses every
+// claim, and [Check] says so.
+func NewLocalKeyed(n int) *Local {
+	return newLocal(Limits{kind: limitEach, n: n}, checkLocal(n))
+}
 
-func newLocal(n int, keyed bool) *Local {
-	l := &Local{limit: n, keyed: keyed, lines: make(map[string]*line)}
-	if n < 1 {
-		l.invalid = fmt.Errorf("slot: a local source of %d slots: the number must be at least 1", n)
+// NewLocalLimits returns a source with the limits that an engine is given: with
+// [LimitBy] each claim may bring another one, and keeps it. Limits that cannot work
+// refuse every claim, and [Check] says so.
+func NewLocalLimits(limits Limits) *Local {
+	err := limits.Check()
+	if err != nil {
+		err = within("a local source", err)
 	}
-	l.ctx = linkctx.New()
-	return l
+	return newLocal(limits, err)
+}
+
+func newLocal(limits Limits, invalid error) *Local {
+	return &Local{limits: limits, start: time.Now(), invalid: invalid, lines: make(map[string]*line), ctx: linkctx.New()}
+}
+
+func checkLocal(n int) error {
+	if n < 1 {
+		return fmt.Errorf("slot: a local source of %d slots: the number must be at least 1", n)
+	}
+	return nil
 }
 
 func (l *Local) check() error { return l.invalid }
 
 // Limit returns the number of slots of key.
-func (l *Local) Limit(string) (int, bool) { return l.limit, l.invalid == nil }
+func (l *Local) Limit(key string) (int, bool) {
+	_, n, err := l.of(key)
+	return n, err == nil
+}
+
+// of returns the name of the semaphore that key means, and its limit.
+func (l *Local) of(key string) (name string, limit int, err error) {
+	if l.invalid != nil {
+		return "", 0, l.invalid
+	}
+	if name, limit, err = l.limits.Of(key); err != nil {
+		err = within(fmt.Sprintf("key %q", key), err)
+	}
+	return name, limit, err
+}
 
 // Enqueue takes a place in the line of key. It does not block.
 func (l *Local) Enqueue(ctx context.Context, key string) (Ticket, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	t := &localTicket{src: l, key: key, trace: TraceFrom(ctx)}
-	if err := l.join(t); err != nil {
+	name, limit, err := l.of(key)
+	if err != nil {
+		return nil, err
+	}
+	t := &localTicket{src: l, key: key, limit: limit, trace: TraceFrom(ctx)}
+	if err := l.join(t, name); err != nil {
 		return nil, err
 	}
 	if t.trace != nil {
@@ -78,29 +115,16 @@ func (l *Local) Enqueue(ctx context.Context, key string) (Ticket, error) {
 	return t, nil
 }
 
-// tell tells the trace of a claim how it began. If that panics, nobody has the
-// ticket.
-func (t *localTicket) tell() {
-	told := false
-	defer func() {
-		if !told {
-			_ = t.Close()
-		}
-	}()
-	if t.ready != nil {
-		t.trace.queued(time.Now())
-	} else {
-		t.trace.granted(t.slot.info.GrantedAt)
-	}
-	told = true
-}
-
 // Try claims a slot of key if one is free and nobody waits for it.
 func (l *Local) Try(ctx context.Context, key string) (Slot, bool, error) {
 	if ctx.Err() != nil {
 		return nil, false, context.Cause(ctx)
 	}
-	s, err := l.tryNow(key)
+	name, limit, err := l.of(key)
+	if err != nil {
+		return nil, false, err
+	}
+	s, err := l.tryNow(key, name, limit)
 	if s == nil {
 		return nil, false, err
 	}
@@ -118,64 +142,65 @@ func (l *Local) Close(context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.closed = true
-	for _, line := range l.lines {
-		for e := line.waiting.Front(); e != nil; e = line.waiting.Front() {
-			l.leave(e.Value.(*localTicket))
+	for _, p := range l.paused {
+		p.timer.Stop()
+	}
+	l.paused = nil
+	for _, ln := range l.lines {
+		for t := ln.first(); t != nil; t = ln.first() {
+			l.leave(t)
 		}
 	}
 	return nil
 }
 
 // join puts t in line, or gives it a slot at once.
-func (l *Local) join(t *localTicket) error {
+func (l *Local) join(t *localTicket, name string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err := l.refusal(); err != nil {
-		return err
-	}
-	t.line = l.line(t.key)
-	t.line.users++
-	if t.line.takeFree() {
-		t.state, t.slot = ticketGranted, l.newSlot(t.line, t.key, false)
-		return nil
-	}
-	t.ready = make(chan struct{})
-	t.place = t.line.waiting.PushBack(t)
-	return nil
-}
-
-func (l *Local) tryNow(key string) (*localSlot, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if err := l.refusal(); err != nil {
-		return nil, err
-	}
-	line := l.line(key)
-	line.users++
-	if !line.takeFree() {
-		l.dropUser(line)
-		return nil, nil
-	}
-	return l.newSlot(line, key, false), nil
-}
-
-// refusal returns why no claim can be made; the caller holds mu.
-func (l *Local) refusal() error {
 	if l.closed {
 		return ErrClosed
 	}
-	return l.invalid
+	ln := l.line(name, t.limit)
+	ln.users++
+	t.line = ln
+	if l.free(ln, t.limit) {
+		t.state, t.slot = ticketGranted, l.newSlot(ln, t.key, t.limit, false)
+		return nil
+	}
+	t.ready = make(chan struct{})
+	t.since, t.ahead = time.Since(l.start), ln.waiting.Len()
+	t.place = ln.waiting.PushBack(t)
+	return nil
 }
 
-// line returns the line of key; the caller holds mu and makes itself a user.
-func (l *Local) line(key string) *line {
-	if !l.keyed {
-		key = ""
+func (l *Local) tryNow(key, name string, limit int) (*localSlot, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return nil, ErrClosed
 	}
-	ln := l.lines[key]
+	ln := l.line(name, limit)
+	ln.users++
+	if !l.free(ln, limit) {
+		l.dropUser(ln)
+		return nil, nil
+	}
+	return l.newSlot(ln, key, limit, false), nil
+}
+
+// free takes a slot of ln for a new claim, if there is one for it. It passes
+// nobody: who waits may have a smaller limit. The caller holds mu.
+func (l *Local) free(ln *line, limit int) bool {
+	return ln.waiting.Len() == 0 && l.paused[ln.name] == nil && ln.takeFree(limit)
+}
+
+// line returns the line of that name; the caller holds mu and makes itself a user.
+func (l *Local) line(name string, limit int) *line {
+	ln := l.lines[name]
 	if ln == nil {
-		ln = newLine(key, l.limit)
-		l.lines[key] = ln
+		ln = newLine(name, limit)
+		l.lines[name] = ln
 	}
 	return ln
 }
@@ -183,41 +208,54 @@ func (l *Local) line(key string) *line {
 // dropUser forgets a line that nobody uses any more; the caller holds mu.
 func (l *Local) dropUser(ln *line) {
 	if ln.users--; ln.users == 0 {
-		delete(l.lines, ln.key)
+		delete(l.lines, ln.name)
 	}
 }
 
 // newSlot returns a slot that was taken from ln; the caller holds mu.
-func (l *Local) newSlot(ln *line, key string, queued bool) *localSlot {
-	now := time.Now()
-	s := &localSlot{src: l, line: ln}
+func (l *Local) newSlot(ln *line, key string, limit int, queued bool) *localSlot {
+	l.grants++
+	s := &localSlot{src: l, line: ln, key: key, limit: limit, queued: queued, at: time.Now(), id: l.grants}
 	s.ctx.Join(l.ctx)
-	s.info = Info{Key: key, GrantedAt: now, ConfirmedAt: now, Queued: queued, Strict: true}
+	ln.hold(s)
 	return s
 }
 
-// putBack gives a slot of ln to the first in line, or frees it.
-func (l *Local) putBack(ln *line) {
-	if t := l.passOn(ln); t != nil {
-		defer close(t.ready) // also where the trace panics
-		t.trace.granted(t.slot.info.GrantedAt)
-	}
+// putBack frees a slot for those who wait.
+func (l *Local) putBack(s *localSlot) {
+	l.mu.Lock()
+	s.line.putBack(s)
+	l.dropUser(s.line)
+	l.mu.Unlock()
+	l.serve(s.line)
 }
 
-// passOn returns the ticket that the slot went to, or nil.
-func (l *Local) passOn(ln *line) *localTicket {
+// serve grants slots of ln to those who wait and may have one.
+func (l *Local) serve(ln *line) {
+	t, more := l.passOn(ln)
+	if t == nil {
+		return
+	}
+	if more {
+		defer l.serve(ln)
+	}
+	defer close(t.ready) // also where the trace panics
+	t.trace.granted(t.slot.at)
+}
+
+// passOn grants a slot to the first in line, if it may have one, and reports
+// whether the next one may, too.
+func (l *Local) passOn(ln *line) (t *localTicket, more bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.dropUser(ln)
-	first := ln.waiting.Front()
-	if first == nil {
-		ln.free.Release(1)
-		return nil
+	t = ln.first()
+	if t == nil || l.paused[ln.name] != nil || !ln.takeFree(t.limit) {
+		return nil, false
 	}
-	t := first.Value.(*localTicket)
-	ln.waiting.Remove(first)
-	t.state, t.slot = ticketGranted, l.newSlot(ln, t.key, true)
-	return t
+	ln.waiting.Remove(t.place)
+	t.state, t.slot = ticketGranted, l.newSlot(ln, t.key, t.limit, true)
+	next := ln.first()
+	return t, next != nil && ln.holders.len < ln.room(next.limit)
 }
 
 // leave takes a queued ticket out of its line; the caller holds mu.
@@ -226,43 +264,4 @@ func (l *Local) leave(t *localTicket) {
 	t.state = ticketClosed
 	l.dropUser(t.line)
 	close(t.ready)
-}
-
-// A localSlot is one slot of a line. Its context decides how it ended: whoever
-// ends that first, Release or Close.
-type localSlot struct {
-	src  *Local
-	line *line
-	info Info
-	ctx  linkctx.Context
-	once sync.Once
-	err  error // what Release returns; written inside once
-}
-
-// tell tells the trace of a claim of its grant. If that panics, nobody has the
-// slot.
-func (s *localSlot) tell(trace *Trace) {
-	told := false
-	defer func() {
-		if !told {
-			_ = s.Release()
-		}
-	}()
-	trace.granted(s.info.GrantedAt)
-	told = true
-}
-
-func (s *localSlot) Context() context.Context { return &s.ctx }
-
-func (s *localSlot) Info() Info { return s.info }
-
-func (s *localSlot) Release() error {
-	s.once.Do(func() {
-		s.ctx.Cancel(ErrReleased) // before anyone else can be granted the slot
-		if cause := context.Cause(&s.ctx); !errors.Is(cause, ErrReleased) {
-			s.err = cause
-		}
-		s.src.putBack(s.line)
-	})
-	return s.err
 }

@@ -187,6 +187,9 @@ func (t *minHoldTicket) Slot() (Slot, bool) {
 	return s, err == nil
 }
 
+// Ahead is that of the ticket of the source.
+func (t *minHoldTicket) Ahead() (int, bool) { return Ahead(t.Ticket) }
+
 // Wait ends when the source is closed, although the source inside is not yet.
 func (t *minHoldTicket) Wait(ctx context.Context) (Slot, error) {
 	ctx, cancel := context.WithCancelCause(ctx)

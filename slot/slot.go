@@ -109,6 +109,9 @@ type Slot interface {
 type Info struct {
 	// Key is the key that was claimed.
 	Key string
+	// Limit is what the slot was claimed with: while it is held, no more slots of
+	// its semaphore are. It is 0 where the source does not say.
+	Limit int
 	// GrantedAt is when the grant was read, before any confirmation.
 	GrantedAt time.Time
 	// ConfirmedAt is when the slot was known to be held. It equals GrantedAt

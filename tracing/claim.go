@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/berth-go/berth/slot"
@@ -27,12 +28,18 @@ func (t *ticket) Slot() (slot.Slot, bool) {
 
 func (t *ticket) Wait(ctx context.Context) (slot.Slot, error) {
 	inner, err := t.inner.Wait(ctx)
+	if n, ok := t.Ahead(); ok {
+		t.say(attribute.Int(AttrSlotAhead, n))
+	}
 	if err != nil {
 		t.fail(ctx, err)
 		return nil, err
 	}
 	return t.grant(inner), nil
 }
+
+// Ahead is that of the ticket inside.
+func (t *ticket) Ahead() (int, bool) { return slot.Ahead(t.inner) }
 
 func (t *ticket) Close() error {
 	err := t.inner.Close()
@@ -158,6 +165,16 @@ func (c *claim) grant(inner slot.Slot) *hold {
 	}
 	h.open(trace.ContextWithSpanContext(context.Background(), c.parent), span)
 	return h
+}
+
+// say adds to the claim's span, where it has one of its own.
+func (c *claim) say(attrs ...attribute.KeyValue) {
+	c.mu.Lock()
+	span := c.span
+	c.mu.Unlock()
+	if span != nil {
+		span.SetAttributes(attrs...)
+	}
 }
 
 // fail ends the claim without a slot.

@@ -27,7 +27,7 @@
 //	Span           From                            To                           Attributes
 //	job            submitted                       result                       berth.key, berth.job.name, berth.job.attempts, error.type
 //	queue          ready to run                    claim, or start              -
-//	slot acquire   claim, or ready to run          slot held                    berth.key, berth.slot.reused, berth.slot.queued, error.type
+//	slot acquire   claim, or ready to run          slot held                    berth.key, berth.slot.reused, berth.slot.queued, berth.slot.ahead, error.type
 //	run            start of an attempt             its end                      berth.job.attempt, berth.slot.lost, error.type
 //	backoff        end of an attempt               ready to run                 -
 //	slot hold      grant                           release or loss              berth.key, berth.slot.queued, berth.slot.runs, error.type
@@ -40,7 +40,8 @@
 // its "slot acquire" has no length and says berth.slot.reused. A second
 // "queue" follows a "slot acquire" where the slot was there and, for more than a
 // millisecond, no worker was. Outside a pool "slot acquire" and "slot hold" are
-// children of the caller's span.
+// children of the caller's span, and the first says berth.slot.ahead where the
+// source tells.
 //
 // Attributes, and how many values each can have:
 //
@@ -52,6 +53,7 @@
 //	berth.job.attempts   how many attempts were started                 as many as attempts
 //	berth.slot.reused    whether the slot had served another job        2
 //	berth.slot.queued    whether the claim had to wait in line          2
+//	berth.slot.ahead     claims in front when it joined the line, outside a pool  as many as wait
 //	berth.slot.runs      how many attempts ran under the slot           as many as runs
 //	berth.slot.lost      true: the slot was lost while the job ran      1
 //	error.type           slot_lost, slot_unavailable, slot_key, slot_closed, timeout, cancelled, shutdown, pool_closed, queue_full, panic, goexit, the Go type of the error, or _OTHER   few

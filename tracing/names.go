@@ -33,6 +33,7 @@ const (
 	AttrAttempts   = "berth.job.attempts"
 	AttrSlotReused = "berth.slot.reused"
 	AttrSlotQueued = "berth.slot.queued"
+	AttrSlotAhead  = "berth.slot.ahead" // claims in line in front when this one joined, where the source tells
 	AttrSlotRuns   = "berth.slot.runs"
 	AttrSlotLost   = "berth.slot.lost"
 	AttrErrorType  = "error.type"

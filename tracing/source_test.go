@@ -19,12 +19,12 @@ func TestSourceKeepsThePromisesOfTheOneInside(t *testing.T) {
 	slottest.RunSynctest(t, func(t *testing.T) slottest.Harness {
 		inner := slottest.NewBreakable(slot.NewLocalKeyed(2))
 		return slottest.Harness{
-			Source: record(t).Source(inner), Peer: inner.Peer(), FIFO: true, Prompt: true,
+			Source: record(t).Source(inner), Peer: inner.Peer(), FIFO: true, Prompt: true, Inspect: true, Control: true,
 			TakeAway: inner.Expire, Expire: inner.Expire, Silence: inner.Silence, Break: inner.Break, Heal: inner.Heal,
 		}
 	})
 	slottest.RunSynctest(t, func(t *testing.T) slottest.Harness {
-		return slottest.Harness{Source: record(t).Source(slot.NewLocal(3)), FIFO: true, Prompt: true, Strict: true}
+		return slottest.Harness{Source: record(t).Source(slot.NewLocal(3)), FIFO: true, Prompt: true, Strict: true, Inspect: true, Control: true}
 	})
 }
 
@@ -49,7 +49,7 @@ func TestClaimWithoutAPoolBelongsToTheCallersSpan(t *testing.T) {
 		span.End()
 		require.Equal(t, lines(`
 		caller 1 0s 3s
-		  slot acquire 2 0s 2s client key=b slot.queued=true !queued 0s !granted 2s !confirmed 2s
+		  slot acquire 2 0s 2s client key=b slot.ahead=0 slot.queued=true !queued 0s !granted 2s !confirmed 2s
 		  slot hold 2 2s 3s key=b slot.queued=true
 		slot acquire 1 0s 0s client key=a slot.queued=false !granted 0s !confirmed 0s
 		slot hold 1 0s 2s key=a slot.queued=false

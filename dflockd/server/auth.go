@@ -27,11 +27,33 @@ const (
 // secret. A right one is looked at and accepted at once, whatever else comes
 // from its address; anything else ends the connection.
 func (c *conn) authenticate(out []byte, r *wire.Request, err error) ([]byte, bool) {
-	if err == nil && r.Command == wire.Auth && c.srv.secrets.Load().has(r.Secret) {
+	if err == nil && r.Command == wire.Auth && (c.isAdmin(r.Secret) || c.srv.secrets.Load().has(r.Secret)) {
 		c.authed = true
 		return wire.AppendReply(out, wire.Auth, wire.Reply{Status: wire.OK, Tag: r.Tag}), true
 	}
 	return c.turnAway(out, r.Tag), false
+}
+
+// isAdmin makes c an administrator's connection if the secret is one of theirs.
+func (c *conn) isAdmin(shown wire.Secret) bool {
+	if !c.srv.admins.Load().has(shown) {
+		return false
+	}
+	c.admin = true
+	return true
+}
+
+// promote does an auth on a connection that needs none. Without administrators it
+// is an error, as it was.
+func (c *conn) promote(out []byte, r *wire.Request) ([]byte, bool) {
+	switch {
+	case c.srv.admins.Load() == nil:
+		return wire.AppendReply(out, wire.Auth, wire.Reply{Status: wire.Error, Tag: r.Tag}), true
+	case c.isAdmin(r.Secret):
+		return wire.AppendReply(out, wire.Auth, wire.Reply{Status: wire.OK, Tag: r.Tag}), true
+	default:
+		return c.turnAway(out, r.Tag), false
+	}
 }
 
 // turnAway ends a connection that began with something else than a right

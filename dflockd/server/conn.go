@@ -52,9 +52,11 @@ type conn struct {
 	since   time.Duration // when the client's time for its next request began
 	room    sync.Cond     // on mu: buf.in has room again, or c is ended or not busy
 
+	fields bool          // the client takes further fields at the end of an answer
 	worked time.Duration // when requests were last worked on
 	resume bool          // buf.todo may hold a whole request
 	authed bool
+	admin  bool // it has shown an administrator's secret
 }
 
 // serve is the connection's first reader.

@@ -67,7 +67,9 @@ func (h *hub) call(now time.Duration, c *conn, r *wire.Request, key []byte) lock
 		h.mu.Unlock()
 		return errOtherList
 	}
+	mixtures := h.table.Mixtures()
 	res := h.apply(now, c, r, key)
+	mixed := h.table.Mixtures() != mixtures
 	h.answered.add(res)
 	if res.Status == 0 {
 		c.beginWait(r.Tag)
@@ -77,6 +79,10 @@ func (h *hub) call(now time.Duration, c *conn, r *wire.Request, key []byte) lock
 	runAll(wake)
 	if res.Bound != 0 {
 		c.srv.log.warn("refused a claim: "+res.Bound.String()+" reached", "peer", c.ip, "conn", c.lc.ID)
+	}
+	if mixed {
+		c.srv.log.warn("claims of one key have different limits: each is kept, and those with larger ones may wait for the smallest",
+			"key", string(key), "limit", r.Limit, "peer", c.ip, "conn", c.lc.ID)
 	}
 	return res
 }
@@ -103,6 +109,22 @@ func (h *hub) apply(now time.Duration, c *conn, r *wire.Request, key []byte) loc
 		return h.table.Renew(now, key, r.Token, cl.Lease)
 	}
 	panic("bug: " + r.Command.String() + " is not for the table")
+}
+
+// say notes what the client of c says of itself in its hello. It counts for the
+// claims that it makes from now on.
+func (h *hub) say(c *conn, hello *wire.Request) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !hello.List.None() {
+		c.list, c.lc.Listed = hello.List, true
+	}
+	if hello.OwnLimits {
+		c.lc.OwnLimits = true
+	}
+	if hello.Name != "" {
+		c.lc.Name = hello.Name
+	}
 }
 
 // settleLocked hands events to their connections, arms the timer, and has the

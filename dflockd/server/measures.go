@@ -26,7 +26,7 @@ type measures struct {
 // they met, or else by status.
 type tally struct {
 	byStatus [wire.ErrorOther + 1]uint64
-	byBound  [locktable.MaxSlots + 1]uint64
+	byBound  [locktable.MaxPauses + 1]uint64
 }
 
 func (t *tally) add(r locktable.Result) {
@@ -85,6 +85,7 @@ func (m measures) gauges(p *page) {
 	p.gauge("dflockd_keys", "Keys that are held or waited for.", float64(m.Keys))
 	p.gauge("dflockd_slots_held", "Slots held now.", float64(m.Held))
 	p.gauge("dflockd_waiters", "Claims in line now, over all keys.", float64(m.Waiting))
+	p.gauge("dflockd_keys_of_several_limits", "Keys whose claims, held or waiting, have different limits: those with larger ones may wait for the smallest.", float64(m.Mixed))
 	p.gauge("dflockd_draining", "1 while the server shuts down.", flag(m.draining))
 	p.gauge("dflockd_startup_grace_seconds", "For how long nothing is granted yet, since a server before this one may have granted it.", m.grace.Seconds())
 }
@@ -106,7 +107,7 @@ func (m measures) counters(p *page) {
 			p.sample("dflockd_requests_refused_total", float64(m.answered.byStatus[s]), "reason", reason)
 		}
 	}
-	for b := locktable.MaxKeys; b <= locktable.MaxSlots; b++ {
+	for b := locktable.MaxKeys; b <= locktable.MaxPauses; b++ {
 		p.sample("dflockd_requests_refused_total", float64(m.answered.byBound[b]), "reason", strings.ReplaceAll(b.String(), "-", "_"))
 	}
 }

@@ -42,6 +42,8 @@ type config struct {
 	tls             *tls.Config
 	secrets         []string   // nil: none is asked for
 	hashes          *secretSet // of secrets; set by validate
+	adminSecrets    []string   // nil: nobody is an administrator
+	adminHashes     *secretSet // of adminSecrets; set by validate
 	logger          *slog.Logger
 	nilOption       bool
 }
@@ -244,6 +246,14 @@ func WithSecrets(secrets ...string) Option {
 	return func(c *config) { c.secrets = append([]string{}, secrets...) }
 }
 
+// WithAdminSecrets lets clients be administrators that show one of these secrets,
+// at least one, with auth: they may pause a key for as long as they want, end a
+// pause, and take slots back; without it nobody may. Such a secret is right where
+// one of [WithSecrets] is, too, and may be shown where there is none of those.
+func WithAdminSecrets(secrets ...string) Option {
+	return func(c *config) { c.adminSecrets = append([]string{}, secrets...) }
+}
+
 // WithLogger sets where the server logs, by default nowhere. What can repeat
 // is logged at most once a second. Secrets and tokens are never logged.
 func WithLogger(l *slog.Logger) Option {
@@ -277,6 +287,13 @@ func (c *config) validate() error {
 			errs = append(errs, err)
 		}
 		c.secrets = nil // the hashes suffice, and show nothing to whoever prints the server
+	}
+	if c.adminSecrets != nil {
+		var err error
+		if c.adminHashes, err = newSecretSet(c.adminSecrets); err != nil {
+			errs = append(errs, fmt.Errorf("administrators: %w", err))
+		}
+		c.adminSecrets = nil
 	}
 	check(!c.inMemory || c.listener == nil, "in memory and a listener exclude each other")
 	check(c.logger != nil, "the logger is nil")

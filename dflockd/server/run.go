@@ -157,13 +157,18 @@ func (c *conn) request(now time.Duration, out []byte, lines [3][]byte) (_ []byte
 	case wire.Ping:
 		return wire.AppendReply(out, r.Command, wire.Reply{Status: wire.OK, Tag: r.Tag}), true
 	case wire.Hello:
-		if !r.List.None() {
-			c.srv.hub.say(c, r.List)
-		}
+		c.srv.hub.say(c, &r)
+		c.fields = c.fields || r.Fields
 		return wire.AppendReply(out, r.Command, wire.Reply{Status: wire.OK, Tag: r.Tag, Text: c.srv.features.String()}), true
+	case wire.Inspect:
+		return wire.AppendReply(out, r.Command, wire.Reply{Status: wire.OK, Tag: r.Tag, Text: c.srv.hub.inspect(lines[1])}), true
 	case wire.Stats:
 		return wire.AppendReply(out, r.Command, wire.Reply{Status: wire.OK, Tag: r.Tag, Text: c.srv.statsJSON()}), true
-	case wire.Auth, wire.StableRef, wire.Barrier: // there is no secret, and no cluster
+	case wire.Auth:
+		return c.promote(out, &r)
+	case wire.Pause, wire.Revoke:
+		return wire.AppendReply(out, r.Command, wire.Reply{Status: c.control(now, &r, lines[1]), Tag: r.Tag}), true
+	case wire.StableRef, wire.Barrier: // there is no cluster
 		return wire.AppendReply(out, r.Command, wire.Reply{Status: wire.Error, Tag: r.Tag}), true
 	}
 	res := c.srv.hub.call(now, c, &r, lines[1])
@@ -175,6 +180,9 @@ func (c *conn) request(now time.Duration, out []byte, lines [3][]byte) (_ []byte
 	}
 	if r.Command == wire.Leave {
 		out = c.moveAnswers(out) // the wait's timeout comes before the ok that frees its tag
+	}
+	if !c.fields {
+		res = plain(res)
 	}
 	return appendResult(out, r.Command, r.Tag, res), true
 }
@@ -188,8 +196,17 @@ func (c *conn) moveAnswers(out []byte) []byte {
 	return out
 }
 
+// plain returns a result as clients know it that say nothing of further fields.
+func plain(r locktable.Result) locktable.Result {
+	r.Place, r.Paused = 0, 0
+	if r.Status == wire.ErrorRevoked {
+		r.Status = wire.Error
+	}
+	return r
+}
+
 func appendResult(dst []byte, cmd wire.Command, tag uint64, r locktable.Result) []byte {
 	return wire.AppendReply(dst, cmd, wire.Reply{
-		Status: r.Status, Tag: tag, Token: r.Token, Seconds: int64(r.Lease / time.Second),
+		Status: r.Status, Tag: tag, Token: r.Token, Seconds: int64(r.Lease / time.Second), Place: int64(r.Place), Paused: ms(r.Paused),
 	})
 }

@@ -26,8 +26,11 @@ func newSecretSet(secrets []string) (*secretSet, error) {
 	return &set, nil
 }
 
-// has compares in a time that tells nothing, not even the length.
+// has compares in a time that tells nothing, not even the length. No set has none.
 func (set *secretSet) has(shown wire.Secret) bool {
+	if set == nil {
+		return false
+	}
 	hash, found := sha256.Sum256([]byte(shown)), 0
 	for _, each := range *set {
 		found |= subtle.ConstantTimeCompare(hash[:], each[:])
@@ -50,5 +53,21 @@ func (s *Server) SetSecrets(secrets ...string) error {
 	}
 	s.secrets.Store(set)
 	s.log.info("secrets replaced", "secrets", len(secrets))
+	return nil
+}
+
+// SetAdminSecrets replaces the secrets that [WithAdminSecrets] gave; who has shown
+// one stays an administrator. It does not block. It fails as [Server.SetSecrets]
+// does.
+func (s *Server) SetAdminSecrets(secrets ...string) error {
+	set, err := newSecretSet(secrets)
+	if err != nil {
+		return err
+	}
+	if s.admins.Load() == nil {
+		return errors.New("server: it was started without an administrators' secret, which cannot be changed while it runs")
+	}
+	s.admins.Store(set)
+	s.log.info("administrators' secrets replaced", "secrets", len(secrets))
 	return nil
 }

@@ -32,6 +32,7 @@ type Server struct {
 	unix      net.Listener              // nil: no Unix socket
 	metrics   *metricsPage              // nil: none
 	secrets   atomic.Pointer[secretSet] // nil: none, and that for good
+	admins    atomic.Pointer[secretSet] // the same, of administrators
 	guesses   guesses
 	features  wire.Features
 	draining  atomic.Bool   // set before the first connection is kicked
@@ -91,10 +92,11 @@ func Start(ctx context.Context, opts ...Option) (*Server, error) {
 		stopped: make(chan struct{}),
 		features: wire.Features{
 			Strict: !cfg.autoRelease, ReadTimeout: cfg.readTimeout, MaxLease: cfg.maxLease, Fence: true, Tags: true, Ping: true,
-			ID: newID(),
+			Limits: true, Inspect: true, Control: true, ID: newID(),
 		},
 	}
 	s.secrets.Store(cfg.hashes)
+	s.admins.Store(cfg.adminHashes)
 	s.hub.ticked = s.kickInDrain
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	if err := s.listen(ctx); err != nil {

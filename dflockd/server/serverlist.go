@@ -13,13 +13,6 @@ import (
 // slots away twice. They tell where they have it in their hello; official clients
 // do not, and are not concerned.
 
-// say notes where the client of c has this server in its list.
-func (h *hub) say(c *conn, list wire.ServerList) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	c.list, c.lc.Listed = list, true
-}
-
 // sameListLocked reports whether c may claim: nobody who has another list waits
 // or holds a slot. Invariant: all listed claims are those of clients with h.list,
 // unless lists may be mixed.

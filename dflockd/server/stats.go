@@ -60,12 +60,15 @@ type LockStats struct {
 	Waiters   int     `json:"waiters"`
 }
 
-// SemaphoreStats describes a key of a limit over 1.
+// SemaphoreStats describes a key of a limit over 1, or of several.
 type SemaphoreStats struct {
-	Key     string `json:"key"`
-	Limit   int64  `json:"limit"`
-	Holders int64  `json:"holders"`
-	Waiters int    `json:"waiters"`
+	Key string `json:"key"`
+	// Limit is that of all claims. Where they have different ones it is what the
+	// next grant is judged by: the smallest of those who hold and of the first in
+	// line.
+	Limit   int64 `json:"limit"`
+	Holders int64 `json:"holders"`
+	Waiters int   `json:"waiters"`
 }
 
 // Stats returns what the server holds. It does not stop the server for longer
@@ -88,7 +91,7 @@ func (s *Server) Stats() Stats {
 	}
 	slices.SortFunc(keys, func(a, b locktable.KeyInfo) int { return cmp.Compare(a.Key, b.Key) })
 	for _, k := range keys {
-		if k.Limit == 1 {
+		if k.Limit == 1 && !k.Mixed {
 			st.Locks = append(st.Locks, LockStats{k.Key, k.Owner, seconds(k.Left), k.Waiters})
 		} else {
 			st.Semaphores = append(st.Semaphores, SemaphoreStats{k.Key, k.Limit, k.Holders, k.Waiters})

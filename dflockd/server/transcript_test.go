@@ -271,6 +271,10 @@ func optionsOf(t *testing.T, flags []string) (opts []Option) {
 			opts = append(opts, WithSecret(value))
 			continue
 		}
+		if name == "--admin-token" {
+			opts = append(opts, WithAdminSecrets(value))
+			continue
+		}
 		n, err := strconv.Atoi(value)
 		require.NoError(t, err)
 		d := time.Duration(n) * time.Second

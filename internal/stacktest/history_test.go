@@ -30,7 +30,7 @@ func TestConcurrentHistoriesAreLinearizable(t *testing.T) {
 	seen := map[string]int{}
 	for i := range histories {
 		h := record(t, seed+uint64(i))
-		require.NoErrorf(t, check.Linearizable(h.limit, h.ops, time.Minute), "seed %d", seed+uint64(i))
+		require.NoErrorf(t, check.Linearizable(h.ops, h.mixed, time.Minute), "seed %d", seed+uint64(i))
 		require.Emptyf(t, check.OutOfOrder(h.claims), "seed %d", seed+uint64(i))
 		checked++
 		operations += len(h.ops)
@@ -47,8 +47,9 @@ func TestConcurrentHistoriesAreLinearizable(t *testing.T) {
 
 // A history is what several connections did with one server, and saw.
 type history struct {
-	limit  int
-	leases int // in seconds
+	limit  int  // the largest, if it is mixed
+	mixed  bool // claims have different limits
+	leases int  // in seconds
 	strict bool
 	clock  *check.Clock
 
@@ -72,7 +73,7 @@ func record(t *testing.T, seed uint64) (h *history) {
 		rng := rand.New(rand.NewPCG(seed, 2))
 		h = &history{
 			limit: 1 + rng.IntN(3), leases: 1 + rng.IntN(3), strict: rng.IntN(2) == 0,
-			clock: check.NewClock(), left: 60 + rng.IntN(longestHistory-60),
+			clock: check.NewClock(), left: 60 + rng.IntN(longestHistory-60), mixed: rng.IntN(3) == 0,
 		}
 		srv, err := server.Start(t.Context(), server.WithInMemory(), server.WithAutoRelease(!h.strict))
 		require.NoError(t, err)
@@ -109,42 +110,59 @@ func (h *history) expire() {
 
 // play is one client: it does this and that, over one connection at a time.
 func (h *history) play(t *testing.T, srv *server.Server, id int, rng *rand.Rand) {
-	c := dialRaw(t, srv.Dial)
+	c := h.dial(t, srv)
 	defer func() { h.hangUp(c, id) }()
 	for h.more() {
 		key := fmt.Sprintf("key-%d", rng.IntN(2))
 		switch dice := rng.IntN(100); {
 		case dice < 20:
-			h.claim(t, c, id, key, 0)
+			h.claim(t, c, id, key, h.some(rng), 0)
 		case dice < 38:
-			h.claim(t, c, id, key, rng.IntN(3))
+			h.claim(t, c, id, key, h.some(rng), rng.IntN(3))
 		case dice < 50:
-			h.enqueue(t, c, id, key, rng.IntN(3))
+			h.enqueue(t, c, id, key, h.some(rng), rng.IntN(3))
 		case dice < 75:
 			h.release(t, c, id, rng)
 		case dice < 85:
 			h.renew(t, c, id, rng)
 		case dice < 87:
 			h.hangUp(c, id)
-			c = dialRaw(t, srv.Dial)
+			c = h.dial(t, srv)
 		default:
 			time.Sleep(time.Duration(rng.IntN(700)) * time.Millisecond)
 		}
 	}
 }
 
+// dial connects, and says that each claim brings its own limit if they do.
+func (h *history) dial(t *testing.T, srv *server.Server) *rawConn {
+	c := dialRaw(t, srv.Dial)
+	if h.mixed {
+		require.Equal(t, "ok", c.ask(t, "hello", "_", "1 limits")[0])
+	}
+	return c
+}
+
+// some returns the limit of a claim.
+func (h *history) some(rng *rand.Rand) int {
+	if h.mixed {
+		return 1 + rng.IntN(h.limit)
+	}
+	return h.limit
+}
+
 // claim waits for a slot for so many seconds, in one request.
-func (h *history) claim(t *testing.T, c *rawConn, id int, key string, seconds int) {
-	op := check.Operation{Client: id, Key: key, Action: check.Acquire, Call: h.clock.Now()}
+func (h *history) claim(t *testing.T, c *rawConn, id int, key string, limit, seconds int) {
+	op := check.Operation{Client: id, Key: key, Action: check.Acquire, Limit: limit, Call: h.clock.Now()}
 	sent := time.Now()
-	h.claimed(t, c, op, c.ask(t, "sl", key, "%d %d %d", seconds, h.limit, h.leases), sent)
+	h.claimed(t, c, op, c.ask(t, "sl", key, "%d %d %d", seconds, limit, h.leases), sent)
 }
 
 // enqueue takes a place in line, then waits.
-func (h *history) enqueue(t *testing.T, c *rawConn, id int, key string, seconds int) {
-	op := check.Operation{Client: id, Key: key, Action: check.Acquire, Call: h.clock.Now()}
+func (h *history) enqueue(t *testing.T, c *rawConn, id int, key string, limit, seconds int) {
+	op := check.Operation{Client: id, Key: key, Action: check.Acquire, Limit: limit, Call: h.clock.Now()}
 	sent := time.Now()
-	answer := c.ask(t, "se", key, "%d %d", h.limit, h.leases)
+	answer := c.ask(t, "se", key, "%d %d", limit, h.leases)
 	if answer[0] == "error_already_enqueued" {
 		return // this connection holds a slot of the key from an earlier enqueue
 	}

@@ -238,6 +238,9 @@ func (t *brittleTicket) Close() error {
 	return t.Ticket.Close()
 }
 
+// Ahead is that of the ticket of the other source.
+func (t *brittleTicket) Ahead() (int, bool) { return slot.Ahead(t.Ticket) }
+
 // grant returns a slot that can be lost, unless the engine that granted it is
 // gone.
 func (b *Breakable) grant(inner slot.Slot, up context.Context) (slot.Slot, error) {

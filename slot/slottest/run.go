@@ -18,6 +18,8 @@ type run struct {
 	Harness
 	rand *rand.Rand // for the goroutine of the check alone
 	held *holders   // what was granted, to the source and to its peer
+
+	others []slot.Source // that the check made, and that are closed with the source
 }
 
 // await returns what f returns, or false if that takes too long. f must not
@@ -50,12 +52,17 @@ func (r *run) enqueue() slot.Ticket {
 
 func (r *run) enqueueWith(ctx context.Context) slot.Ticket {
 	r.Helper()
+	return r.enqueueAt(ctx, r.Source)
+}
+
+func (r *run) enqueueAt(ctx context.Context, src slot.Source) slot.Ticket {
+	r.Helper()
 	type result struct {
 		ticket slot.Ticket
 		err    error
 	}
 	got, ok := await(r, func() result {
-		ticket, err := r.Source.Enqueue(ctx, r.Key)
+		ticket, err := src.Enqueue(ctx, r.Key)
 		return result{ticket, err}
 	})
 	switch {
@@ -102,7 +109,12 @@ func (r *run) queue() slot.Ticket {
 // claim returns a slot that has to be granted in time.
 func (r *run) claim() slot.Slot {
 	r.Helper()
-	ticket := r.enqueue()
+	return r.claimAt(r.Source)
+}
+
+func (r *run) claimAt(src slot.Source) slot.Slot {
+	r.Helper()
+	ticket := r.enqueueAt(context.Background(), src)
 	if s, ok := ticket.Slot(); ok {
 		r.granted(s)
 		return s

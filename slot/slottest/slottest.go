@@ -40,6 +40,21 @@ type Harness struct {
 	// this claim, it may end a moment later.
 	Prompt bool
 
+	// OwnLimits claims that each claim keeps its own limit, and makes another
+	// source of the same slots whose claims bring that one. The check closes it.
+	// Nil: all claims must have the same limit.
+	OwnLimits func(limit int) slot.Source
+
+	// Inspect claims that slot.Inspect tells who holds slots and who waits, each
+	// with the name HolderName, and that tickets know their place in line (slot.Ahead).
+	Inspect bool
+	// HolderName is what holders of Source are called; slot.DefaultName() by default.
+	HolderName string
+
+	// Control claims that slot.Pause and slot.Revoke work, for as long as Within, and
+	// that Source may do all of it. It needs Inspect.
+	Control bool
+
 	// Abandon claims that slots are slot.Abandoners, with a lease that ends
 	// within the time of Within.
 	Abandon bool
@@ -95,6 +110,9 @@ func (h Harness) withDefaults() Harness {
 	if l, ok := h.Source.(slot.Limiter); ok && h.Limit == 0 {
 		h.Limit, _ = l.Limit(h.Key)
 	}
+	if h.HolderName == "" {
+		h.HolderName = slot.DefaultName()
+	}
 	if h.Within == 0 {
 		h.Within = 5 * time.Second
 	}
@@ -117,7 +135,8 @@ func (h Harness) String() string {
 		name string
 		is   bool
 	}{
-		{"order", h.FIFO}, {"strict", h.Strict}, {"fence", h.Fence}, {"prompt joins", h.Prompt}, {"abandoned slots", h.Abandon},
+		{"order", h.FIFO}, {"strict", h.Strict}, {"fence", h.Fence}, {"prompt joins", h.Prompt}, {"limits of each claim", h.OwnLimits != nil}, {"who holds and waits", h.Inspect}, {"pauses and slots taken back", h.Control},
+		{"abandoned slots", h.Abandon},
 		{"slots taken away", h.TakeAway != nil}, {"ends of leases", h.Expire != nil}, {"silence", h.Silence != nil},
 		{"broken connections", h.Break != nil}, {"a peer", h.Peer != nil}, {"bad keys", len(h.BadKeys) > 0},
 	} {
@@ -171,6 +190,10 @@ var checks = []check{
 	{"FencesRise", checkFence},
 	{"GrantsFollowTheLine", checkOrder},
 	{"NewcomersDoNotBarge", checkBarging},
+	{"EachClaimKeepsItsOwnLimit", checkOwnLimits},
+	{"InspectTellsWhoHoldsAndWhoWaits", checkInspect},
+	{"APauseStopsGrants", checkPause},
+	{"ARevokedSlotIsLostAndFreeLater", checkRevoke},
 	{"TryNeverWaits", checkTry},
 	{"BadKeysAreRefused", checkBadKeys},
 	{"ACancelledClaimLosesNoSlot", checkCancel},
@@ -218,7 +241,7 @@ func checkHarness(r *run) { r.Log(r.Harness) }
 
 // finish closes what the check used, at whatever point it ended.
 func (r *run) finish(before map[string]string) {
-	for _, src := range []slot.Source{r.Source, r.Peer} {
+	for _, src := range append(r.others, r.Source, r.Peer) {
 		if src == nil {
 			continue
 		}

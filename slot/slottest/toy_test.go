@@ -2,6 +2,7 @@ package slottest
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -55,6 +56,20 @@ const (
 	leaveHasNoCause
 	closeTellsNobody
 	tellsFollowersLate
+	forgetsTheLimitsOfHolders
+	passesASmallerLimit
+	leavingServesNobody
+	miscountsHolders
+	repeatsIDs
+	listsTheLineBackwards
+	hidesNames
+	miscountsTheLine
+	ignoresPauses
+	cutsPausesShort
+	neverEndsAPause
+	endsAllWithARevoke
+	revokesWithoutACause
+	revokesNothing
 )
 
 // A toy is a small source that does one thing wrong, or nothing.
@@ -62,17 +77,22 @@ type toy struct {
 	fault fault
 	stop  chan struct{} // ends what a fault would leave behind
 
+	limit  int
 	mu     sync.Mutex // guards what follows and every toyTicket
-	free   int
+	extra  int        // slots that a fault has made
 	fence  uint64
 	line   []*toyTicket
 	held   []*toySlot
+	paused time.Time // until when
 	closed bool
 }
 
 type toyTicket struct {
 	src   *toy
 	key   string
+	limit int
+	ahead int
+	since time.Time
 	ctx   context.Context // of Enqueue
 	ready chan struct{}   // closed when the ticket has left the line
 	slot  *toySlot
@@ -115,15 +135,31 @@ func (c lateContext) AfterFunc(f func()) (stop func() bool) {
 }
 
 func newToy(t *testing.T, limit int, f fault) *toy {
-	s := &toy{fault: f, free: limit, stop: make(chan struct{})}
+	s := &toy{fault: f, limit: limit, stop: make(chan struct{})}
 	if f == grantsOneTooMany {
-		s.free++
+		s.extra++
 	}
 	t.Cleanup(func() { close(s.stop) })
 	return s
 }
 
+// A toyClient is another source of a toy's slots, with a limit of its own.
+type toyClient struct {
+	*toy
+	limit int
+}
+
+func (c toyClient) Close(context.Context) error { return nil }
+
+func (c toyClient) Enqueue(ctx context.Context, key string) (slot.Ticket, error) {
+	return c.enqueue(ctx, key, c.limit)
+}
+
 func (s *toy) Enqueue(ctx context.Context, key string) (slot.Ticket, error) {
+	return s.enqueue(ctx, key, s.limit)
+}
+
+func (s *toy) enqueue(ctx context.Context, key string, limit int) (slot.Ticket, error) {
 	if err := s.refuse(ctx, key); err != nil {
 		return nil, err
 	}
@@ -139,10 +175,13 @@ func (s *toy) Enqueue(ctx context.Context, key string) (slot.Ticket, error) {
 	if s.closed && s.fault != closedSourceGrants {
 		return nil, slot.ErrClosed
 	}
-	t := &toyTicket{src: s, key: key, ctx: ctx, ready: make(chan struct{})}
+	t := &toyTicket{src: s, key: key, limit: limit, ahead: len(s.line), since: time.Now(), ctx: ctx, ready: make(chan struct{})}
 	s.line = append(s.line, t)
-	if len(s.line) == 1 || s.fault == barges {
+	switch {
+	case len(s.line) == 1, s.fault == barges:
 		s.grant()
+	case s.fault == passesASmallerLimit && s.room(t):
+		s.grantAt(len(s.line) - 1)
 	}
 	t.now = t.slot != nil
 	if s.fault == enqueueWaitsForHolders && !t.now {
@@ -154,6 +193,100 @@ func (s *toy) Enqueue(ctx context.Context, key string) (slot.Ticket, error) {
 		s.mu.Lock()
 	}
 	return t, nil
+}
+
+// Ahead returns the place in line.
+func (t *toyTicket) Ahead() (int, bool) {
+	if t.src.fault == miscountsTheLine {
+		return 0, true
+	}
+	return t.ahead, true
+}
+
+func (s *toy) pausedUntil() time.Time {
+	if time.Now().Before(s.paused) {
+		return s.paused
+	}
+	return time.Time{}
+}
+
+// Inspect tells who holds and who waits.
+func (s *toy) Inspect(_ context.Context, key string) (slot.State, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	name := slot.DefaultName()
+	if s.fault == hidesNames {
+		name = ""
+	}
+	st := slot.State{Name: key, PausedUntil: s.pausedUntil(), Held: len(s.held), Waiting: len(s.line)}
+	for i, h := range s.held {
+		if s.fault == repeatsIDs {
+			i = 0
+		}
+		st.Holders = append(st.Holders, slot.Holder{Name: name, ID: fmt.Sprint(i + 1), Limit: h.info.Limit, Since: h.info.GrantedAt})
+	}
+	for _, t := range s.line {
+		st.Waiters = append(st.Waiters, slot.Waiter{Name: name, Limit: t.limit, Since: t.since})
+	}
+	switch s.fault {
+	case miscountsHolders:
+		st.Held--
+	case listsTheLineBackwards:
+		slices.Reverse(st.Waiters)
+	}
+	return st, nil
+}
+
+// Pause stops grants for a while.
+func (s *toy) Pause(_ context.Context, _ string, d time.Duration) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	until := time.Now().Add(d)
+	switch {
+	case d < 0:
+		return slot.ErrKey
+	case s.fault == ignoresPauses:
+		return nil
+	case d == 0:
+		s.paused = time.Time{}
+		s.grant()
+	case s.fault == cutsPausesShort || until.After(s.paused):
+		s.paused = until
+	}
+	if s.fault != neverEndsAPause {
+		time.AfterFunc(d, func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.grant()
+		})
+	}
+	return nil
+}
+
+// Revoke ends a slot, by the number that Inspect gives it.
+func (s *toy) Revoke(_ context.Context, _, id string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	cause := fmt.Errorf("%w: %w", slot.ErrLost, slot.ErrRevoked)
+	if s.fault == revokesWithoutACause {
+		cause = slot.ErrLost
+	}
+	for i, held := range slices.Clone(s.held) {
+		if fmt.Sprint(i+1) != id && s.fault != endsAllWithARevoke || id == "none" {
+			continue
+		}
+		if s.fault == revokesNothing {
+			return nil
+		}
+		held.end(cause, cause)
+		if s.fault != endsAllWithARevoke {
+			return nil
+		}
+	}
+	if id == "none" {
+		return slot.ErrNoHolder
+	}
+	return nil
 }
 
 // closesMeanwhile takes a moment, and reports whether the source was closed in it.
@@ -196,40 +329,61 @@ func (s *toy) Try(ctx context.Context, key string) (slot.Slot, bool, error) {
 	return nil, false, ticket.Close()
 }
 
+// room reports whether t may be granted a slot; the caller holds mu.
+func (s *toy) room(t *toyTicket) bool {
+	if time.Now().Before(s.paused) {
+		return false
+	}
+	least := t.limit
+	for _, held := range s.held {
+		if s.fault != forgetsTheLimitsOfHolders {
+			least = min(least, held.info.Limit)
+		}
+	}
+	return len(s.held) < least+s.extra
+}
+
 // grant gives free slots to those in line; the caller holds mu.
 func (s *toy) grant() {
-	for s.free > 0 && len(s.line) > 0 {
+	for len(s.line) > 0 {
 		next := 0
 		if s.fault == grantsTheLastInLine || s.fault == barges {
 			next = len(s.line) - 1
 		}
-		t := s.line[next]
-		s.line = slices.Delete(s.line, next, next+1)
-		s.free--
-		if s.fault != repeatsFences || s.fence == 0 {
-			s.fence++
+		if !s.room(s.line[next]) {
+			return
 		}
-		now := time.Now()
-		t.slot = &toySlot{src: s, info: slot.Info{
-			Key: t.key, GrantedAt: now, ConfirmedAt: now, Queued: true, Fence: s.fence,
-		}}
-		select {
-		case <-t.ready: // it was cancelled and is still in line
-		default:
-			close(t.ready)
-		}
-		parent := context.Background()
-		if s.fault == endsSlotsWithTheClaimsContext {
-			parent = t.ctx
-		}
-		t.slot.ctx, t.slot.cancel = context.WithCancelCause(parent)
-		if s.fault == tellsFollowersLate {
-			t.slot.ctx = newLateContext(t.slot.ctx)
-		}
-		s.held = append(s.held, t.slot)
-		if s.fault == leaksAGoroutine {
-			go s.leak()
-		}
+		s.grantAt(next)
+	}
+}
+
+// grantAt grants a slot to one in line; the caller holds mu.
+func (s *toy) grantAt(next int) {
+	t := s.line[next]
+	s.line = slices.Delete(s.line, next, next+1)
+	if s.fault != repeatsFences || s.fence == 0 {
+		s.fence++
+	}
+	now := time.Now()
+	t.slot = &toySlot{src: s, info: slot.Info{
+		Key: t.key, Limit: t.limit, GrantedAt: now, ConfirmedAt: now, Queued: true, Fence: s.fence,
+	}}
+	select {
+	case <-t.ready: // it was cancelled and is still in line
+	default:
+		close(t.ready)
+	}
+	parent := context.Background()
+	if s.fault == endsSlotsWithTheClaimsContext {
+		parent = t.ctx
+	}
+	t.slot.ctx, t.slot.cancel = context.WithCancelCause(parent)
+	if s.fault == tellsFollowersLate {
+		t.slot.ctx = newLateContext(t.slot.ctx)
+	}
+	s.held = append(s.held, t.slot)
+	if s.fault == leaksAGoroutine {
+		go s.leak()
 	}
 }
 
@@ -306,6 +460,9 @@ func (t *toyTicket) leave(err error) {
 	if s.fault != closingATicketDoesNotEndItsWait {
 		close(t.ready)
 	}
+	if s.fault != leavingServesNobody && s.fault != barges {
+		s.grant()
+	}
 }
 
 func (s *toySlot) Context() context.Context { return s.ctx }
@@ -339,8 +496,10 @@ func (s *toySlot) end(cause, err error) {
 	default:
 		s.cancel(cause)
 	}
+	if !slices.Contains(s.src.held, s) {
+		s.src.extra++ // given back twice
+	}
 	s.src.held = slices.DeleteFunc(s.src.held, func(o *toySlot) bool { return o == s })
-	s.src.free++
 	if s.src.fault == barges && err == nil {
 		time.AfterFunc(time.Millisecond, func() {
 			s.src.mu.Lock()

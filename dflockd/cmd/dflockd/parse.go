@@ -37,8 +37,10 @@ func (cl *commandLine) parse(args []string, env environment) (*settings, error) 
 	byFlag := map[string]bool{}
 	fs.Visit(func(f *flag.Flag) { byFlag[f.Name] = true })
 	byFlag["auto-release-on-disconnect"] = byFlag["auto-release-on-disconnect"] || byFlag["no-auto-release-on-disconnect"]
-	byFlag["auth-token"] = byFlag["auth-token"] || byFlag["auth-token-file"]
-	byFlag["auth-token-file"] = byFlag["auth-token"]
+	for _, secret := range []string{"auth-token", "admin-token"} {
+		byFlag[secret] = byFlag[secret] || byFlag[secret+"-file"]
+		byFlag[secret+"-file"] = byFlag[secret]
+	}
 	notes, err := env.check(knownVariables())
 	if err != nil {
 		return nil, err

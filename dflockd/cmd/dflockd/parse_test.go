@@ -48,11 +48,11 @@ func TestEachSettingIsReadFromItsFlagAndFromItsVariable(t *testing.T) {
 			byFlag, err := cl.parse([]string{"--" + row.flag + "=" + value}, noEnv)
 			require.NoError(t, err, row.flag)
 			require.NotEqual(t, before, byFlag, row.flag)
-			byFlag.secret.rank = 0
+			byFlag.secret.rank, byFlag.admin.rank = 0, 0
 			for _, name := range row.env {
 				byEnv, err := cl.parse(nil, environment{name: value})
 				require.NoError(t, err, name)
-				byEnv.secret.rank = 0
+				byEnv.secret.rank, byEnv.admin.rank = 0, 0
 				require.Equal(t, byFlag, byEnv, name)
 			}
 		}

@@ -50,7 +50,7 @@ func (d *daemon) run(opts []server.Option) (err error) {
 	if d.srv, err = server.Start(context.Background(), opts...); err != nil {
 		return err
 	}
-	if set := d.set; len(set.secret.secrets) > 0 && d.certs == nil && !set.noTCP && !isLoopback(set.host) {
+	if set := d.set; len(set.secret.secrets)+len(set.admin.secrets) > 0 && d.certs == nil && !set.noTCP && !isLoopback(set.host) {
 		d.log.Warn("the secret is shown in plain text to whoever can listen on the network: use --tls-cert and --tls-key")
 	}
 	d.tell(d.notify.ready(d.status()))
@@ -142,13 +142,17 @@ func (d *daemon) drain(again <-chan os.Signal) error {
 // guards are what keeps people out, as the files say.
 type guards struct {
 	secrets []string    // none: the server has none
+	admins  []string    // secrets of administrators; none: there are none
 	tls     *tls.Config // nil: no TLS
 	err     error
 }
 
 // readGuards reads certificates and secrets again.
 func (d *daemon) readGuards() (g guards) {
-	if g.secrets, g.err = d.set.secret.read(); g.err == nil && d.certs != nil {
+	if g.secrets, g.err = d.set.secret.reread(); g.err == nil {
+		g.admins, g.err = d.set.admin.reread()
+	}
+	if g.err == nil && d.certs != nil {
 		g.tls, g.err = d.certs.read()
 	}
 	return g
@@ -159,6 +163,9 @@ func (d *daemon) readGuards() (g guards) {
 func (d *daemon) replace(g guards) {
 	if g.err == nil && len(g.secrets) > 0 {
 		g.err = d.srv.SetSecrets(g.secrets...)
+	}
+	if g.err == nil && len(g.admins) > 0 {
+		g.err = d.srv.SetAdminSecrets(g.admins...)
 	}
 	if g.err != nil {
 		d.log.Error("reload failed: certificates and secrets stay as they were", "error", g.err)
@@ -229,6 +236,9 @@ func (d *daemon) options() ([]server.Option, error) {
 func (d *daemon) withGuards(opts []server.Option) ([]server.Option, error) {
 	if secrets := d.set.secret.secrets; len(secrets) > 0 {
 		opts = append(opts, server.WithSecrets(secrets...))
+	}
+	if secrets := d.set.admin.secrets; len(secrets) > 0 {
+		opts = append(opts, server.WithAdminSecrets(secrets...))
 	}
 	var err error
 	if d.certs, err = openCertificates(d.set); err != nil {

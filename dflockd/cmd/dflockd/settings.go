@@ -35,6 +35,7 @@ type settings struct {
 	tlsKey          string
 	tlsClientCA     string
 	secret          secretSource
+	admin           secretSource // of administrators
 	logJSON         bool
 	logLevel        slog.Level
 	debug           bool
@@ -82,9 +83,13 @@ var (
 	hostRow       = setting{"host", env("HOST"), "ADDRESS", "127.0.0.1", "address to listen on, IPv6 with or without brackets", host(func(s *settings) *string { return &s.host })}
 	portRow       = setting{"port", env("PORT"), "PORT", "6388", "port to listen on; 0 picks a free one, which is logged", number(func(s *settings) *int { return &s.port }, 0, 65535)}
 	unixRow       = setting{"unix", env("UNIX"), "PATH", "", "listen on a Unix socket too", text(func(s *settings) *string { return &s.unixPath })}
-	secretRow     = setting{"auth-token", env("AUTH_TOKEN"), "SECRET", "", "secret that clients must show; others can see it in the process list", secretItself}
-	secretFileRow = setting{"auth-token-file", env("AUTH_TOKEN_FILE"), "FILE", "", "file with the secret, or with two, a line each, of which either is right; space around them does not count", secretFile}
+	secretRow     = setting{"auth-token", env("AUTH_TOKEN"), "SECRET", "", "secret that clients must show; others can see it in the process list", secretItself(ordinary)}
+	secretFileRow = setting{"auth-token-file", env("AUTH_TOKEN_FILE"), "FILE", "", "file with the secret, or with two, a line each, of which either is right; space around them does not count", secretFile(ordinary)}
 )
+
+// ordinary and administrators are the two kinds of secrets.
+func ordinary(s *settings) *secretSource       { return &s.secret }
+func administrators(s *settings) *secretSource { return &s.admin }
 
 // serving is the command line of the server.
 var serving = commandLine{
@@ -134,6 +139,8 @@ Each flag may also be set by the environment variable beside it. The flag wins.
 			{"tls-client-ca", env("TLS_CLIENT_CA"), "FILE", "", "let in only clients with a certificate of these authorities, in PEM", text(func(s *settings) *string { return &s.tlsClientCA })},
 			secretRow,
 			secretFileRow,
+			{"admin-token", env("ADMIN_TOKEN"), "SECRET", "", "secret of administrators, who may pause keys for long and take slots back; others can see it in the process list", secretItself(administrators)},
+			{"admin-token-file", env("ADMIN_TOKEN_FILE"), "FILE", "", "file with that secret, or with two, as auth-token-file", secretFile(administrators)},
 		}},
 		{"Other", []setting{
 			{"log-format", env("LOG_FORMAT"), "text|json", "text", "how log lines are written, to standard error", logFormat},
@@ -180,4 +187,6 @@ func (row setting) describe(help string) setting {
 
 // guards reports whether the row is to keep people out. Then it may not be
 // empty by accident.
-func (row setting) guards() bool { return strings.HasPrefix(row.flag, "auth-token") }
+func (row setting) guards() bool {
+	return strings.HasPrefix(row.flag, "auth-token") || strings.HasPrefix(row.flag, "admin-token")
+}

@@ -12,18 +12,19 @@ const (
 	MaxWaiters       // of a key
 	MaxPlaces        // of a connection
 	MaxSlots         // of a connection
+	MaxPauses        // of the table; 10,000, whatever the Config
 )
 
 // String returns the name of the bound, as operators know it.
 func (b Bound) String() string {
-	return [...]string{"none", "max-locks", "max-waiters", "max-places-per-connection", "max-slots-per-connection"}[b]
+	return [...]string{"none", "max-locks", "max-waiters", "max-places-per-connection", "max-slots-per-connection", "max-pauses"}[b]
 }
 
 // refusal returns the answer to a claim that would exceed b. There are words
 // for the bounds of the original server alone; those of a connection borrow
 // theirs.
 func (b Bound) refusal() Result {
-	if b == MaxKeys || b == MaxSlots {
+	if b == MaxKeys || b == MaxSlots || b == MaxPauses {
 		return Result{Status: wire.ErrorMaxLocks, Bound: b}
 	}
 	return Result{Status: wire.ErrorMaxWaiters, Bound: b}
@@ -31,11 +32,11 @@ func (b Bound) refusal() Result {
 
 // exceeded returns the bound that one more claim of l by c would exceed, or 0.
 // A claim that waits counts against MaxSlots too, as it may be granted.
-func (t *Table) exceeded(c *Conn, l *lock) Bound {
+func (t *Table) exceeded(c *Conn, l *lock, limit int64) Bound {
 	over := func(n, most int) bool { return most > 0 && n >= most }
-	waits := !t.free(l)
+	waits := !t.free(l, limit)
 	switch {
-	case waits && over(l.waiting.len, t.cfg.MaxWaiters):
+	case waits && over(l.waiting(), t.cfg.MaxWaiters):
 		return MaxWaiters
 	case waits && over(c.waiting, t.cfg.MaxPlaces):
 		return MaxPlaces

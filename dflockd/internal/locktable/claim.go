@@ -25,8 +25,8 @@ const maxLost = 64
 
 // claim is one attempt to get one slot.
 //
-// Invariant: waiting means in its lock's line; held means counted in its lock
-// and found by its token; both, and lost, mean in its connection's list,
+// Invariant: waiting and held mean in its lock's line; held means counted in its
+// lock and found by its token, too; both, and lost, mean in its connection's list,
 // unless the connection is gone. Invariant: it is in the heap if and only if
 // it is held, or waiting and blocked.
 type claim struct {
@@ -44,17 +44,44 @@ type claim struct {
 	state      state
 	blocked    bool // somebody waits for an event
 	remembered bool // has a place
-	listed     bool // counted in its table
+	origin     origin
 
 	lineNext, linePrev   *claim // of its lock's line
 	ownedNext, ownedPrev *claim // of its connection
 }
 
+// An origin is what a claim's connection had said of itself when the claim was
+// made, whether the claim lives, which means that it waits or holds, and whether
+// its slot was taken back.
+type origin uint8
+
+const (
+	live origin = 1 << iota
+	listed
+	ownLimits
+	revoked // not renewed any more
+)
+
+func (o origin) has(bit origin) bool { return o&bit != 0 }
+
+func (c *Conn) origin() origin {
+	o := live
+	if c.Listed {
+		o |= listed
+	}
+	if c.OwnLimits {
+		o |= ownLimits
+	}
+	return o
+}
+
 func (t *Table) newClaim(c *Conn, l *lock, a Claim) *claim {
-	cl := &claim{lock: l, conn: c, tag: a.Tag, lease: a.Lease, since: t.now, heap: -1, listed: c.Listed}
-	if cl.listed {
+	cl := &claim{lock: l, conn: c, tag: a.Tag, lease: a.Lease, since: t.now, heap: -1, origin: c.origin()}
+	if cl.origin.has(listed) {
 		t.listed++
 	}
+	t.admit(l, cl, a.Limit)
+	l.line.add(cl)
 	c.add(cl)
 	return cl
 }
@@ -62,7 +89,9 @@ func (t *Table) newClaim(c *Conn, l *lock, a Claim) *claim {
 // enqueue puts a new claim at the end of the line.
 func (t *Table) enqueue(c *Conn, l *lock, a Claim) *claim {
 	cl := t.newClaim(c, l, a)
-	l.waiting.add(cl)
+	if l.head == nil {
+		l.head = cl
+	}
 	t.waiting++
 	c.waiting++
 	return cl
@@ -75,14 +104,13 @@ func (t *Table) block(cl *claim, timeout time.Duration) {
 	t.setDue(cl, after(t.now, timeout))
 }
 
-// grant makes cl, which is in no line, the holder of a slot. It does not say
-// so to whoever waits: that is serve's.
+// grant makes cl, which does not wait, the holder of a slot. It does not say so to
+// whoever waits for the answer: that is serve's.
 func (t *Table) grant(cl *claim) Result {
 	cl.state = stateHeld
 	cl.token = t.newToken()
-	cl.lock.held++
-	cl.lock.last = cl
-	if cl.lock.held > cl.lock.limit {
+	cl.lock.hold(cl)
+	if cl.lock.held > cl.lock.most() {
 		panic("bug: granted more slots than the limit")
 	}
 	cl.conn.held++
@@ -104,10 +132,16 @@ func (t *Table) notify(cl *claim, r Result) {
 	t.events = append(t.events, Event{Conn: cl.conn, Tag: cl.tag, Result: r})
 }
 
-// leave takes a waiting claim out of its line.
+// leave takes a waiting claim out of its line. Where limits differ, that may be
+// what those behind it waited for.
 func (t *Table) leave(cl *claim) {
+	mixed := cl.lock.mixed != nil
 	t.exit(cl)
-	t.dropIfIdle(cl.lock)
+	if mixed {
+		t.serve(cl.lock)
+	} else {
+		t.dropIfIdle(cl.lock)
+	}
 }
 
 // exit is leave for a lock that is looked at again.
@@ -116,7 +150,10 @@ func (t *Table) exit(cl *claim) {
 		cl.blocked = false
 		cl.conn.blocked--
 	}
-	cl.lock.waiting.remove(cl)
+	if cl.lock.head == cl {
+		cl.lock.head = cl.lineNext
+	}
+	cl.lock.line.remove(cl)
 	t.waiting--
 	cl.conn.waiting--
 	t.end(cl)
@@ -149,7 +186,7 @@ func (t *Table) expireLease(cl *claim) {
 	t.due.remove(cl)
 	cl.state = stateLost
 	cl.conn.lost++
-	t.unlist(cl)
+	t.retire(cl)
 	t.serve(cl.lock)
 }
 
@@ -160,10 +197,7 @@ func (t *Table) unhold(cl *claim) {
 	}
 	t.tokens.remove(cl)
 	t.holds.add(t.now - cl.since)
-	cl.lock.held--
-	if cl.lock.last == cl {
-		cl.lock.last = nil
-	}
+	cl.lock.unhold(cl)
 	if cl.conn != nil {
 		cl.conn.held--
 	}
@@ -174,24 +208,36 @@ func (t *Table) orphan(cl *claim) {
 	t.forget(cl)
 	cl.conn.remove(cl)
 	cl.conn.held--
+	if name := cl.conn.Name; name != "" {
+		if t.orphans == nil {
+			t.orphans = map[*claim]string{}
+		}
+		t.orphans[cl] = name
+	}
 	cl.conn = nil
 }
 
-// unlist counts cl, which neither waits nor holds any more, no longer.
-func (t *Table) unlist(cl *claim) {
-	if cl.listed {
-		cl.listed = false
+// retire counts cl, which neither waits nor holds any more, no longer.
+func (t *Table) retire(cl *claim) {
+	if !cl.origin.has(live) {
+		return
+	}
+	cl.origin &^= live
+	if cl.origin.has(listed) {
 		t.listed--
 	}
+	t.dismiss(cl)
 }
 
 // end takes cl, which neither waits nor holds any more, out of everything.
 func (t *Table) end(cl *claim) {
 	t.forget(cl)
 	t.due.remove(cl)
-	t.unlist(cl)
+	t.retire(cl)
 	if cl.conn != nil {
 		cl.conn.remove(cl)
+	} else {
+		delete(t.orphans, cl)
 	}
 	cl.state = stateGone
 }

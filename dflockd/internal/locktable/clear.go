@@ -18,7 +18,7 @@ import (
 //     table keeps slots on close: then it is like any other.
 //
 // Invariant: if somebody waits for a lock and a slot of it is free, the table
-// is frozen or the lock is in unserved.
+// is frozen, or the lock is paused or in unserved.
 
 // DefaultSlice is the Slice of a Config that gives none: work of less than a
 // millisecond.
@@ -99,17 +99,20 @@ func (t *Table) clear(cl *claim) {
 	}
 }
 
+// stopped reports whether nothing is granted of l now.
+func (t *Table) stopped(l *lock) bool { return t.frozen || l.paused }
+
 // serve grants what is free of l to those who wait, first come first served,
 // as far as this call may. Those in front whose connection has closed leave;
 // in a drain all do.
 func (t *Table) serve(l *lock) {
-	for l.waiting.first != nil && (t.drained || !t.frozen && l.held < l.limit) {
+	for l.head != nil && (t.drained || !t.stopped(l) && l.room(l.limitOf(l.head))) {
 		if t.budget == 0 {
 			t.postpone(l)
 			return
 		}
 		t.budget--
-		switch cl := l.waiting.first; {
+		switch cl := l.head; {
 		case cl.conn.closed:
 			t.exit(cl)
 		case t.drained:
@@ -123,8 +126,8 @@ func (t *Table) serve(l *lock) {
 }
 
 func (t *Table) grantFirst(l *lock) {
-	cl := l.waiting.first
-	l.waiting.remove(cl)
+	cl := l.head
+	l.head = cl.lineNext
 	cl.conn.waiting--
 	t.waiting--
 	r := t.grant(cl)

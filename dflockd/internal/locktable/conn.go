@@ -5,10 +5,16 @@ package locktable
 type Conn struct {
 	// ID is shown in stats.
 	ID uint64
+	// Name is shown to whoever looks, see Table.Inspect. It does not change once
+	// the connection has made a claim.
+	Name string
 	// Owner is for the caller, who gets the Conn back in events.
 	Owner any
 	// Listed has the claims that c makes from now on counted, see Table.Listed.
 	Listed bool
+	// OwnLimits has the claims that c makes from now on bring their own limits:
+	// none is refused because others of its key have another one.
+	OwnLimits bool
 
 	claims                       claimList
 	waiting, held, lost, blocked int // of them; blocked ones wait

@@ -37,6 +37,8 @@
 // once (see clear.go). Nothing sweeps: Advance looks at what is due and at
 // nothing else.
 //
+// Claims of a key may have different limits, each of which is kept: see mixture.go.
+//
 // A lock is a semaphore of limit 1. A key without holder and waiter does not
 // exist: it counts against no limit, and the next claim may set another limit.
 //

@@ -3,6 +3,7 @@ package locktable
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -16,7 +17,9 @@ import (
 // it is told (see told) and says what must follow.
 type model struct {
 	cfg     Config
+	mixed   bool // claims may have different limits
 	now     time.Duration
+	paused  map[string]time.Duration // until when
 	drained bool
 	claims  []*modelClaim
 	events  []modelEvent
@@ -25,13 +28,16 @@ type model struct {
 type modelClaim struct {
 	conn       int // -1: its connection is gone
 	key        string
+	name       string // of its connection
 	limit      int64
+	own        bool // it brings its own limit
 	tag        uint64
 	lease      time.Duration
 	state      state
 	due        time.Duration
 	blocked    bool
 	remembered bool
+	revoked    bool
 	token      wire.Token // zero until the table has told it
 	dying      bool       // its connection is gone, and it is to follow
 	real       *claim     // the table's
@@ -43,6 +49,9 @@ type modelEvent struct {
 	status wire.Status
 	claim  *modelClaim // of a grant
 }
+
+// stopped reports whether nothing is granted of key now.
+func (m *model) stopped(key string) bool { return m.frozen() || m.now < m.paused[key] }
 
 func (m *model) frozen() bool { return m.drained || m.now < m.cfg.Grace }
 
@@ -59,14 +68,59 @@ func (m *model) of(key string, s state) []*modelClaim {
 	return m.select_(func(c *modelClaim) bool { return c.key == key && c.state == s })
 }
 
-func (m *model) keys() map[string]int64 {
-	keys := map[string]int64{}
+// live returns the claims of key that hold or wait, in the order of the line.
+func (m *model) live(key string) []*modelClaim {
+	return m.select_(func(c *modelClaim) bool {
+		return c.key == key && (c.state == stateHeld || c.state == stateWaiting)
+	})
+}
+
+func (m *model) keys() map[string]bool {
+	keys := map[string]bool{}
 	for _, c := range m.claims {
 		if c.state == stateHeld || c.state == stateWaiting {
-			keys[c.key] = c.limit
+			keys[c.key] = true
 		}
 	}
 	return keys
+}
+
+// mayHold is the rule: the last of line may hold a slot if his rank in it is at
+// most the smallest limit up to and including his own.
+func mayHold(line []*modelClaim) bool {
+	least := line[0].limit
+	for _, c := range line {
+		least = min(least, c.limit)
+	}
+	return int64(len(line)) <= least
+}
+
+// upTo returns the live claims up to and including c.
+func (m *model) upTo(c *modelClaim) []*modelClaim {
+	line := m.live(c.key)
+	return line[:slices.Index(line, c)+1]
+}
+
+// refused reports whether a claim is refused because of its limit: those who do
+// not bring their own must agree.
+func (m *model) refused(o op) bool {
+	return !o.own && slices.ContainsFunc(m.live(o.key), func(c *modelClaim) bool { return !c.own && c.limit != o.limit })
+}
+
+// limit returns what the next grant of key is judged by, and whether its claims
+// have different limits.
+func (m *model) limit(key string) (least int64, mixed bool) {
+	line := m.live(key)
+	least = math.MaxInt64
+	waits := false
+	for _, c := range line {
+		if !waits {
+			least = min(least, c.limit)
+		}
+		waits = waits || c.state == stateWaiting
+		mixed = mixed || c.limit != line[0].limit
+	}
+	return least, mixed
 }
 
 func (m *model) remembered(conn int, key string, tag uint64) *modelClaim {
@@ -91,13 +145,13 @@ func (m *model) serve() {
 	}
 	done := map[string]bool{}
 	for _, c := range m.claims {
-		if c.state == stateWaiting && !done[c.key] && int64(len(m.of(c.key, stateHeld))) < c.limit {
+		if c.state == stateWaiting && !done[c.key] && !m.stopped(c.key) && mayHold(m.upTo(c)) {
 			if c.dying || c.real.state == stateWaiting && c.real.lock.unserved {
 				done[c.key] = true
 				continue
 			}
-			if c.real.state == stateGone && m.cfg.Slice > 0 {
-				continue // it timed out before the table got round to it
+			if c.real.state == stateGone && c.real.token.IsZero() && (m.cfg.Slice > 0 || m.mixed) {
+				continue // it timed out before the table got round to it, or by which another left
 			}
 			m.hold(c)
 			if c.blocked {
@@ -123,8 +177,10 @@ func (m *model) advance(now time.Duration) {
 		if len(due) == 0 {
 			return
 		}
+		slices.Reverse(due) // whose place frees nothing for the others comes first
 		first := slices.MinFunc(due, func(a, b *modelClaim) int {
-			return cmp.Or(cmp.Compare(a.due, b.due), cmp.Compare(b.state, a.state)) // held before waiting
+			return cmp.Or(cmp.Compare(a.due, b.due), cmp.Compare(b.state, a.state), // held before waiting
+				cmp.Compare(a.granted(), b.granted())) // and last whom the end of another's wait let pass
 		})
 		switch {
 		case first.state == stateWaiting:
@@ -145,16 +201,15 @@ func (m *model) claim(conn int, o op) (c *modelClaim, granted bool, status wire.
 		return nil, false, wire.ErrorDraining
 	}
 	keys := m.keys()
-	limit, exists := keys[o.key]
-	if exists && limit != o.limit {
+	if m.refused(o) {
 		return nil, false, wire.ErrorLimitMismatch
 	}
-	if !exists && m.cfg.MaxKeys > 0 && len(keys) >= m.cfg.MaxKeys {
+	if !keys[o.key] && m.cfg.MaxKeys > 0 && len(keys) >= m.cfg.MaxKeys {
 		return nil, false, wire.ErrorMaxLocks
 	}
-	c = &modelClaim{conn: conn, key: o.key, limit: o.limit, tag: o.tag, lease: o.lease}
+	c = &modelClaim{conn: conn, name: connName(conn), key: o.key, limit: o.limit, own: o.own, tag: o.tag, lease: o.lease}
 	waiting := len(m.of(o.key, stateWaiting))
-	if !m.frozen() && waiting == 0 && int64(len(m.of(o.key, stateHeld))) < o.limit {
+	if !m.stopped(o.key) && waiting == 0 && mayHold(append(m.live(o.key), c)) {
 		if m.tooMany(conn) {
 			return nil, false, wire.ErrorMaxLocks
 		}
@@ -229,6 +284,9 @@ func (m *model) wait(o op) (wire.Status, *modelClaim) {
 	case c.state == stateLost:
 		m.remove(c)
 		return wire.ErrorLeaseExpired, nil
+	case c.state == stateHeld && c.revoked:
+		c.remembered = false
+		return wire.ErrorLeaseExpired, nil
 	case c.state == stateHeld:
 		c.remembered = false
 		m.hold(c)
@@ -240,6 +298,7 @@ func (m *model) wait(o op) (wire.Status, *modelClaim) {
 		return wire.ErrorDraining, nil
 	case o.timeout == 0:
 		m.remove(c)
+		m.serve()
 		return wire.Timeout, nil
 	}
 	c.blocked, c.due = true, m.now+o.timeout
@@ -280,11 +339,35 @@ func (m *model) release(o op) wire.Status {
 
 func (m *model) renew(o op) wire.Status {
 	c := m.holder(o.key, o.token)
-	if c == nil {
+	switch {
+	case c == nil:
 		return wire.Error
+	case c.revoked:
+		return wire.ErrorRevoked
 	}
 	c.due = m.now + o.lease
 	return wire.OK
+}
+
+func (m *model) pause(o op) wire.Status {
+	m.paused[o.key] = max(m.paused[o.key], m.now+o.lease)
+	return wire.OK
+}
+
+func (m *model) endPause(o op) wire.Status {
+	delete(m.paused, o.key)
+	m.serve()
+	return wire.OK
+}
+
+func (m *model) revoke(o op) wire.Status {
+	for _, c := range m.claims {
+		if c.state == stateHeld && c.key == o.key && c.token == o.token && !o.token.IsZero() {
+			c.revoked = true
+			return wire.OK
+		}
+	}
+	return wire.ErrorNoHolder
 }
 
 func (m *model) closeConn(conn int) {
@@ -323,10 +406,19 @@ func (m *model) toldOfDrain(left *modelClaim) {
 	}
 }
 
+// granted is 1 if the table has ever granted the claim, and 0 otherwise.
+func (c *modelClaim) granted() int {
+	if c.real.token.IsZero() {
+		return 0
+	}
+	return 1
+}
+
 // op is one step of a history.
 type op struct {
 	verb    verb
 	conn    int
+	own     bool // conn brings its own limits
 	key     string
 	tag     uint64
 	limit   int64
@@ -349,10 +441,13 @@ const (
 	opPass
 	opDrain
 	opClear
+	opPause
+	opEndPause
+	opRevoke
 )
 
 func (o op) String() string {
-	return fmt.Sprintf("+%d %s conn=%d key=%s tag=%d limit=%d lease=%d timeout=%d fence=%d", o.pass,
-		[]string{"acquire", "enqueue", "wait", "leave", "release", "renew", "close", "pass", "drain", "clear"}[o.verb],
-		o.conn, o.key, o.tag, o.limit, o.lease, o.timeout, o.token.Fence())
+	return fmt.Sprintf("+%d %s conn=%d own=%t key=%s tag=%d limit=%d lease=%d timeout=%d fence=%d", o.pass,
+		[]string{"acquire", "enqueue", "wait", "leave", "release", "renew", "close", "pass", "drain", "clear", "pause", "end the pause", "revoke"}[o.verb],
+		o.conn, o.own, o.key, o.tag, o.limit, o.lease, o.timeout, o.token.Fence())
 }

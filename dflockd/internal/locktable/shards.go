@@ -83,6 +83,16 @@ type tokenMap struct {
 
 func (m *tokenMap) get(t wire.Token) *claim { return m.shards[t.Fence()%numShards].m[t] }
 
+// fenced returns the claim of key whose token has this fence.
+func (m *tokenMap) fenced(key []byte, fence uint64) *claim {
+	for token, cl := range m.shards[fence%numShards].m {
+		if token.Fence() == fence && cl.lock.key == string(key) {
+			return cl
+		}
+	}
+	return nil
+}
+
 func (m *tokenMap) add(cl *claim) {
 	m.shards[cl.token.Fence()%numShards].put(cl.token, cl)
 	m.len++

@@ -45,6 +45,8 @@ type Claim struct {
 // an Event will answer it.
 type Result struct {
 	Status wire.Status
+	Place  int           // in line, from 1: of Queued
+	Paused time.Duration // for how long nothing is granted of the key: of Renew
 	Token  wire.Token
 	Lease  time.Duration
 	Bound  Bound // why a claim was refused, if a bound is why
@@ -65,10 +67,13 @@ type Table struct {
 	drained bool
 	keys    lockMap
 	tokens  tokenMap
-	places  int // remembered claims
+	places  int               // remembered claims
+	orphans map[*claim]string // the names of those whose connection is gone
 	due     dueHeap
+	pauses  pauses
 	events  []Event
 	count   Counters
+	mixed   int // keys whose claims have different limits
 	listed  int // claims that wait or hold, of connections that are listed
 	waiting int // claims in line, over all keys
 	waits   Histogram
@@ -82,23 +87,50 @@ type Table struct {
 // Listed returns how many claims of listed connections wait or hold a slot.
 func (t *Table) Listed() int { return t.listed }
 
+// Mixtures returns how often a key came to have claims of different limits.
+func (t *Table) Mixtures() uint64 { return t.count.Mixtures }
+
 // Counters count what happened since the table was made.
 type Counters struct {
 	Grants, Releases, Expiries, Timeouts uint64
+	Mixtures                             uint64 // beginnings of a key with different limits
 }
 
 // lock is a key that is held or waited for.
 //
-// Invariant: held <= limit.
+// Invariant: held is at most the limit of each holder.
 type lock struct {
-	key     string
-	limit   int64
-	held    int64
-	last    *claim // the latest grant; with limit 1 the holder, if held
-	waiting queue
+	key   string
+	limit int64    // of all who hold or wait, unless it is mixed
+	mixed *mixture // nil: they have one limit
+	held  int64
+	line  queue  // those who hold, in the order of their grants, and then those who wait
+	head  *claim // of line, the first who waits; nil: nobody does
 
-	unserved bool // in the table's list
-	dropped  bool // not in the table any more
+	agreeing int32 // of those who hold or wait, how many must have the same limit
+	paused   bool  // it is in the table's pauses
+	unserved bool  // in the table's list
+	dropped  bool  // not in the table any more
+}
+
+// waiting returns how many wait.
+func (l *lock) waiting() int { return l.line.len - int(l.held) }
+
+// hold counts a slot that cl, the last of those who do, holds from now on.
+func (l *lock) hold(cl *claim) {
+	l.held++
+	if l.mixed != nil {
+		l.mixed.hold(cl)
+	}
+}
+
+// unhold counts it no more.
+func (l *lock) unhold(cl *claim) {
+	l.held--
+	l.line.remove(cl)
+	if l.mixed != nil {
+		l.mixed.unhold(cl)
+	}
 }
 
 // New returns an empty table.
@@ -123,7 +155,7 @@ func (t *Table) Acquire(now time.Duration, c *Conn, a Claim) Result {
 	if l == nil {
 		return refusal
 	}
-	if t.free(l) {
+	if t.free(l, a.Limit) {
 		return t.grant(t.newClaim(c, l, a))
 	}
 	if a.Timeout <= 0 {
@@ -152,7 +184,7 @@ func (t *Table) Enqueue(now time.Duration, c *Conn, a Claim) Result {
 	if l == nil {
 		return refusal
 	}
-	if t.free(l) {
+	if t.free(l, a.Limit) {
 		cl := t.newClaim(c, l, a)
 		r := t.grant(cl)
 		t.remember(cl)
@@ -160,7 +192,7 @@ func (t *Table) Enqueue(now time.Duration, c *Conn, a Claim) Result {
 		return r
 	}
 	t.remember(t.enqueue(c, l, a))
-	return Result{Status: wire.Queued}
+	return Result{Status: wire.Queued, Place: l.waiting()}
 }
 
 // Wait waits for the place that Enqueue took, for at most a.Timeout; then the
@@ -175,6 +207,9 @@ func (t *Table) Wait(now time.Duration, c *Conn, a Claim) Result {
 		return Result{Status: wire.ErrorNotEnqueued}
 	case cl.state == stateLost:
 		t.forgetLost(cl)
+		return Result{Status: wire.ErrorLeaseExpired}
+	case cl.state == stateHeld && cl.origin.has(revoked):
+		t.forget(cl) // and its lease goes on to its end
 		return Result{Status: wire.ErrorLeaseExpired}
 	case cl.state == stateHeld:
 		t.forget(cl)
@@ -229,11 +264,18 @@ func (t *Table) Release(now time.Duration, key []byte, token wire.Token) Result 
 func (t *Table) Renew(now time.Duration, key []byte, token wire.Token, lease time.Duration) Result {
 	t.begin(now)
 	cl := t.holder(key, token)
-	if cl == nil {
+	switch {
+	case cl == nil:
 		return Result{Status: wire.Error}
+	case cl.origin.has(revoked):
+		return Result{Status: wire.ErrorRevoked}
 	}
 	t.setDue(cl, after(t.now, lease))
-	return Result{Status: wire.OK, Lease: lease}
+	r := Result{Status: wire.OK, Lease: lease}
+	if cl.lock.paused {
+		r.Paused = t.pausedFor(cl.lock.key)
+	}
+	return r
 }
 
 // Drain stops all grants for good and answers whoever waits ErrorDraining.
@@ -255,6 +297,7 @@ func (t *Table) begin(now time.Duration) {
 	if t.frozen && !t.drained && t.now >= t.cfg.Grace {
 		t.thaw()
 	}
+	t.resumeAll()
 	for len(t.due) > 0 && t.due[0].at <= t.now {
 		cl := t.due[0]
 		switch {
@@ -273,17 +316,18 @@ func (t *Table) begin(now time.Duration) {
 
 // Next returns when Advance next has something to do, or false if nothing is
 // due ever.
-func (t *Table) Next() (time.Duration, bool) {
+func (t *Table) Next() (next time.Duration, ok bool) {
+	next = math.MaxInt64
 	if t.frozen && !t.drained {
-		if len(t.due) > 0 {
-			return min(t.cfg.Grace, t.due[0].at), true
-		}
-		return t.cfg.Grace, true
+		next, ok = t.cfg.Grace, true
 	}
-	if len(t.due) == 0 {
-		return 0, false
+	if len(t.due) > 0 {
+		next, ok = min(next, t.due[0].at), true
 	}
-	return t.due[0].at, true
+	if len(t.pauses.heap) > 0 {
+		next, ok = min(next, t.pauses.heap[0].until), true
+	}
+	return next, ok
 }
 
 // Events returns what happened to blocked claims since the last call, in
@@ -311,15 +355,16 @@ func (t *Table) lockFor(c *Conn, a Claim) (*lock, Result) {
 		l = t.keys.get(a.Key)
 	}
 	switch {
-	case l != nil && l.limit != a.Limit:
+	case l != nil && l.mismatch(c, a.Limit):
 		return nil, Result{Status: wire.ErrorLimitMismatch}
 	case l == nil && t.cfg.MaxKeys > 0 && t.keys.len >= t.cfg.MaxKeys:
 		return nil, MaxKeys.refusal()
 	case l == nil:
 		l = &lock{key: string(a.Key), limit: a.Limit}
+		l.paused = len(t.pauses.heap) > 0 && t.pauses.byKey[l.key] != nil
 		t.keys.add(l)
 	}
-	if b := t.exceeded(c, l); b != 0 {
+	if b := t.exceeded(c, l, a.Limit); b != 0 {
 		t.dropIfIdle(l)
 		return nil, b.refusal()
 	}
@@ -328,13 +373,13 @@ func (t *Table) lockFor(c *Conn, a Claim) (*lock, Result) {
 
 // free reports whether a new claim of l may be granted at once. It passes
 // nobody.
-func (t *Table) free(l *lock) bool {
-	return !t.frozen && l.held < l.limit && l.waiting.first == nil
+func (t *Table) free(l *lock, limit int64) bool {
+	return !t.stopped(l) && l.room(limit) && l.head == nil
 }
 
 // dropIfIdle forgets a key that nobody holds and nobody waits for.
 func (t *Table) dropIfIdle(l *lock) {
-	if l.held == 0 && l.waiting.first == nil && !l.dropped {
+	if l.held == 0 && l.head == nil && !l.dropped {
 		l.dropped = true
 		t.keys.remove(l)
 	}

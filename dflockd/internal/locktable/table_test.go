@@ -26,24 +26,45 @@ type pair struct {
 	conns   []*Conn
 	tokens  []wire.Token // told so far, the latest last; some are dead by now
 	now     time.Duration
+	stops   bool // keys are paused and slots taken back
 	history []op
 }
 
 func newPair(cfg Config, conns int) *pair {
 	cfg.Random = func() uint64 { return 42 }
-	p := &pair{table: New(cfg), model: &model{cfg: cfg}, conns: make([]*Conn, conns)}
+	p := &pair{table: New(cfg), model: &model{cfg: cfg, paused: map[string]time.Duration{}}, conns: make([]*Conn, conns)}
 	for i := range p.conns {
-		p.conns[i] = &Conn{ID: uint64(i)}
+		p.conns[i] = &Conn{ID: uint64(i), Name: connName(i)}
 	}
 	return p
 }
 
+// connName returns the name of a connection; some have none.
+func connName(i int) string {
+	if i%3 == 2 {
+		return ""
+	}
+	return fmt.Sprint("client-", i)
+}
+
+// ownLimits has every second connection bring its own limits, or all.
+func (p *pair) ownLimits(all bool) {
+	p.model.mixed = true
+	for i, c := range p.conns {
+		c.OwnLimits = all || i%2 == 0
+	}
+}
+
 // step does o on both sides and says how they differ, if they do.
 func (p *pair) step(o op) error {
+	o.own = p.conns[o.conn].OwnLimits
 	p.history = append(p.history, o)
 	p.now += o.pass
 	got := p.onTable(o)
 	p.model.now = max(p.model.now, p.now)
+	if o.verb == opDrain { // the places that it frees are granted to nobody
+		p.model.drained = true
+	}
 	if n := p.model.told(); n > p.table.cfg.Slice && o.pass == 0 {
 		return fmt.Errorf("cleared %d claims in one call, %d at most", n, p.table.cfg.Slice)
 	}
@@ -87,13 +108,19 @@ func (p *pair) onTable(o op) (got Result) {
 		got = p.table.Renew(p.now, a.Key, o.token, o.lease)
 	case opClose:
 		p.table.CloseConn(p.now, c)
-		p.conns[o.conn] = &Conn{ID: c.ID} // the next of this number
+		p.conns[o.conn] = &Conn{ID: c.ID, Name: c.Name, OwnLimits: c.OwnLimits} // the next of this number
 	case opPass:
 		p.table.Advance(p.now)
 	case opDrain:
 		p.table.Drain(p.now)
 	case opClear:
 		p.table.Clear(p.now)
+	case opPause:
+		got = p.table.Pause(p.now, a.Key, o.lease)
+	case opEndPause:
+		got = p.table.EndPause(p.now, a.Key)
+	case opRevoke:
+		got = p.table.Revoke(p.now, a.Key, o.token.Fence())
 	}
 	return got
 }
@@ -114,8 +141,12 @@ func (p *pair) onModel(o op) (want wire.Status, granted *modelClaim) {
 		want = p.model.renew(o)
 	case opClose:
 		p.model.closeConn(o.conn)
-	case opDrain:
-		p.model.drained = true
+	case opPause:
+		want = p.model.pause(o)
+	case opEndPause:
+		want = p.model.endPause(o)
+	case opRevoke:
+		want = p.model.revoke(o)
 	}
 	return want, granted
 }
@@ -193,12 +224,18 @@ func (p *pair) compareAll() error {
 	}
 	for _, k := range got {
 		holders, waiters := p.model.of(k.Key, stateHeld), p.model.of(k.Key, stateWaiting)
+		if limit, mixed := p.model.limit(k.Key); k.Limit != limit || k.Mixed != mixed {
+			return fmt.Errorf("key %s: limit %d (mixed: %t), want %d (%t)", k.Key, k.Limit, k.Mixed, limit, mixed)
+		}
 		if int(k.Holders) != len(holders) || k.Waiters != len(waiters) {
 			return fmt.Errorf("key %s: %d hold and %d wait, want %d and %d", k.Key, k.Holders, k.Waiters, len(holders), len(waiters))
 		}
-		if k.Limit == 1 && len(holders) == 1 && (k.Left != holders[0].due-p.now || int(k.Owner) != max(holders[0].conn, 0)) {
+		if k.Limit == 1 && !k.Mixed && len(holders) == 1 && (k.Left != holders[0].due-p.now || int(k.Owner) != max(holders[0].conn, 0)) {
 			return fmt.Errorf("key %s: %d left for conn %d, want %d for %d", k.Key, k.Left, k.Owner, holders[0].due-p.now, holders[0].conn)
 		}
+	}
+	if err := p.compareInspect(); err != nil {
+		return err
 	}
 	for i, c := range p.conns {
 		held := p.model.select_(func(m *modelClaim) bool { return m.conn == i && m.state == stateHeld })
@@ -222,6 +259,31 @@ func (p *pair) compareAll() error {
 	return p.table.check()
 }
 
+// compareInspect looks at each key as whoever inspects it does.
+func (p *pair) compareInspect() error {
+	for key := range p.model.keys() {
+		s := p.table.Inspect(p.now, []byte(key), 2)
+		holders, waiters := p.model.of(key, stateHeld), p.model.of(key, stateWaiting)
+		if want := max(0, p.model.paused[key]-p.now); s.Paused != want {
+			return fmt.Errorf("key %s: paused for %d more, want %d", key, s.Paused, want)
+		}
+		if s.Held != len(holders) || s.Waiting != len(waiters) || len(s.Holders) != min(2, len(holders)) || len(s.Waiters) != min(2, len(waiters)) {
+			return fmt.Errorf("key %s: inspected: %+v, want %d and %d", key, s, len(holders), len(waiters))
+		}
+		for i, got := range s.Holders {
+			if want := holders[i]; got.Name != want.name || got.Limit != want.limit || got.Left != want.due-p.now || got.Fence != want.real.token.Fence() {
+				return fmt.Errorf("key %s: holder %d: %+v, want %s with %d for %d more", key, i, got, want.name, want.limit, want.due-p.now)
+			}
+		}
+		for i, got := range s.Waiters {
+			if want := waiters[i]; got.Name != want.name || got.Limit != want.limit {
+				return fmt.Errorf("key %s: waiter %d: %+v, want %s with %d", key, i, got, want.name, want.limit)
+			}
+		}
+	}
+	return nil
+}
+
 // check holds the table's own invariants.
 func (t *Table) check() error {
 	inHeap := 0
@@ -231,27 +293,75 @@ func (t *Table) check() error {
 			return fmt.Errorf("heap out of order at %d", i)
 		}
 	}
-	blocked := 0
+	blocked, mixed := 0, 0
 	for key, l := range t.locks() {
-		if l.held > l.limit || l.held+int64(l.waiting.len) == 0 || key != l.key {
-			return fmt.Errorf("key %s: held %d of %d, %d wait", key, l.held, l.limit, l.waiting.len)
+		if l.held > l.most() || l.line.len == 0 || key != l.key {
+			return fmt.Errorf("key %s: held %d of %d, %d wait", key, l.held, l.limit, l.waiting())
 		}
-		if l.waiting.len > 0 && (l.held < l.limit && !t.frozen || t.drained) && !l.unserved {
+		if l.head != nil && (l.room(l.limitOf(l.head)) && !t.stopped(l) || t.drained) && !l.unserved {
 			return fmt.Errorf("key %s: a slot is free and somebody waits", key)
 		}
 		n := 0
-		for cl := l.waiting.first; cl != nil; cl = cl.lineNext {
+		for cl := l.head; cl != nil; cl = cl.lineNext {
 			n++
 			if cl.blocked {
 				blocked++
 			}
+			if cl.state != stateWaiting {
+				return fmt.Errorf("key %s: one who is %v waits in line", key, cl.state)
+			}
 		}
-		if n != l.waiting.len {
-			return fmt.Errorf("key %s: %d in line, %d counted", key, n, l.waiting.len)
+		held := 0
+		for cl := l.line.first; cl != l.head; cl = cl.lineNext {
+			if held++; cl.state != stateHeld {
+				return fmt.Errorf("key %s: one who is %v is among the holders", key, cl.state)
+			}
 		}
+		if n != l.waiting() || int64(held) != l.held {
+			return fmt.Errorf("key %s: %d in line and %d hold, counted are %d and %d", key, n, held, l.waiting(), l.held)
+		}
+		if l.mixed != nil {
+			mixed++
+		}
+		if err := l.checkShares(); err != nil {
+			return fmt.Errorf("key %s: %w", key, err)
+		}
+	}
+	for cl, name := range t.orphans {
+		if cl.state != stateHeld || cl.conn != nil {
+			return fmt.Errorf("%s is remembered for one who is %v", name, cl.state)
+		}
+	}
+	if mixed != t.mixed {
+		return fmt.Errorf("%d keys have different limits, %d counted", mixed, t.mixed)
 	}
 	if inHeap != t.tokens.len+blocked {
 		return fmt.Errorf("%d in the heap, %d tokens and %d blocked", inHeap, t.tokens.len, blocked)
+	}
+	return nil
+}
+
+// checkShares holds the invariants of a mixture.
+func (l *lock) checkShares() error {
+	m := l.mixed
+	if m == nil {
+		return nil
+	}
+	live, held, heap := int64(0), int64(0), 0
+	for limit, s := range m.shares {
+		live, held = live+s.live, held+s.held
+		if s.limit != limit || s.live < max(1, s.held) {
+			return fmt.Errorf("the share of limit %d has %d live and %d held", limit, s.live, s.held)
+		}
+		if s.held > 0 {
+			heap++
+			if m.held[s.heap] != s || s.limit < m.least() {
+				return fmt.Errorf("the share of limit %d is not where it says", limit)
+			}
+		}
+	}
+	if len(m.shares) < 2 || live != int64(l.line.len) || held != l.held || heap != len(m.held) || int64(len(m.young)) > live {
+		return fmt.Errorf("%d shares of %d live and %d held, %d in the heap", len(m.shares), live, held, heap)
 	}
 	return nil
 }
@@ -279,8 +389,8 @@ func (p *pair) randomOp(rng *rand.Rand, keys int) op {
 	if o.key != "a" {
 		o.limit = int64(o.key[0] - 'a' + 1)
 	}
-	if rng.IntN(50) == 0 {
-		o.limit++
+	if rng.IntN(50) == 0 || p.conns[o.conn].OwnLimits && rng.IntN(2) == 0 {
+		o.limit = 1 + int64(rng.IntN(4))
 	}
 	if rng.IntN(2) == 0 {
 		o.timeout = time.Duration(rng.IntN(10))
@@ -296,6 +406,9 @@ func (p *pair) randomOp(rng *rand.Rand, keys int) op {
 	}
 	if p.held(o.conn) && o.verb != opClose && o.verb != opClear {
 		o.verb = opPass
+	}
+	if p.stops && rng.IntN(12) == 0 {
+		o.verb = []verb{opPause, opEndPause, opRevoke}[rng.IntN(3)]
 	}
 	if len(p.tokens) > 64 {
 		p.tokens = slices.Delete(p.tokens, 0, 32)
@@ -348,6 +461,10 @@ func TestTableDoesWhatTheModelDoes(t *testing.T) {
 			cfg.MaxWaiters = 0
 		}
 		p := newPair(cfg, 1+rng.IntN(6))
+		if n := rng.IntN(4); n > 0 {
+			p.ownLimits(n == 1)
+		}
+		p.stops = rng.IntN(3) == 0
 		keys := 1 + rng.IntN(3)
 		for range 500 {
 			if err := p.step(p.randomOp(rng, keys)); err != nil {

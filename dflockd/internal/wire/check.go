@@ -17,6 +17,9 @@ var ErrGrammar = errors.New("malformed reply")
 // in whole seconds, some 292 years.
 const MaxSeconds = math.MaxInt64 / int64(time.Second)
 
+// MaxMillis is the longest pause: what a time.Duration can hold.
+const MaxMillis = math.MaxInt64 / int64(time.Millisecond)
+
 // A FieldError says which field of a request does not fit the protocol and
 // why. It never holds the value, which may be a secret.
 type FieldError struct {

@@ -38,6 +38,9 @@ const (
 	StableRef          // name the claims of this connection, for a failover
 	Barrier            // wait until all earlier writes are applied
 	Leave              // give up the place that a tagged Enqueue took
+	Inspect            // who holds slots of a key and who waits, as JSON
+	Pause              // let no slot of a key be granted for a while
+	Revoke             // take a slot back
 
 	numCommands
 )
@@ -68,6 +71,9 @@ const (
 	fieldLimit
 	fieldLease // always optional and last
 	fieldToken
+	fieldMillis // how long to pause, in milliseconds
+	fieldProof  // the token of one who pauses; optional and last
+	fieldID     // the half of a token that is no secret
 	fieldSecret // the whole line
 	fieldIgnored
 	fieldVersion      // the protocol revision of Hello
@@ -111,6 +117,9 @@ var commands = [numCommands]spec{
 	StableRef:  {"stable-ref", keyRef, nil, shapeOK},
 	Barrier:    {"barrier", keyNone, nil, shapeOK},
 	Leave:      {"x", keyName, nil, shapeOK},
+	Pause:      {"pause", keyName, []field{fieldMillis, fieldProof}, shapeOK},
+	Revoke:     {"revoke", keyName, []field{fieldID}, shapeOK},
+	Inspect:    {"inspect", keyName, []field{fieldIgnored}, shapeText},
 }
 
 // byVerb is the inverse of the table.

@@ -23,6 +23,12 @@ type Features struct {
 	Tags bool
 	// Ping says that there is a ping command.
 	Ping bool
+	// Limits says that claims can bring their own limits.
+	Limits bool
+	// Inspect says that there is an inspect command.
+	Inspect bool
+	// Control says that there are pause and revoke.
+	Control bool
 	// ID is the server's: drawn at random when it started, 16 hexadecimal digits.
 	// Two addresses that give the same one are those of one server. "": not said.
 	ID string
@@ -31,8 +37,8 @@ type Features struct {
 // String returns the text of a reply to Hello.
 func (f Features) String() string {
 	bit := map[bool]int{true: 1}
-	text := fmt.Sprintf("%s strict=%d read_timeout_ms=%d max_lease_s=%d fence=%d tags=%d ping=%d", helloVersion,
-		bit[f.Strict], f.ReadTimeout.Milliseconds(), int64(f.MaxLease/time.Second), bit[f.Fence], bit[f.Tags], bit[f.Ping])
+	text := fmt.Sprintf("%s strict=%d read_timeout_ms=%d max_lease_s=%d fence=%d tags=%d ping=%d limits=%d inspect=%d control=%d", helloVersion,
+		bit[f.Strict], f.ReadTimeout.Milliseconds(), int64(f.MaxLease/time.Second), bit[f.Fence], bit[f.Tags], bit[f.Ping], bit[f.Limits], bit[f.Inspect], bit[f.Control])
 	if f.ID != "" {
 		text += " id=" + f.ID
 	}
@@ -85,6 +91,12 @@ func (f *Features) set(name string, n int64) bool {
 		f.Tags = n != 0
 	case "ping":
 		f.Ping = n != 0
+	case "limits":
+		f.Limits = n != 0
+	case "inspect":
+		f.Inspect = n != 0
+	case "control":
+		f.Control = n != 0
 	default:
 		return false
 	}

@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"strconv"
 )
 
@@ -26,6 +27,9 @@ const (
 	ErrorLeaseExpired           // granted, and expired before Wait
 	ErrorDraining               // the server is shutting down
 	ErrorServerList             // clients with another list of servers have claims: Text says more
+	ErrorRevoked                // the slot was taken back, and is not renewed
+	ErrorNoHolder               // Revoke: nobody has this ID
+	ErrorNotAllowed             // Pause, Revoke: it takes an administrator
 	ErrorNotLeader              // another member of the cluster leads: Text, if known
 	ErrorOther                  // an error of a later protocol: Text
 
@@ -47,6 +51,9 @@ var statuses = [numStatuses]string{
 	ErrorLeaseExpired:    "error_lease_expired",
 	ErrorDraining:        "error_draining",
 	ErrorServerList:      "error_server_list",
+	ErrorRevoked:         "error_revoked",
+	ErrorNoHolder:        "error_no_holder",
+	ErrorNotAllowed:      "error_not_allowed",
 	ErrorNotLeader:       "error_not_leader",
 	ErrorOther:           "error_other", // on the wire: Text
 }
@@ -79,6 +86,11 @@ type Reply struct {
 	Token Token
 	// Seconds is the lease of a grant, or what is left of it after a renewal.
 	Seconds int64
+	// Paused is for how many milliseconds nothing is granted of the key: of a
+	// renewal; 0: not said.
+	Paused int64
+	// Place is that in line, from 1, of Queued; 0: not said.
+	Place int64
 	// Text is the JSON of stats, the fields of hello, the address of the
 	// leader, or the whole text of an ErrorOther.
 	Text string
@@ -102,6 +114,13 @@ func AppendReply(dst []byte, c Command, r Reply) []byte {
 	case r.Status == OK && c < numCommands && commands[c].reply == shapeSeconds:
 		dst = append(dst, ' ')
 		dst = strconv.AppendInt(dst, r.Seconds, 10)
+		if r.Paused > 0 {
+			dst = append(dst, " "+pausedField...)
+			dst = strconv.AppendInt(dst, r.Paused, 10)
+		}
+	case r.Status == Queued && r.Place > 0:
+		dst = append(dst, ' ')
+		dst = strconv.AppendInt(dst, r.Place, 10)
 	case r.Text != "":
 		dst = append(dst, ' ')
 		dst = append(dst, r.Text...)
@@ -151,8 +170,9 @@ func parseReply(c Command, line []byte) (r Reply, ok bool) {
 	case shapeOK:
 		return r, r.Status == OK
 	case shapeSeconds:
-		word, _, _ = bytes.Cut(rest, []byte(" "))
+		word, rest, _ = bytes.Cut(rest, []byte(" "))
 		r.Seconds, ok = parseNumber(word, MaxSeconds)
+		r.Paused = pausedOf(rest)
 		return r, ok && r.Status == OK
 	case shapeText:
 		r.Text = string(rest)
@@ -162,8 +182,11 @@ func parseReply(c Command, line []byte) (r Reply, ok bool) {
 		if shape == shapeEnqueue {
 			granted, waiting = Acquired, Queued
 		}
-		if r.Status == granted {
+		switch r.Status {
+		case granted:
 			return parseGrant(r, rest)
+		case Queued:
+			r.Place = placeOf(rest)
 		}
 		return r, r.Status == waiting
 	}
@@ -181,6 +204,30 @@ func parseGrant(r Reply, rest []byte) (Reply, bool) {
 	lease, _, _ := bytes.Cut(rest, []byte(" "))
 	r.Seconds, ok = parseNumber(lease, MaxSeconds)
 	return r, ok && r.Seconds > 0
+}
+
+// pausedField is what stands in front of Reply.Paused.
+const pausedField = "paused_ms="
+
+// pausedOf finds for how long a key is paused among the further fields of a
+// renewal.
+func pausedOf(rest []byte) int64 {
+	for len(rest) > 0 {
+		var word []byte
+		word, rest, _ = bytes.Cut(rest, []byte(" "))
+		if value, is := bytes.CutPrefix(word, []byte(pausedField)); is {
+			n, _ := parseNumber(value, MaxMillis)
+			return n
+		}
+	}
+	return 0
+}
+
+// placeOf reads the place in line, if there is one.
+func placeOf(rest []byte) int64 {
+	word, _, _ := bytes.Cut(rest, []byte(" "))
+	place, _ := parseNumber(word, math.MaxInt64)
+	return place
 }
 
 func parseError(s Status, word, line, rest []byte) (Reply, bool) {

@@ -25,8 +25,20 @@ type Request struct {
 	Limit int64
 	// Lease is in whole seconds; 0 leaves it to the server.
 	Lease int64
+	// Millis is how long Pause pauses, in milliseconds; 0 ends it.
+	Millis int64
+	// ID names the grant that Revoke takes back: the fence of its token.
+	ID uint64
 	// List is where the client of a hello has the server in its list.
 	List ServerList
+	// OwnLimits says of the client of a hello that its claims bring their own
+	// limits, whatever those of others are.
+	OwnLimits bool
+	// Fields says of the client of a hello that it takes further fields at the end
+	// of an answer: the place in line of Queued.
+	Fields bool
+	// Name is what the client of a hello calls itself; "": it has not said.
+	Name string
 }
 
 // helloVersion is the revision of Hello that both sides speak.
@@ -52,10 +64,10 @@ func AppendRequest(dst []byte, r *Request) ([]byte, error) {
 	}
 	dst = append(dst, '\n')
 	for i, f := range sp.fields {
-		if f == fieldLease && r.Lease == 0 || f == fieldCapabilities && r.List.None() {
+		if f == fieldLease && r.Lease == 0 || f == fieldProof && r.Token.IsZero() {
 			break
 		}
-		if i > 0 {
+		if i > 0 && f != fieldCapabilities {
 			dst = append(dst, ' ')
 		}
 		dst = r.appendField(dst, f)
@@ -80,8 +92,12 @@ func (r *Request) appendField(dst []byte, f field) []byte {
 		return strconv.AppendInt(dst, r.Limit, 10)
 	case fieldLease:
 		return strconv.AppendInt(dst, r.Lease, 10)
-	case fieldToken:
+	case fieldToken, fieldProof:
 		return r.Token.AppendTo(dst)
+	case fieldMillis:
+		return strconv.AppendInt(dst, r.Millis, 10)
+	case fieldID:
+		return append(dst, FormatID(r.ID)...)
 	case fieldSecret:
 		return append(dst, r.Secret...)
 	case fieldVersion:
@@ -129,12 +145,16 @@ func (r *Request) checkField(f field) error {
 		return &FieldError{"limit", "is less than 1"}
 	case f == fieldLease && (r.Lease < 0 || r.Lease > MaxSeconds):
 		return &FieldError{"lease", "is out of range"}
+	case f == fieldMillis && (r.Millis < 0 || r.Millis > MaxMillis):
+		return &FieldError{"pause", "is out of range"}
 	case f == fieldToken && r.Token.IsZero():
 		return &FieldError{"token", "is empty"}
 	case f == fieldSecret:
 		return CheckSecret(string(r.Secret))
 	case f == fieldCapabilities && !r.List.valid():
 		return &FieldError{"list of servers", "is out of range"}
+	case f == fieldCapabilities && r.Name != "":
+		return checkName(r.Name)
 	}
 	return nil
 }
@@ -211,7 +231,7 @@ func (r *Request) parseFields(sp *spec, arg []byte) error {
 		} else {
 			word, arg = cutWord(arg)
 		}
-		if len(word) == 0 && f == fieldLease {
+		if len(word) == 0 && (f == fieldLease || f == fieldProof) {
 			break
 		}
 		if f == fieldIgnored {
@@ -249,7 +269,14 @@ func (r *Request) parseField(f field, word []byte) (err error) {
 		r.Limit, err = parseField(word, "limit", 1, math.MaxInt64)
 	case fieldLease:
 		r.Lease, err = parseField(word, "lease", 1, MaxSeconds)
-	case fieldToken:
+	case fieldMillis:
+		r.Millis, err = parseField(word, "pause", 0, MaxMillis)
+	case fieldID:
+		var ok bool
+		if r.ID, ok = ParseID(word); !ok {
+			err = &FieldError{"ID", "is malformed"}
+		}
+	case fieldToken, fieldProof:
 		var ok bool
 		if r.Token, ok = ParseToken(word); !ok {
 			err = &FieldError{"token", "is malformed"}

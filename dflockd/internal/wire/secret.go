@@ -59,6 +59,24 @@ func (t Token) Fence() uint64 {
 	return f
 }
 
+// FormatID returns the name of a grant by its fence: 16 hexadecimal digits.
+func FormatID(fence uint64) string { return fmt.Sprintf("%016x", fence) }
+
+// ParseID reads what FormatID returns.
+func ParseID[T string | []byte](id T) (fence uint64, ok bool) {
+	if len(id) != TokenLen/2 {
+		return 0, false
+	}
+	for i := range len(id) {
+		digit, ok := unhex(id[i])
+		if !ok {
+			return 0, false
+		}
+		fence = fence<<4 | uint64(digit)
+	}
+	return fence, true
+}
+
 // String returns a placeholder.
 func (t Token) String() string { return redacted }
 

@@ -143,7 +143,9 @@ func TestMalformedRequestsAreRefused(t *testing.T) {
 		{"r", "k", ""}, {"r", "k", tokenText + " 1"}, {"r", "k", "short"}, {"r", "k", strings.ToUpper(tokenText)},
 		{"n", "k", ""}, {"n", "k", tokenText + " 0"}, {"n", "k", tokenText + " 1 2"},
 		{"e", "k", "0"}, {"e", "k", "1 2"}, {"w", "k", ""}, {"se", "k", ""}, {"sw", "k", "1 1"},
-		{"auth", "_", ""}, {"auth", "_", " \t "}, {"hello", "_", "2"}, {"hello", "_", ""},
+		{"auth", "_", ""}, {"auth", "_", " \t "}, {"hello", "_", "2"}, {"hello", "_", "1 name="}, {"hello", "_", "1 name=\x01"}, {"hello", "_", "1 name=" + strings.Repeat("x", 65)}, {"inspect", "", "_"},
+		{"pause", "k", ""}, {"pause", "k", "-1"}, {"pause", "k", "1 x"}, {"pause", "k", "9223372036855"}, {"revoke", "k", ""}, {"revoke", "k", "123"},
+		{"revoke", "k", "0123456789ABCDEF"}, {"revoke", "k", "0123456789abcdef 1"}, {"hello", "_", ""},
 		{"stable-ref", "", ""}, {"stable-ref", "a", "b"}, {"barrier", "_", "x"},
 		{"x", "k", ""}, {"#1", "k", "1"}, {"#0 ping", "_", "_"}, {"#-1 ping", "_", "_"}, {"# ping", "_", "_"},
 		{"#9223372036854775808 ping", "_", "_"}, {"#1  ping", "_", "_"},
@@ -174,8 +176,13 @@ func TestRepliesRoundTrip(t *testing.T) {
 		{Release, Reply{Status: OK}, "ok"},
 		{Release, Reply{Status: Error}, "error"},
 		{SemRenew, Reply{Status: OK, Seconds: 0}, "ok 0"},
+		{SemRenew, Reply{Status: OK, Seconds: 33, Paused: 1500}, "ok 33 paused_ms=1500"},
+		{SemRenew, Reply{Status: ErrorRevoked}, "error_revoked"},
+		{Pause, Reply{Status: ErrorNotAllowed}, "error_not_allowed"},
+		{Revoke, Reply{Status: ErrorNoHolder}, "error_no_holder"},
 		{Enqueue, Reply{Status: Acquired, Token: tok, Seconds: 1}, "acquired " + tokenText + " 1"},
 		{SemEnqueue, Reply{Status: Queued, Tag: 17}, "#17 queued"},
+		{SemEnqueue, Reply{Status: Queued, Place: 3}, "queued 3"},
 		{SemEnqueue, Reply{Status: ErrorAlreadyEnqueued}, "error_already_enqueued"},
 		{SemWait, Reply{Status: OK, Token: tok, Seconds: 9, Tag: 3}, "#3 ok " + tokenText + " 9"},
 		{Wait, Reply{Status: ErrorNotEnqueued}, "error_not_enqueued"},
@@ -254,8 +261,8 @@ func TestSecondsRoundsUp(t *testing.T) {
 }
 
 func TestFeaturesRoundTrip(t *testing.T) {
-	f := Features{Strict: true, ReadTimeout: 23 * time.Second, MaxLease: time.Hour, Fence: true, Tags: true, Ping: true, ID: "0123456789abcdef"}
-	require.Equal(t, "1 strict=1 read_timeout_ms=23000 max_lease_s=3600 fence=1 tags=1 ping=1 id=0123456789abcdef", f.String())
+	f := Features{Strict: true, ReadTimeout: 23 * time.Second, MaxLease: time.Hour, Fence: true, Tags: true, Ping: true, Limits: true, Inspect: true, Control: true, ID: "0123456789abcdef"}
+	require.Equal(t, "1 strict=1 read_timeout_ms=23000 max_lease_s=3600 fence=1 tags=1 ping=1 limits=1 inspect=1 control=1 id=0123456789abcdef", f.String())
 	back, err := ParseFeatures(f.String() + " later=x")
 	require.NoError(t, err)
 	require.Equal(t, f, back)

@@ -28,8 +28,8 @@ func Check(address string) error {
 }
 
 // Reach reports whether the server at address answers and grants slots of
-// limits: somebody may use the same key with another limit. The error is the
-// client's, which says what to do. It takes 4 s at most.
+// limits: an original one does not while somebody uses the same key with another
+// limit. The error is the client's, which says what to do. It takes 4 s at most.
 func Reach(address string, limits slot.Limits) error {
 	ctx, cancel := context.WithTimeoutCause(context.Background(), patience, errors.New("no answer in time"))
 	defer cancel()

@@ -1,10 +1,8 @@
 package address
 
 import (
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -27,13 +25,10 @@ func TestAddressNeedsAHostAndAPort(t *testing.T) {
 }
 
 func TestMissingServerIsNamedWithTheWayToStartOne(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	require.NoError(t, l.Close())
-	address := l.Addr().String()
-	err = Reach(address, slot.Fixed("k", 1))
-	require.ErrorContains(t, err, "at "+address+": nothing listens there")
-	require.ErrorContains(t, err, "--port "+address[strings.LastIndex(address, ":")+1:])
+	const unused = "127.0.0.1:1" // no program is given this port who asks for any
+	err := Reach(unused, slot.Fixed("k", 1))
+	require.ErrorContains(t, err, "at "+unused+": nothing listens there")
+	require.ErrorContains(t, err, "--port 1")
 	require.ErrorContains(t, err, "go run ./dflockd/cmd/dflockd")
 }
 
@@ -44,7 +39,7 @@ func TestServerOfAnotherKindIsNotTakenForOne(t *testing.T) {
 	require.ErrorContains(t, Reach(address, slot.Fixed("k", 1)), "at "+address+": an HTTP server answers there, and no dflockd")
 }
 
-func TestServerThatGrantsIsReachedAndOneWithOtherLimitsIsNot(t *testing.T) {
+func TestServerThatGrantsIsReachedWhateverItHasGranted(t *testing.T) {
 	srv, err := server.Start(t.Context(), server.WithAddress("127.0.0.1:0"))
 	require.NoError(t, err)
 	defer srv.Shutdown(t.Context())
@@ -58,6 +53,6 @@ func TestServerThatGrantsIsReachedAndOneWithOtherLimitsIsNot(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, ok, "Reach has given back what it claimed")
 	require.NoError(t, Reach(address, slot.Fixed("k", 1)), "all taken is no fault")
-	require.ErrorIs(t, Reach(address, slot.Fixed("k", 2)), dflockd.ErrLimitMismatch)
+	require.NoError(t, Reach(address, slot.Fixed("k", 2)), "another limit is none either")
 	require.NoError(t, held.Release())
 }

@@ -198,11 +198,26 @@ func TestHistoriesThatNoOrderExplainsAreFound(t *testing.T) {
 		return check.Operation{Key: "k", Action: a, Token: token, OK: ok, Call: call, End: end}
 	}
 	const a, b, c = "a", "b", "c"
+	limited := func(o check.Operation, limit int) check.Operation {
+		o.Limit = limit
+		return o
+	}
 	for name, h := range map[string]struct {
-		n    int
+		n    int // the limit of all; 0: each has its own
 		ops  []check.Operation
 		good bool
 	}{
+		"a larger limit beside a smaller one": {0, []check.Operation{
+			limited(op(check.Acquire, a, true, 1, 2), 2), limited(op(check.Acquire, b, true, 3, 4), 3)}, true},
+		"refused by its own limit": {0, []check.Operation{
+			limited(op(check.Acquire, a, true, 1, 2), 3), limited(op(check.Acquire, "", false, 3, 4), 1)}, true},
+		"beyond the limit of another": {0, []check.Operation{
+			limited(op(check.Acquire, a, true, 1, 2), 1), limited(op(check.Acquire, b, true, 3, 4), 3)}, false},
+		"beyond its own limit": {0, []check.Operation{
+			limited(op(check.Acquire, a, true, 1, 2), 3), limited(op(check.Acquire, b, true, 3, 4), 1)}, false},
+		"once the smaller one is gone": {0, []check.Operation{
+			limited(op(check.Acquire, a, true, 1, 2), 1), op(check.Release, a, true, 3, 4), limited(op(check.Acquire, b, true, 5, 6), 3),
+			limited(op(check.Acquire, c, true, 7, 8), 2)}, true},
 		"one after the other": {1, []check.Operation{
 			op(check.Acquire, a, true, 1, 2), op(check.Release, a, true, 3, 4), op(check.Acquire, b, true, 5, 6)}, true},
 		"granted while the release is under way": {1, []check.Operation{
@@ -229,7 +244,10 @@ func TestHistoriesThatNoOrderExplainsAreFound(t *testing.T) {
 			op(check.Acquire, a, true, 1, 2), op(check.Acquire, a, true, 3, 4)}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := check.Linearizable(h.n, h.ops, time.Minute)
+			for i := range h.ops {
+				h.ops[i].Limit = max(h.ops[i].Limit, h.n)
+			}
+			err := check.Linearizable(h.ops, h.n == 0, time.Minute)
 			if h.good {
 				require.NoError(t, err)
 			} else {

@@ -1,0 +1,59 @@
+//go:build unix
+
+package main
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+	"golang.org/x/term"
+)
+
+// A terminal is the one that controls this process.
+type terminal struct {
+	file  *os.File
+	state *term.State // as it was at the start; nil if that is not known
+}
+
+// openTerminal returns nil if no terminal controls this process.
+func openTerminal() *terminal {
+	f, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
+	if err != nil {
+		return nil
+	}
+	t := &terminal{file: f}
+	t.state, _ = term.GetState(int(f.Fd()))
+	return t
+}
+
+func (t *terminal) close() { _ = t.file.Close() }
+
+// foreground reports whether the terminal's keys signal the process group of this
+// process.
+func (t *terminal) foreground() bool {
+	group, err := unix.IoctlGetInt(int(t.file.Fd()), unix.TIOCGPGRP)
+	return err == nil && group == syscall.Getpgrp()
+}
+
+// restore undoes what a command has done to the terminal that was killed.
+func (t *terminal) restore() {
+	if t.state == nil {
+		return
+	}
+	signal.Ignore(syscall.SIGTTOU) // the terminal may be in the hands of what was killed
+	_ = term.Restore(int(t.file.Fd()), t.state)
+}
+
+// passedOn are the signals for the command that the front gets.
+var passedOn = []os.Signal{
+	syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM,
+	syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTSTP, syscall.SIGCONT,
+}
+
+// fromTerminal reports whether a signal usually comes from a terminal, which sends
+// it to everybody in its foreground.
+func fromTerminal(s syscall.Signal) bool {
+	return s == syscall.SIGINT || s == syscall.SIGQUIT || s == syscall.SIGTSTP || s == syscall.SIGHUP
+}
