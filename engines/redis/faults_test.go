@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"math"
 	"slices"
 	"strconv"
 	"sync/atomic"
@@ -314,5 +315,40 @@ func TestAClientThatIsClosedFirstIsSaid(t *testing.T) {
 		require.ErrorContains(t, err, "close the source first")
 		require.ErrorIs(t, a.Close(context.Background()), slot.ErrUnavailable, "the slot was not given back")
 		require.ErrorIs(t, context.Cause(got.Context()), slot.ErrLost)
+	})
+}
+
+// A copy of a request that was under way for long may be put in line. When its turn
+// comes its source hears of a grant that it does not wait for.
+func TestAGrantThatNobodyWaitsForGoesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a, b := w.source("a", slot.Fixed("k", 1), WithLease(time.Minute)), w.source("b", slot.Fixed("k", 1), WithLease(time.Minute))
+		first := w.claim(a, "")
+		h := w.byHand("k")
+		h.lease = time.Minute
+		require.Equal(t, claimWaits, h.claim(claimID(a.session, 1000, 1, "a"), "line"))
+		ticket := w.queue(b, "")
+		synctest.Wait()
+		require.NoError(t, first.Release())
+		_, took := w.wait(ticket)
+		require.Less(t, took, time.Second)
+	})
+}
+
+func TestLimitsMayBeAsHighAsNumbersAre(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		all := w.source("all", slot.Fixed("k", math.MaxInt))
+		one := w.source("one", slot.Fixed("k", 1))
+		for range 10 {
+			w.claim(all, "")
+		}
+		small := w.queue(one, "")
+		require.NoError(t, small.Close())
+		synctest.Wait()
+		w.claim(all, "")
+		held, in := w.counts("k")
+		require.Equal(t, []int{11, 11}, []int{held, in})
 	})
 }

@@ -40,7 +40,7 @@ local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 -- number follows the clock, so that it rises even after last was forgotten.
 local function arrive(id, limit)
 	local number = clock[1] * 1000000 + clock[2]
-	local before = tonumber(call('SET', last, number, 'PX', KEEP, 'GET') or 0)
+	local before = (call('SET', last, number, 'PX', KEEP, 'GET') or 0) + 0
 	if before >= number then
 		number = before + 1
 		call('SET', last, number, 'PX', KEEP)
@@ -74,7 +74,7 @@ local function total(n) return (call('ZCARD', line) - n) / 2 end
 -- at returns the member of a place, and its score.
 local function at(place)
 	local found = call('ZRANGE', line, place, place, 'WITHSCORES')
-	return found[1], tonumber(found[2])
+	return found[1], found[2] and found[2] + 0
 end
 
 -- remove ends a claim, also one that was revoked.
@@ -158,9 +158,9 @@ local function claim(id, stay)
 		remove(id)
 		is = ABSENT
 	end
-	if is ~= WAITS then return {is, tonumber(number), 0, -1} end
+	if is ~= WAITS then return {is, number + 0, 0, -1} end
 	local n = held()
-	return {is, tonumber(number), call('ZRANK', line, 'l' .. id) - total(n) - 2 * n, settle(dead)}
+	return {is, number + 0, call('ZRANK', line, 'l' .. id) - total(n) - 2 * n, settle(dead)}
 end
 
 -- leave: whether copies of the claims' requests may be under way ("1"), ids. Answers
@@ -197,8 +197,8 @@ local function inspect(most)
 		for i = 1, #members, 2 do
 			local id = string.sub(members[i], 2)
 			answer[#answer + 1] = id
-			answer[#answer + 1] = tonumber(members[i + 1])
-			answer[#answer + 1] = tonumber(call('ZSCORE', line, 'e' .. id) or now)
+			answer[#answer + 1] = members[i + 1] + 0
+			answer[#answer + 1] = (call('ZSCORE', line, 'e' .. id) or now) + 0
 		end
 	end
 	if n > 0 then list(0, math.min(n, most) - 1) end

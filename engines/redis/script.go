@@ -49,12 +49,16 @@ func lineKeys(prefix, name string) []string {
 	return keys
 }
 
-// claimID is how the engine knows a claim: who made it, the how manieth it is, its
-// limit and the name of the one who made it.
+// highestLimit is the highest limit that the script tells from a time. A higher one is
+// as good as this: no line has as many claims.
+const highestLimit = 1_000_000_000
+
+// claimID is how the engine knows a claim: by the source that made it, its number there,
+// its limit, and what the source calls itself.
 func claimID(session string, number uint64, limit int, name string) string {
 	b := make([]byte, 0, len(session)+len(name)+24)
 	b = append(append(b, session...), ':')
 	b = append(strconv.AppendUint(b, number, 36), ':')
-	b = append(strconv.AppendInt(b, int64(limit), 10), ':')
+	b = append(strconv.AppendInt(b, int64(min(limit, highestLimit)), 10), ':')
 	return string(append(b, name...))
 }
