@@ -31,8 +31,10 @@ func TestSourceKeepsThePromisesOfASource(t *testing.T) {
 func (w *world) harness(limit int, opts ...Option) slottest.Harness {
 	limits := slot.Keyed("job:", limit)
 	h := slottest.Harness{
-		Source: w.source("a", limits, opts...), Peer: w.source("b", limits, opts...),
+		Source: w.source("a", limits, append(opts, WithAdministrator())...), Peer: w.source("b", limits, opts...),
 		FIFO: true, Prompt: true, Abandon: true,
+		OwnLimits: func(limit int) slot.Source { return w.source("c", slot.Keyed("job:", limit), opts...) },
+		Inspect:   true, HolderName: "a", Control: true,
 		TakeAway: func(key string) { w.takeAway("job:" + key) },
 		Expire:   func(string) { w.expire() },
 		Silence:  func() { w.net.Set("a", cut) },

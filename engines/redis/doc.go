@@ -82,14 +82,14 @@
 //     then costs the server a write to disk, which pipelines share.
 //   - With ACLs the user needs the keys and channels that begin with the prefix (berth:
 //     by default), and EVAL, EVALSHA, SUBSCRIBE, PUBLISH, PING, and what the script calls:
-//     TIME, GET, SET, DEL, EXISTS, PTTL, PEXPIRE, ZADD, ZCARD, ZRANGE, ZRANGEBYSCORE,
+//     TIME, SET, DEL, EXISTS, PTTL, PEXPIRE, ZADD, ZCARD, ZCOUNT, ZRANGE, ZRANGEBYSCORE,
 //     ZRANK, ZREM, ZREMRANGEBYSCORE, ZSCORE. [WithDurable] also looks by CONFIG GET and INFO.
 //
 // In the client: a PoolSize of 6 or more, beside what else uses it. Its timeouts and
 // retries only decide how soon it tries again. A source opens one connection of its own
 // for its subscription.
 //
-// In the program: the same prefix everywhere. A semaphore has six keys at most, which
+// In the program: the same prefix everywhere. A semaphore has four keys at most, which
 // are gone an hour after its last use. Its name has at most 256 bytes, no braces and no
 // control characters. In a Cluster a semaphore lies on one node, semaphores are spread
 // over all, and the messages of grants pass through all nodes.

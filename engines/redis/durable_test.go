@@ -176,7 +176,7 @@ func TestAFailoverForgetsWhatTheReplicaHadNotHeard(t *testing.T) {
 	// A replica needs a port of its master.
 	port := freePort(t)
 	master.kill()
-	master.args = append(master.args, "--port", port, "--bind", "127.0.0.1")
+	master.args = append(master.args, "--port", port, "--bind", "127.0.0.1", "--repl-diskless-sync-delay", "0")
 	master.start()
 	replica := startServer(t, "--replicaof", "127.0.0.1 "+port)
 	rc := replica.client()

@@ -112,7 +112,7 @@ func TestManyLinesAreRenewedInTime(t *testing.T) {
 		for range lines {
 			all = append(all, <-slots)
 		}
-		time.Sleep(3 * w.lease)
+		time.Sleep(2 * w.lease)
 		for _, got := range all {
 			require.NoError(t, context.Cause(got.Context()))
 		}

@@ -4,123 +4,163 @@
 -- A claim is known by its ID, "session:number:limit:name". From its arrival to its
 -- end it is in line, whether it waits or holds a slot:
 --
---   line    sorted set: the claims by arrival. The number that orders them is the
---           fence too: later grants have higher ones, since grants follow the line
---   held    sorted set: the claims that hold a slot, by the limit they came with
---   expiry  sorted set: the claims by when they are dead unless renewed, in ms
+--   line    sorted set, in which a claim has two members, or three while it holds a
+--           slot. By their scores they lie in three ranges, one after the other:
+--             h<ID>  the limit of a claim that holds a slot
+--             e<ID>  when the claim is dead unless renewed, in ms
+--             l<ID>  the number of its arrival, which is the fence too: later grants
+--                    have higher ones, since grants follow the line
 --   last    the highest number that was given away
 --   gone    sorted set: claims that ended while a copy of their request may still be
 --           under way, by when that may count again
 --   pause   exists while nothing may be granted
 --
+-- One key and few commands: what a claim costs the server is the number of commands.
+--
 -- A claim whose slot was taken back has an exclamation mark in front of its ID: nobody
 -- renews it under that.
 --
--- Invariant: the claims in held are the first of line.
--- Invariant: while held has n claims, n is at most the smallest limit among them.
-local line, held, expiry, last, gone, pause = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+-- Invariant: the claims that hold slots are the first of the line.
+-- Invariant: while n hold slots, n is at most the smallest limit among them.
+local line, last, gone, pause = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local op, lease, channel = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 
 local KEEP = 3600000 -- ms after which what nobody uses is forgotten
 local BOUND = 64     -- grants, and removals of the dead, in one call
-local name = string.match(line, '{(.*)}')
+local LIMITS = 1e10  -- scores of limits are below, those of expiries above
+local EXPIRIES = 1e14 -- scores of expiries are below, those of numbers above
+
+local ABSENT, WAITS, HOLDS, REVOKED = 0, 1, 2, 3
 
 local call = redis.call
 local clock = call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
-local function count(key) return call('ZCARD', key) end
+-- arrive puts a claim at the end of the line, with a slot if it is given the limit. Its
+-- number follows the clock, so that it rises even after last was forgotten.
+local function arrive(id, limit)
+	local number = clock[1] * 1000000 + clock[2]
+	local before = (call('SET', last, number, 'PX', KEEP, 'GET') or 0) + 0
+	if before >= number then
+		number = before + 1
+		call('SET', last, number, 'PX', KEEP)
+	end
+	if limit then
+		call('ZADD', line, number, 'l' .. id, now + lease, 'e' .. id, limit, 'h' .. id)
+	else
+		call('ZADD', line, number, 'l' .. id, now + lease, 'e' .. id)
+	end
+	call('PEXPIRE', line, KEEP)
+	return number
+end
+
+-- Most claims find the line empty, and most releases leave it so. They are done here:
+-- to define what follows would cost them more than they do.
+if op == 'claim' and call('EXISTS', line, gone, pause) == 0 then
+	local id = ARGV[4]
+	return {HOLDS, arrive(id, string.match(id, '^[^:]*:[^:]*:(%d+):')), 0, -1}
+end
+if op == 'leave' and #ARGV == 5 and ARGV[4] ~= '1' then
+	local id = ARGV[5]
+	if call('ZREM', line, 'l' .. id, 'e' .. id, 'h' .. id) > 0 and call('EXISTS', line) == 0 then return {-1} end
+end
+
+-- held returns how many hold a slot.
+local function held() return call('ZCOUNT', line, '-inf', LIMITS) end
+
+-- total returns how many are in line, given how many hold a slot.
+local function total(n) return (call('ZCARD', line) - n) / 2 end
+
+-- at returns the member of a place, and its score.
+local function at(place)
+	local found = call('ZRANGE', line, place, place, 'WITHSCORES')
+	return found[1], found[2] and found[2] + 0
+end
 
 -- remove ends a claim, also one that was revoked.
 local function remove(id)
-	if call('ZREM', line, id) == 0 and call('ZREM', line, '!' .. id) == 1 then id = '!' .. id end
-	call('ZREM', held, id)
-	call('ZREM', expiry, id)
+	if call('ZREM', line, 'l' .. id, 'e' .. id, 'h' .. id) == 0 then
+		call('ZREM', line, 'l!' .. id, 'e!' .. id, 'h!' .. id)
+	end
 end
 
--- sweep removes claims whose leases are over. It is called where they may stand in
--- somebody's way, and not before: a claim that nobody misses can still be renewed.
+-- sweep removes claims whose leases are over, and returns how many. It is called where
+-- they may stand in somebody's way, and not before: a claim that nobody misses can
+-- still be renewed.
 local function sweep()
-	local dead = call('ZRANGEBYSCORE', expiry, '-inf', now, 'LIMIT', 0, BOUND)
-	for _, id in ipairs(dead) do remove(id) end
-	return #dead == BOUND
+	local dead = call('ZRANGEBYSCORE', line, LIMITS, now, 'LIMIT', 0, BOUND)
+	for _, member in ipairs(dead) do remove(string.sub(member, 2)) end
+	return #dead
 end
 
 -- serve grants what can be granted: the first that waits gets a slot if, with it, no
 -- more are held than each of their limits allows. It does not touch leases: that of a
 -- granted claim runs on from its last renewal, which is from when its owner counts.
--- It tells the owners, but for that of own, who is told by the answer. It returns
--- whether it had to stop before it was done.
+-- It tells the owners, but for that of own, the last in line, who is told by the answer.
+-- It returns how many hold a slot, how many are in line, and whether it had to stop
+-- before it was done.
 local function serve(own)
-	if call('EXISTS', pause) == 1 then return false end
-	local n = count(held)
-	local least = tonumber(call('ZRANGE', held, 0, 0, 'WITHSCORES')[2] or math.huge)
+	local n = held()
+	local all = total(n)
+	if n == all or call('EXISTS', pause) == 1 then return n, all, false end
+	local least = math.huge
+	if n > 0 then least = select(2, at(0)) end
 	for _ = 1, BOUND do
-		local id = call('ZRANGE', line, n, n)[1]
-		if not id then return false end
-		local session, limit = string.match(id, '^([^:]*):[^:]*:(%d+):')
+		local member = at(n + all + n) -- behind the limits, the expiries, and those who hold
+		if not member then return n, all, false end
+		local session, limit = string.match(member, '^l([^:]*):[^:]*:(%d+):')
+		local id = string.sub(member, 2)
 		least = math.min(least, tonumber(limit))
-		if n >= least then return false end
-		call('ZADD', held, limit, id)
+		if n >= least then return n, all, false end
+		call('ZADD', line, limit, 'h' .. id)
 		n = n + 1
-		if id ~= own then call('PUBLISH', channel .. session, id .. '\n' .. name) end
+		if id == own then return n, all, false end
+		call('PUBLISH', channel .. session, id .. '\n' .. string.match(line, '{(.*)}'))
 	end
-	return true
+	return n, all, true
 end
 
--- again returns in how many ms the line has to be served again although nothing
--- happens: when the next lease or the pause is over. -1: never.
-local function again(more)
-	if more then return 0 end
-	if count(line) <= count(held) then return -1 end
-	local first = call('ZRANGE', expiry, 0, 0, 'WITHSCORES')[2]
-	local due = first and math.max(1, first - now) or -1
+-- settle serves the line, and returns in how many ms it has to be served again although
+-- nothing happens, when the next lease or the pause is over; -1: never. dead is how many
+-- were swept before.
+local function settle(dead)
+	local n, all, more = serve()
+	if n == all then return -1 end
+	if more or dead == BOUND then return 0 end
+	local due = math.max(1, select(2, at(n)) - now)
 	local paused = call('PTTL', pause)
-	if paused >= 0 and (due < 0 or paused < due) then due = math.max(1, paused) end
+	if paused >= 0 and paused < due then due = math.max(1, paused) end
 	return due
 end
 
--- keep has what a dead fleet leaves behind forgotten one day.
-local function keep()
-	for _, key in ipairs({line, held, expiry}) do call('PEXPIRE', key, KEEP) end
-end
-
--- arrive puts a claim at the end of the line. Its number follows the clock, so that
--- it rises even after last was forgotten.
-local function arrive(id)
-	local number = math.max(tonumber(call('GET', last) or 0) + 1, clock[1] * 1000000 + clock[2])
-	call('SET', last, number, 'PX', KEEP)
-	call('ZADD', line, number, id)
-	call('ZADD', expiry, now + lease, id)
-	return number
-end
-
-local ABSENT, WAITS, HOLDS, REVOKED = 0, 1, 2, 3
-
 local function state(id)
-	if call('ZSCORE', line, id) then return call('ZSCORE', held, id) and HOLDS or WAITS end
-	return call('ZSCORE', line, '!' .. id) and REVOKED or ABSENT
+	if call('ZSCORE', line, 'h' .. id) then return HOLDS end
+	if call('ZSCORE', line, 'l' .. id) then return WAITS end
+	return call('ZSCORE', line, 'l!' .. id) and REVOKED or ABSENT
 end
 
 -- claim: id, "line" or "try". Answers {state, number, how many wait in front, again}.
--- A copy of the request finds the claim there, and changes nothing.
+-- A copy of the request finds the claim there, and adds nothing.
 local function claim(id, stay)
-	local number = call('ZSCORE', line, id)
+	local number = call('ZSCORE', line, 'l' .. id)
 	if not number then
 		if call('ZSCORE', gone, id) then return {ABSENT, 0, 0, -1} end
 		number = arrive(id)
 	end
-	local more = serve(id)
-	if state(id) == WAITS and sweep() then more = true end
-	if state(id) == WAITS then more = serve(id) or more end
-	keep()
+	local dead = 0
+	serve(id)
+	if state(id) == WAITS then
+		dead = sweep()
+		if dead > 0 then serve(id) end
+	end
 	local is = state(id)
 	if is == WAITS and stay == 'try' then
 		remove(id)
-		return {ABSENT, 0, 0, again(more)}
+		is = ABSENT
 	end
-	local ahead = is == WAITS and call('ZRANK', line, id) - count(held) or 0
-	return {is, tonumber(number), ahead, again(more)}
+	if is ~= WAITS then return {is, number + 0, 0, -1} end
+	local n = held()
+	return {is, number + 0, call('ZRANK', line, 'l' .. id) - total(n) - 2 * n, settle(dead)}
 end
 
 -- leave: whether copies of the claims' requests may be under way ("1"), ids. Answers
@@ -134,18 +174,14 @@ local function leave(doubt, first)
 		call('ZREMRANGEBYSCORE', gone, '-inf', now)
 		call('PEXPIRE', gone, KEEP)
 	end
-	return {again(serve())}
+	return {settle()}
 end
 
 -- beat: ids. Answers {again, pause in ms, state of each}.
 local function beat(first)
-	for i = first, #ARGV do
-		if call('ZSCORE', line, ARGV[i]) then call('ZADD', expiry, now + lease, ARGV[i]) end
-	end
-	local more = sweep()
-	more = serve() or more
-	keep()
-	local answer = {again(more), math.max(0, call('PTTL', pause))}
+	for i = first, #ARGV do call('ZADD', line, 'XX', now + lease, 'e' .. ARGV[i]) end
+	local answer = {settle(sweep()), math.max(0, call('PTTL', pause))}
+	call('PEXPIRE', line, KEEP)
 	for i = first, #ARGV do answer[#answer + 1] = state(ARGV[i]) end
 	return answer
 end
@@ -154,15 +190,15 @@ end
 -- each that is listed its ID, number and expiry}.
 local function inspect(most)
 	sweep()
-	serve()
-	local n = count(held)
-	local answer = {now, math.max(0, call('PTTL', pause)), n, count(line) - n}
+	local n, all = serve()
+	local answer = {now, math.max(0, call('PTTL', pause)), n, all - n}
 	local function list(from, to)
-		local ids = call('ZRANGE', line, from, to, 'WITHSCORES')
-		for i = 1, #ids, 2 do
-			answer[#answer + 1] = ids[i]
-			answer[#answer + 1] = tonumber(ids[i + 1])
-			answer[#answer + 1] = tonumber(call('ZSCORE', expiry, ids[i]) or now)
+		local members = call('ZRANGE', line, n + all + from, n + all + to, 'WITHSCORES')
+		for i = 1, #members, 2 do
+			local id = string.sub(members[i], 2)
+			answer[#answer + 1] = id
+			answer[#answer + 1] = members[i + 1] + 0
+			answer[#answer + 1] = (call('ZSCORE', line, 'e' .. id) or now) + 0
 		end
 	end
 	if n > 0 then list(0, math.min(n, most) - 1) end
@@ -178,21 +214,20 @@ local function rest(ms)
 	elseif call('PTTL', pause) < ms then
 		call('SET', pause, 1, 'PX', ms)
 	end
-	return {again(serve())}
+	return {settle()}
 end
 
 -- revoke: a number. The claim of that number that holds a slot goes under another ID
 -- from here on, by which nobody renews it. Answers {whether there was one}.
 local function revoke(number)
-	for _, id in ipairs(call('ZRANGEBYSCORE', line, number, number)) do
-		local limit = call('ZSCORE', held, id)
+	for _, member in ipairs(call('ZRANGEBYSCORE', line, number, number)) do
+		local id = string.sub(member, 2)
+		local limit = call('ZSCORE', line, 'h' .. id)
 		if limit and string.sub(id, 1, 1) ~= '!' then
-			local over = call('ZSCORE', expiry, id) or now
+			local over = call('ZSCORE', line, 'e' .. id)
 			remove(id)
-			call('ZADD', line, number, '!' .. id)
-			call('ZADD', held, limit, '!' .. id)
-			call('ZADD', expiry, over, '!' .. id)
-			keep()
+			call('ZADD', line, number, 'l!' .. id, over, 'e!' .. id, limit, 'h!' .. id)
+			call('PEXPIRE', line, KEEP)
 			return {1}
 		end
 	end

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -48,6 +49,17 @@ func (c copies) count() int { return int(c.n.Load()) }
 func (c copies) MarshalBinary() ([]byte, error) {
 	c.n.Add(1)
 	return nil, nil
+}
+
+// absorb makes one call of two that end claims of the same line, if they are such.
+func (o *op) absorb(other *op) bool {
+	if o.kind != opLeave || o.line.keys[0] != other.line.keys[0] || o.doubt != other.doubt || len(o.ids)+len(other.ids) > longestCall {
+		return false
+	}
+	o.ids = append(slices.Clip(o.ids), other.ids...)
+	o.until = later(o.until, other.until)
+	o.tries = max(o.tries, other.tries)
+	return true
 }
 
 // send adds the call to a pipeline: whole, or by the hash of the script.

@@ -42,19 +42,23 @@ func (s *Source) newLine(name string) *line {
 // lineKeys names the keys of a semaphore. They have one hash tag, so that a cluster has
 // them in one place.
 func lineKeys(prefix, name string) []string {
-	keys := []string{"line", "held", "expiry", "last", "gone", "pause"}
+	keys := []string{"line", "last", "gone", "pause"}
 	for i, part := range keys {
 		keys[i] = prefix + "{" + name + "}" + part
 	}
 	return keys
 }
 
-// claimID is how the engine knows a claim: who made it, the how manieth it is, its
-// limit and the name of the one who made it.
+// highestLimit is the highest limit that the script tells from a time. A higher one is
+// as good as this: no line has as many claims.
+const highestLimit = 1_000_000_000
+
+// claimID is how the engine knows a claim: by the source that made it, its number there,
+// its limit, and what the source calls itself.
 func claimID(session string, number uint64, limit int, name string) string {
 	b := make([]byte, 0, len(session)+len(name)+24)
 	b = append(append(b, session...), ':')
 	b = append(strconv.AppendUint(b, number, 36), ':')
-	b = append(strconv.AppendInt(b, int64(limit), 10), ':')
+	b = append(strconv.AppendInt(b, int64(min(limit, highestLimit)), 10), ':')
 	return string(append(b, name...))
 }

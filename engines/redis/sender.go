@@ -110,7 +110,10 @@ func (s *Source) next(l *lane, f *flight) []*op {
 	for !f.late && len(batch) < longestPipeline && len(l.pending) > 0 {
 		o := l.pending[0]
 		l.pending = l.pending[1:]
-		if o.kind != opClaim || o.claim.state != done { // it was given up before it was sent
+		switch {
+		case o.kind == opClaim && o.claim.state == done: // it was given up before it was sent
+		case o.kind == opLeave && slices.ContainsFunc(batch, func(b *op) bool { return b.absorb(o) }):
+		default:
 			batch = append(batch, o)
 		}
 	}

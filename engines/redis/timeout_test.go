@@ -12,6 +12,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
+	"github.com/berth-go/berth/internal/stacktest/faultnet"
 	"github.com/berth-go/berth/slot"
 )
 
@@ -97,7 +98,7 @@ func TestWhatWasClaimedInASilenceIsGivenBackWhenItIsOver(t *testing.T) {
 }
 
 // Flights that hang do not hold up what is claimed after them, once the network works
-// again for others: here only the first connections stay cut off.
+// again for others: here only the first connections stay frozen.
 func TestRequestsThatHangDoNotHoldUpThoseAfterThem(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -109,18 +110,16 @@ func TestRequestsThatHangDoNotHoldUpThoseAfterThem(t *testing.T) {
 			},
 		})
 		defer c.Close()
-		a, err := NewSource(c, slot.Fixed("k", 3), WithLease(time.Minute), WithTimeout(time.Second))
+		a, err := NewSource(c, slot.Fixed("k", 30), WithLease(time.Minute), WithTimeout(time.Second))
 		require.NoError(t, err)
 		require.NoError(t, w.claim(a, "").Release())
 		synctest.Wait()
-		w.net.Set("hurt", cut)
-		machine = "well"
-		for range 2 { // the connections that the client has
-			_, err := a.Enqueue(t.Context(), "")
-			if err != nil {
-				require.ErrorIs(t, err, slot.ErrUnavailable)
-			}
+		w.net.Set("hurt", faultnet.Conditions{Frozen: true}) // new connections are made, and hang too
+		for range mostFlights + 1 {
+			_, _, err := a.Try(t.Context(), "")
+			require.ErrorIs(t, err, slot.ErrUnavailable)
 		}
+		machine = "well"
 		for range 5 {
 			require.NoError(t, w.claim(a, "").Release())
 		}

@@ -134,8 +134,14 @@ func (w *world) ended(s slot.Slot) (time.Duration, error) {
 
 // counts returns how many claims have a slot, and how many are in line in all.
 func (w *world) counts(name string) (held, all int) {
-	keys := lineKeys(defaultPrefix, name)
-	h, _ := w.db.ZMembers(keys[1])
-	a, _ := w.db.ZMembers(keys[0])
-	return len(h), len(a)
+	members, _ := w.db.ZMembers(lineKeys(defaultPrefix, name)[0])
+	for _, m := range members {
+		switch m[0] {
+		case 'h':
+			held++
+		case 'l':
+			all++
+		}
+	}
+	return held, all
 }

@@ -1,6 +1,6 @@
 package mutation_test
 
-// generalRules are those of everything but the pool.
+// generalRules are those of everything but the pool and Redis.
 var generalRules = []broken{
 	// The lock table: who is granted what, and when.
 	{
