@@ -117,10 +117,11 @@ func TestAGrantThatIsOldWhenItArrivesIsNotUsed(t *testing.T) {
 		late.entry = entry{keyName: keyName{c.line, 1, "late"}, created: 6, seen: time.Now().Add(-10 * time.Second)}
 		c.line.note(late)
 		late.place(true, time.Now())
-		require.Equal(t, stateDone, late.state)
-		require.ErrorIs(t, late.err, slot.ErrUnavailable)
-		require.Equal(t, []op{{key: late.keyName}}, s.pending, "it is given back")
+		is, err, pending := late.state, late.err, s.pending
 		s.unlock()
+		require.Equal(t, stateDone, is)
+		require.ErrorIs(t, err, slot.ErrUnavailable)
+		require.Equal(t, []op{{key: late.keyName}}, pending, "it is given back")
 	})
 }
 
