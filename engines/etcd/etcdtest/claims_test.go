@@ -217,8 +217,8 @@ func TestAPlaceIsNeverInheritedFromAKeyThatIsThereAlready(t *testing.T) {
 
 func TestASlotThatNobodyAsksForGoesBack(t *testing.T) {
 	prefix := newPrefix()
-	src := newSource(t, connect(t, single), prefix, slot.Keyed("k:", 1))
-	peer := newSource(t, connect(t, single), prefix, slot.Keyed("k:", 1))
+	src := newSource(t, connect(t, single), prefix, slot.Keyed("k:", 1), etcd.WithLease(short))
+	peer := newSource(t, connect(t, single), prefix, slot.Keyed("k:", 1), etcd.WithLease(short))
 	held := claim(t, src, "z")
 	ticket := enqueue(t, src, "x")
 	require.NoError(t, grantOf(t, queued(t, peer, "x")).Release())
@@ -417,7 +417,7 @@ func TestErrorsSayWhatForWhichKeyAndWhere(t *testing.T) {
 }
 
 func TestATraceIsToldOfEachStepOfItsClaim(t *testing.T) {
-	src := newSource(t, connect(t, single), newPrefix(), slot.Keyed("k:", 1))
+	src := newSource(t, connect(t, single), newPrefix(), slot.Keyed("k:", 1), etcd.WithLease(2*short))
 	told := make(chan string, 100)
 	at := func(step string) func(time.Time) { return func(time.Time) { told <- step } }
 	ctx := slot.WithTrace(t.Context(), &slot.Trace{
