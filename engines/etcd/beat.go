@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
-	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/berth-go/berth/internal/lease"
@@ -70,42 +69,21 @@ func (s *Source) answerIn(ctx context.Context, x *session) (context.Context, con
 	return context.WithTimeout(ctx, min(pace.Answer(x.lease), max(x.lease.Length/10, shortestAnswer)))
 }
 
-// renew sets the lease anew.
+// renew sets the lease anew. It does so once, for the client's KeepAlive does not say
+// when it has asked.
 func (s *Source) renew(ctx context.Context, x *session, from time.Time) error {
 	ctx, cancel := s.answerIn(ctx, x)
 	defer cancel()
-	length, err := s.keepAlive(ctx, x.id)
+	r, err := s.client.KeepAliveOnce(ctx, x.id)
 	s.lock()
 	defer s.unlock()
 	switch {
 	case err == nil:
-		x.lease = lease.Lease{From: from, Length: length}
+		x.lease = lease.Lease{From: from, Length: time.Duration(r.TTL) * time.Second}
 	case leaseIsGone(err):
 		s.die(x, errNoLease)
 	}
 	return err
-}
-
-// keepAlive asks once, and not again and again without a pause while nothing can be
-// reached, as the client's KeepAliveOnce does.
-func (s *Source) keepAlive(ctx context.Context, id clientv3.LeaseID) (time.Duration, error) {
-	ctx, cancel := context.WithCancel(ctx) // ends the stream
-	defer cancel()
-	stream, err := s.leases.LeaseKeepAlive(ctx)
-	if err != nil {
-		return 0, rpctypes.Error(err)
-	}
-	if err := stream.Send(&etcdserverpb.LeaseKeepAliveRequest{ID: int64(id)}); err != nil {
-		return 0, rpctypes.Error(err)
-	}
-	r, err := stream.Recv()
-	if err != nil {
-		return 0, rpctypes.Error(err)
-	}
-	if r.TTL <= 0 {
-		return 0, rpctypes.ErrLeaseNotFound
-	}
-	return time.Duration(r.TTL) * time.Second, nil
 }
 
 // check looks whether the keys of all claims are as they were put. It asks the

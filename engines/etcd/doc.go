@@ -71,7 +71,7 @@
 //
 //   - Auto-compaction, on the servers: --auto-compaction-mode=periodic
 //     --auto-compaction-retention=5m. It is off by default, and without it the
-//     database grows by about 180 bytes for each claim until etcd takes no more writes.
+//     database grows by about 280 bytes for each claim until etcd takes no more writes.
 //   - DialKeepAliveTime of the client, as above.
 //   - A lease ([WithLease]) of 10 s or more in production; the default is 10 s. It is
 //     whole seconds, 2 at least. With 3 s an election, or a leader that is frozen for a

@@ -13,8 +13,7 @@ import (
 	"github.com/berth-go/berth/slot"
 )
 
-// held makes a source that holds a slot and is connected to nothing, and a function
-// that ends it.
+// newHeld makes a source that holds a slot and is connected to nothing.
 func newHeld(t *testing.T, length time.Duration) (*Source, *claim) {
 	t.Helper()
 	cfg, err := newConfig(nil)
@@ -37,6 +36,7 @@ func newHeld(t *testing.T, length time.Duration) (*Source, *claim) {
 	c.granted(now)
 	_, err = c.take()
 	require.NoError(t, err)
+	t.Cleanup(func() { stop(s) })
 	return s, c
 }
 
@@ -64,7 +64,6 @@ func (n *noTxn) Commit() (*clientv3.TxnResponse, error) {
 func TestASlotEndsAtItsGuardWithNobodyToAsk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, c := newHeld(t, 10*time.Second)
-		defer s.end()
 		ctx := (*held)(c).Context()
 		guard := lease.Lease{From: time.Now(), Length: 10 * time.Second}.Guard()
 		require.Equal(t, guard, (*held)(c).Info().ExpiresAt)
@@ -75,8 +74,6 @@ func TestASlotEndsAtItsGuardWithNobodyToAsk(t *testing.T) {
 		require.ErrorIs(t, context.Cause(ctx), slot.ErrLost)
 		require.ErrorIs(t, (*held)(c).Release(), slot.ErrLost)
 		require.Nil(t, s.session, "the next claim opens another")
-		s.end()
-		s.tasks.Wait()
 	})
 }
 
@@ -84,7 +81,6 @@ func TestASlotEndsAtItsGuardWithNobodyToAsk(t *testing.T) {
 func TestASlotEndsWhenTheWallClockSaysThatItsTimeIsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, c := newHeld(t, time.Hour)
-		defer s.end()
 		ctx := (*held)(c).Context()
 		s.lock()
 		s.cfg.wall = func(now time.Time) time.Time { return now.Add(2 * time.Hour) }
@@ -92,8 +88,6 @@ func TestASlotEndsWhenTheWallClockSaysThatItsTimeIsOver(t *testing.T) {
 		time.Sleep(lease.WallCheck)
 		synctest.Wait()
 		require.ErrorIs(t, context.Cause(ctx), slot.ErrLost)
-		s.end()
-		s.tasks.Wait()
 	})
 }
 
@@ -112,7 +106,6 @@ func TestASlotMayBeReliedOnFromTheLastTimeItsKeyWasSeen(t *testing.T) {
 		c.seen = time.Now()
 		s.unlock()
 		require.Equal(t, lease.Lease{From: time.Now(), Length: 10 * time.Second}.Guard(), (*held)(c).Info().ExpiresAt)
-		stop(s)
 	})
 }
 
@@ -124,11 +117,11 @@ func TestAGrantThatIsOldWhenItArrivesIsNotUsed(t *testing.T) {
 		late.entry = entry{keyName: keyName{c.line, 1, "late"}, created: 6, seen: time.Now().Add(-10 * time.Second)}
 		c.line.note(late)
 		late.place(true, time.Now())
-		require.Equal(t, stateDone, late.state)
-		require.ErrorIs(t, late.err, slot.ErrUnavailable)
-		require.Equal(t, []op{{key: late.keyName}}, s.pending, "it is given back")
+		is, err, pending := late.state, late.err, s.pending
 		s.unlock()
-		stop(s)
+		require.Equal(t, stateDone, is)
+		require.ErrorIs(t, err, slot.ErrUnavailable)
+		require.Equal(t, []op{{key: late.keyName}}, pending, "it is given back")
 	})
 }
 
@@ -145,7 +138,6 @@ func TestASlotThatIsBeingMovedMayBeReliedOnForTheShorterOfTwoLeases(t *testing.T
 		s.session.lease.From, c.seen = time.Now(), time.Now() // a beat that saw it where it was
 		s.unlock()
 		require.Equal(t, c.moveLease.Guard(), (*held)(c).Info().ExpiresAt)
-		stop(s)
 	})
 }
 
@@ -163,7 +155,6 @@ func TestASlotThatHasRunOutIsNotFreeBeforeItsLeaseCouldEnd(t *testing.T) {
 		ended := (*held)(c).Context()
 		<-ended.Done()
 		require.Equal(t, 10*time.Second, (<-sent).Sub(from), "when it is removed")
-		stop(s)
 	})
 }
 

@@ -71,10 +71,12 @@ func TestTheLimitOfAKeyIsKnownWithoutEtcd(t *testing.T) {
 	_, ok = src.Limit(strings.Repeat("x", longestName+1))
 	require.False(t, ok)
 	require.NoError(t, src.Close(t.Context()))
-	src, err = NewSource(newClient(t), slot.Fixed("f", math.MaxInt))
-	require.NoError(t, err)
-	_, err = src.Enqueue(t.Context(), "x")
-	require.ErrorContains(t, err, "is above")
-	require.True(t, slot.IsPermanent(err))
-	require.NoError(t, src.Close(t.Context()))
+	if math.MaxInt > largestLimit { // not so where an int has 32 bits
+		src, err = NewSource(newClient(t), slot.Fixed("f", math.MaxInt))
+		require.NoError(t, err)
+		_, err = src.Enqueue(t.Context(), "x")
+		require.ErrorContains(t, err, "is above")
+		require.True(t, slot.IsPermanent(err))
+		require.NoError(t, src.Close(t.Context()))
+	}
 }

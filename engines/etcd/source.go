@@ -28,7 +28,6 @@ var (
 // concurrent use.
 type Source struct {
 	client *clientv3.Client
-	leases pb.LeaseClient
 	limits slot.Limits
 	cfg    *config
 
@@ -72,7 +71,7 @@ func NewSource(client *clientv3.Client, limits slot.Limits, opts ...Option) (*So
 		return nil, fmt.Errorf("etcd: %w", err)
 	}
 	s := &Source{
-		client: client, leases: clientv3.RetryLeaseClient(client), limits: limits, cfg: cfg,
+		client: client, limits: limits, cfg: cfg,
 		gone: make(chan struct{}), held: make(map[*claim]struct{}),
 		asking: make(map[string]bool), verified: make(map[string]bool), tooOld: make(map[string]error),
 	}

@@ -217,8 +217,8 @@ func TestAPlaceIsNeverInheritedFromAKeyThatIsThereAlready(t *testing.T) {
 
 func TestASlotThatNobodyAsksForGoesBack(t *testing.T) {
 	prefix := newPrefix()
-	src := newSource(t, connect(t, single), prefix, slot.Keyed("k:", 1))
-	peer := newSource(t, connect(t, single), prefix, slot.Keyed("k:", 1))
+	src := newSource(t, connect(t, single), prefix, slot.Keyed("k:", 1), etcd.WithLease(short))
+	peer := newSource(t, connect(t, single), prefix, slot.Keyed("k:", 1), etcd.WithLease(short))
 	held := claim(t, src, "z")
 	ticket := enqueue(t, src, "x")
 	require.NoError(t, grantOf(t, queued(t, peer, "x")).Release())
@@ -414,4 +414,26 @@ func TestErrorsSayWhatForWhichKeyAndWhere(t *testing.T) {
 	_, err = src.Inspect(t.Context(), "x")
 	require.ErrorIs(t, err, slot.ErrClosed)
 	require.Equal(t, "etcd source of "+single.Endpoints()[0], fmt.Sprint(src))
+}
+
+func TestATraceIsToldOfEachStepOfItsClaim(t *testing.T) {
+	src := newSource(t, connect(t, single), newPrefix(), slot.Keyed("k:", 1), etcd.WithLease(2*short))
+	told := make(chan string, 100)
+	at := func(step string) func(time.Time) { return func(time.Time) { told <- step } }
+	ctx := slot.WithTrace(t.Context(), &slot.Trace{
+		Queued: at("queued"), Granted: at("granted"), Confirmed: at("confirmed"),
+		Renewed: func(_ time.Duration, err error) { told <- fmt.Sprint("renewed ", err) },
+	})
+	first := claim(t, src, "x")
+	ticket, err := src.Enqueue(ctx, "x")
+	require.NoError(t, err)
+	require.NoError(t, first.Release())
+	s := grantOf(t, ticket)
+	for _, step := range []string{"queued", "granted", "confirmed", "renewed <nil>", "renewed <nil>"} {
+		require.Equal(t, step, <-told)
+	}
+	in := s.Info()
+	require.Equal(t, 1, in.Limit)
+	require.True(t, in.ExpiresAt.After(time.Now()))
+	require.NoError(t, s.Release())
 }

@@ -11,6 +11,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc"
 
+	"github.com/berth-go/berth/engines/etcd"
 	"github.com/berth-go/berth/engines/etcd/etcdtest"
 	"github.com/berth-go/berth/internal/stacktest/faultnet"
 	"github.com/berth-go/berth/slot"
@@ -25,11 +26,18 @@ func TestSourceKeepsThePromisesOfASource(t *testing.T) {
 
 // network returns a network to the first member.
 func network(t testing.TB, c *etcdtest.Cluster) *faultnet.Net {
-	var d net.Dialer
-	address := strings.TrimPrefix(c.Endpoints()[0], "http://")
-	n := faultnet.New(func(ctx context.Context) (net.Conn, error) { return d.DialContext(ctx, "tcp", address) })
+	n := faultnet.New(dialer(c))
 	t.Cleanup(n.Close)
 	return n
+}
+
+// dialer connects to the first member.
+func dialer(c *etcdtest.Cluster) faultnet.DialFunc {
+	address := strings.TrimPrefix(c.Endpoints()[0], "http://")
+	return func(ctx context.Context) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "tcp", address)
+	}
 }
 
 // over has a client connect through a network, as a machine.
@@ -48,11 +56,11 @@ func newHarness(t *testing.T, c *etcdtest.Cluster, limit int) slottest.Harness {
 	limits := slot.Keyed("k:", limit)
 	operator := connect(t, c)
 	client, peer := connect(t, c, over(n, "source")), connect(t, c)
-	src := newSource(t, client, prefix, limits)
+	src := newSource(t, client, prefix, limits, etcd.WithLease(short))
 	return slottest.Harness{
-		Source: src, Peer: newSource(t, peer, prefix, limits),
+		Source: src, Peer: newSource(t, peer, prefix, limits, etcd.WithLease(short)),
 		FIFO: true, Strict: true, Fence: true, Prompt: true, Abandon: true, Inspect: true, Control: true,
-		OwnLimits: func(n int) slot.Source { return newSource(t, peer, prefix, slot.Keyed("k:", n)) },
+		OwnLimits: func(n int) slot.Source { return newSource(t, peer, prefix, slot.Keyed("k:", n), etcd.WithLease(short)) },
 		TakeAway:  func(key string) { takeAway(t, operator, prefix, limit) },
 		Expire:    func(string) { endLeases(t, operator, prefix) },
 		Silence:   func() { n.Set("source", faultnet.Conditions{HoldUp: true, HoldDown: true}) },

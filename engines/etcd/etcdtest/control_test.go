@@ -70,8 +70,8 @@ func TestInspectListsNoMoreThanItMay(t *testing.T) {
 func TestNobodyIsGrantedASlotDuringAPauseAndTheLineGoesOnAfterIt(t *testing.T) {
 	prefix := newPrefix()
 	client := connect(t, single)
-	src := newSource(t, client, prefix, slot.Keyed("k:", 2))
-	other := newSource(t, connect(t, single), prefix, slot.Keyed("k:", 2))
+	src := newSource(t, client, prefix, slot.Keyed("k:", 2), etcd.WithLease(2*short))
+	other := newSource(t, connect(t, single), prefix, slot.Keyed("k:", 2), etcd.WithLease(2*short))
 	held := claim(t, src, "x")
 	require.NoError(t, slot.Pause(t.Context(), other, "x", time.Minute))
 	first, second := queued(t, src, "x"), queued(t, other, "x")
@@ -111,8 +111,8 @@ func TestAPauseEndsByItself(t *testing.T) {
 // The holder learns it with a beat: nobody of its source waits, so nothing is watched.
 func TestARevokedSlotEndsItsContextAndIsFreeALeaseLater(t *testing.T) {
 	prefix := newPrefix()
-	holder := newSource(t, connect(t, single), prefix, slot.Keyed("k:", 1))
-	operator := newSource(t, connect(t, single), prefix, slot.Keyed("k:", 1))
+	holder := newSource(t, connect(t, single), prefix, slot.Keyed("k:", 1), etcd.WithLease(short))
+	operator := newSource(t, connect(t, single), prefix, slot.Keyed("k:", 1), etcd.WithLease(short))
 	s := claim(t, holder, "x")
 	next := queued(t, operator, "x")
 	require.ErrorIs(t, operator.Revoke(t.Context(), "x", "0000000000000000"), slot.ErrNoHolder)

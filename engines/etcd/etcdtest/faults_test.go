@@ -175,8 +175,8 @@ func (s *muteStream) RecvMsg(m any) error {
 func TestAGrantThatTheWatchDoesNotTellIsFoundWithABeat(t *testing.T) {
 	var mute muteWatches
 	prefix := newPrefix()
-	src := newSource(t, connect(t, single, mute.attach), prefix, slot.Keyed("k:", 1))
-	peer := newSource(t, connect(t, single), prefix, slot.Keyed("k:", 1))
+	src := newSource(t, connect(t, single, mute.attach), prefix, slot.Keyed("k:", 1), etcd.WithLease(2*short))
+	peer := newSource(t, connect(t, single), prefix, slot.Keyed("k:", 1), etcd.WithLease(2*short))
 	held := claim(t, src, "x")
 	held = grantOf(t, firstInLine(t, src, held)) // the watch is there
 	first, second := queued(t, src, "x"), queued(t, peer, "x")
@@ -218,8 +218,8 @@ func TestCloseReturnsWhileEtcdHangs(t *testing.T) {
 
 func TestAnAbandonedSlotOutlivesTheCloseOfItsSource(t *testing.T) {
 	prefix := newPrefix()
-	src := newSource(t, connect(t, single), prefix, slot.Keyed("k:", 1))
-	peer := newSource(t, connect(t, single), prefix, slot.Keyed("k:", 1))
+	src := newSource(t, connect(t, single), prefix, slot.Keyed("k:", 1), etcd.WithLease(short))
+	peer := newSource(t, connect(t, single), prefix, slot.Keyed("k:", 1), etcd.WithLease(short))
 	for _, waits := range []bool{true, false} {
 		s := claim(t, src, "x")
 		other := claim(t, src, "y")
@@ -243,7 +243,7 @@ func TestAnAbandonedSlotOutlivesTheCloseOfItsSource(t *testing.T) {
 		_, ok := next.Slot()
 		require.False(t, ok, "its job does not stop")
 		require.NoError(t, grantOf(t, next).Release())
-		src = newSource(t, connect(t, single), prefix, slot.Keyed("k:", 1))
+		src = newSource(t, connect(t, single), prefix, slot.Keyed("k:", 1), etcd.WithLease(short))
 	}
 }
 
@@ -257,11 +257,12 @@ func TestARestartOfTheWholeClusterKeepsSlotsAndPlaces(t *testing.T) {
 	peer := newSource(t, connect(t, c, over(n, "peer")), prefix, slot.Keyed("k:", 1), etcd.WithLease(30*time.Second))
 	held := claim(t, src, "x")
 	first, second := queued(t, peer, "x"), queued(t, src, "x")
-	n.Set(faultnet.Everybody, faultnet.Conditions{Frozen: true})
-	n.Reset(faultnet.Everybody) // the member does not wait for clients to go
+	n.SetServer(nil)
+	n.Reset(faultnet.Everybody) // a member that stops waits for its clients to go
+	waitFor(t, "nobody is connected", func() bool { return n.Connections(faultnet.Everybody) == 0 })
 	c.Stop(0)
 	require.NoError(t, c.StartMembers())
-	n.Set(faultnet.Everybody, faultnet.Conditions{})
+	n.SetServer(dialer(c))
 	require.NoError(t, held.Context().Err())
 	require.NoError(t, held.Release())
 	require.NoError(t, grantOf(t, first).Release())
@@ -286,8 +287,8 @@ func loseMoves(cfg *clientv3.Config) {
 // the session's lease would go on when somebody else has it.
 func TestAMoveOfWhichNobodyIsToldCounts(t *testing.T) {
 	prefix := newPrefix()
-	src := newSource(t, connect(t, single, loseMoves), prefix, slot.Keyed("k:", 1), etcd.WithRequestTimeout(500*time.Millisecond))
-	peer := newSource(t, connect(t, single), prefix, slot.Keyed("k:", 1))
+	src := newSource(t, connect(t, single, loseMoves), prefix, slot.Keyed("k:", 1), etcd.WithRequestTimeout(500*time.Millisecond), etcd.WithLease(short))
+	peer := newSource(t, connect(t, single), prefix, slot.Keyed("k:", 1), etcd.WithLease(short))
 	s := claim(t, src, "x")
 	other := claim(t, src, "y")
 	next := queued(t, peer, "x")

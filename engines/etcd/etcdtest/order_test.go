@@ -93,7 +93,7 @@ func TestLimitHoldsUnderAnyFaultOfTheNetwork(t *testing.T) {
 	machines := []string{"a", "b", "c"}
 	var sources []*etcd.Source
 	for i, machine := range machines {
-		src := newSource(t, connect(t, single, over(n, machine)), prefix, slot.Keyed("k:", g.limit), etcd.WithRequestTimeout(time.Second), etcd.WithLogger(discard))
+		src := newSource(t, connect(t, single, over(n, machine)), prefix, slot.Keyed("k:", g.limit), etcd.WithRequestTimeout(time.Second), etcd.WithLogger(discard), etcd.WithLease(2*time.Second))
 		sources = append(sources, src)
 		for w := range 4 {
 			random := rand.New(rand.NewPCG(seed, uint64(10*i+w)))

@@ -7,12 +7,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -23,6 +25,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/berth-go/berth/engines/etcd"
+	"github.com/berth-go/berth/internal/stacktest/faultnet"
 	"github.com/berth-go/berth/slot"
 )
 
@@ -83,26 +86,95 @@ func startProcesses(t *testing.T) *processes {
 		cluster = append(cluster, m.Name+"=http://"+m.Peer)
 		p.members = append(p.members, m)
 	}
-	self, err := os.Executable()
-	require.NoError(t, err)
-	for _, m := range p.members {
-		m.Cluster = strings.Join(cluster, ",")
-		text, err := json.Marshal(m)
-		require.NoError(t, err)
-		cmd := exec.Command(self)
-		cmd.Env = append(os.Environ(), memberEnv+"="+string(text))
-		cmd.Stderr = os.Stderr
-		stdin, err := cmd.StdinPipe()
-		require.NoError(t, err)
-		require.NoError(t, cmd.Start())
-		t.Cleanup(func() {
-			_ = cmd.Process.Kill() // also one that is stopped
-			_ = cmd.Wait()
-			_ = stdin.Close()
-		})
-		p.running = append(p.running, cmd)
+	p.running = make([]*exec.Cmd, len(p.members))
+	for i := range p.members {
+		p.members[i].Cluster = strings.Join(cluster, ",")
+		require.NoError(t, p.start(i))
 	}
+	t.Cleanup(func() {
+		for i := range p.running {
+			p.kill(i)
+		}
+	})
 	return p
+}
+
+// start starts a member, with the data that it has.
+func (p *processes) start(i int) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(p.members[i])
+	if err != nil {
+		return err
+	}
+	cmd := exec.Command(self)
+	cmd.Env = append(os.Environ(), memberEnv+"="+string(text))
+	cmd.Stderr = os.Stderr
+	if _, err := cmd.StdinPipe(); err != nil { // it ends with this process
+		return err
+	}
+	p.running[i] = cmd
+	return cmd.Start()
+}
+
+// kill kills a member, also one that is frozen.
+func (p *processes) kill(i int) {
+	_ = p.running[i].Process.Kill()
+	_ = p.running[i].Wait()
+}
+
+// breakThings freezes and kills one member after the other.
+func (p *processes) breakThings(t *testing.T, ctx context.Context, random *rand.Rand) {
+	for ctx.Err() == nil {
+		i := random.IntN(len(p.running))
+		if random.IntN(2) == 0 {
+			_ = p.running[i].Process.Signal(syscall.SIGSTOP)
+			sleep(ctx, time.Duration(random.IntN(3000))*time.Millisecond)
+			_ = p.running[i].Process.Signal(syscall.SIGCONT)
+		} else {
+			p.kill(i)
+			sleep(ctx, time.Duration(random.IntN(1000))*time.Millisecond)
+			if err := p.start(i); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+		sleep(ctx, time.Duration(random.IntN(2000))*time.Millisecond)
+	}
+}
+
+// BERTH_SWEEP is for how many seconds it goes on.
+func TestLimitHoldsWhileMembersAreFrozenAndKilled(t *testing.T) {
+	seconds := faultnet.Count(t, "BERTH_SWEEP", 6)
+	seed := faultnet.Seed(t)
+	p := startProcesses(t)
+	p.leader(t, p.client(t), -1)
+	prefix := newPrefix()
+	g := &guardian{limit: 2, held: map[string][]slot.Slot{}}
+	ctx, stop := context.WithTimeout(t.Context(), time.Duration(seconds)*time.Second)
+	defer stop()
+	var tasks sync.WaitGroup
+	var sources []*etcd.Source
+	for i := range 3 {
+		src := newSource(t, p.client(t), prefix, slot.Keyed("k:", g.limit), etcd.WithLease(4*time.Second), etcd.WithRequestTimeout(time.Second), etcd.WithLogger(discard))
+		sources = append(sources, src)
+		for w := range 3 {
+			random := rand.New(rand.NewPCG(seed, uint64(10*i+w)))
+			tasks.Go(func() { g.work(t, ctx, src, random) })
+		}
+	}
+	tasks.Go(func() { p.breakThings(t, ctx, rand.New(rand.NewPCG(seed, 99))) })
+	tasks.Wait()
+	for _, src := range sources {
+		waitFor(t, "work goes on", func() bool {
+			s, ok, err := src.Try(t.Context(), "x")
+			return err == nil && ok && s.Release() == nil
+		})
+	}
+	t.Logf("seed %d: %d grants, %d slots lost", seed, g.grants, g.lost)
+	require.Positive(t, g.grants)
 }
 
 func freeAddress(t *testing.T) string {
@@ -160,7 +232,7 @@ func TestSlotsAndPlacesSurviveALeaderThatIsFrozenOrKilled(t *testing.T) {
 	held = grantOf(t, first)
 	require.NoError(t, p.running[leader].Process.Signal(syscall.SIGCONT))
 
-	require.NoError(t, p.running[next].Process.Kill())
+	p.kill(next)
 	p.leader(t, client, next)
 	outlive(t, held)
 	require.NoError(t, held.Release())

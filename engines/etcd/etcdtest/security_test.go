@@ -33,6 +33,7 @@ func secured(t *testing.T) (*etcdtest.Cluster, *tls.Config) {
 	c, err := etcdtest.Start(1, func(cfg *embed.Config) {
 		cfg.ListenClientUrls[0].Scheme = "https"
 		cfg.AdvertiseClientUrls[0].Scheme = "https"
+		cfg.BcryptCost = 4 // the cheapest
 		cfg.ClientTLSInfo.CertFile, cfg.ClientTLSInfo.KeyFile = cert, key
 	})
 	require.NoError(t, err)
@@ -91,7 +92,7 @@ func TestAUserNeedsNoMoreThanThePrefix(t *testing.T) {
 	require.True(t, slot.IsPermanent(err))
 	require.ErrorIs(t, elsewhere.Pause(ctx, "x", time.Second), slot.ErrNotAllowed)
 
-	src := newSource(t, client, "mine/", slot.Keyed("k:", 1))
+	src := newSource(t, client, "mine/", slot.Keyed("k:", 1), etcd.WithLease(short))
 	held := claim(t, src, "x")
 	next := queued(t, src, "x")
 	require.NoError(t, src.Pause(ctx, "y", time.Second))
@@ -167,7 +168,7 @@ func TestAMemberBefore3_5_14IsRefused(t *testing.T) {
 func TestOneOldMemberOfSeveralIsFound(t *testing.T) {
 	old := startOld(t, "3.4.30")
 	client := connect(t, single)
-	src := newSource(t, client, newPrefix(), slot.Keyed("k:", 1), etcd.WithLogger(discard))
+	src := newSource(t, client, newPrefix(), slot.Keyed("k:", 1), etcd.WithLogger(discard), etcd.WithLease(2*short))
 	require.NoError(t, claim(t, src, "x").Release())
 	client.SetEndpoints(append(client.Endpoints(), old)...)
 	waitFor(t, "a claim is refused", func() bool {
