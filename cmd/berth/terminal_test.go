@@ -46,8 +46,8 @@ func startJob(t *testing.T, s *server.Server, job ...string) *session {
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
-		<-done // the terminal hangs up with its last user
-		_ = keys.Close()
+		_ = keys.Close() // whoever is left there is hung up on
+		<-done
 	})
 	return &session{output: o, keys: keys, cmd: cmd}
 }
@@ -148,6 +148,21 @@ func TestAStoppedCommandIsEndedWhenItsSlotIsLost(t *testing.T) {
 	requireDead(t, folder)
 	s.press(t, "fg\n")
 	s.expect("[status 122]")
+}
+
+func TestAStoppedJobIsEndedWhenItsShellIsKilled(t *testing.T) {
+	t.Parallel()
+	srv := startServer(t)
+	folder := t.TempDir()
+	s := startSession(t, srv, self("work", folder)...)
+	ready(t, folder, 1)
+	s.press(t, ctrlZ)
+	s.expect("[stopped]")
+	front := s.job(t)
+	require.NoError(t, s.cmd.Process.Kill())
+	hold(t, srv.Addr().String(), "k")
+	requireDead(t, folder)
+	eventually(t, "berth itself has ended", func() bool { return syscall.Kill(front, 0) != nil })
 }
 
 func TestTheWaitForASlotIsSaidOnATerminalAndEndsWithCtrlC(t *testing.T) {
