@@ -36,6 +36,13 @@
 // [WithServers] was given. So the order of that list matters, and it must be the
 // same for every client of a key; see WithServers for what is noticed.
 //
+// # Looking and stepping in
+//
+// [Source.Inspect] tells who holds the slots of a key and who waits, by the names that
+// they were given ([WithName]). [Source.Pause] lets nothing be granted of a key for a
+// while, for everybody; [Source.Revoke] takes a slot back. A server of this module
+// does all of it; what takes an administrator's secret is said there.
+//
 // # States of a Semaphore or Lock
 //
 //	idle ── Acquire, Enqueue ──▶ opening ── a slot is free ──────▶ held
@@ -88,6 +95,9 @@
 //	ErrServerLists      | others hold or wait for slots with another list of servers  | yes
 //	ErrMaxLocks         | the server holds as many keys as it may                     | yes
 //	ErrMaxWaiters       | the line of the key is full                                 | yes
+//	slot.ErrNotAllowed  | a pause or a revoke takes an administrator's secret         | no
+//	slot.ErrNoHolder    | nobody has a slot with the ID that is revoked               | no
+//	slot.ErrRevoked     | a slot was taken back (matches slot.ErrLost)                | claim again
 //	ErrRefused          | any other refusal                                           | perhaps
 //	ErrTimeout          | WithLock was not granted its slot in time                   | yes
 //	slot.ErrKey         | the key is empty, too long, or has spaces or control bytes  | no: permanent

@@ -234,7 +234,8 @@ func WithTLS(t *tls.Config) Option {
 	}
 }
 
-// WithAuth sets the secret for servers started with --auth-token. It goes over
+// WithAuth sets the secret for servers started with --auth-token, or that of their
+// administrators (--admin-token-file), which is right there too. It goes over
 // plaintext to this machine only, see [WithPlaintextAuth]. A server that refuses
 // it is asked again when there is a claim: see [ErrAuth].
 func WithAuth(secret string) Option {

@@ -372,7 +372,7 @@ var rows = map[string]row{
 			lost := make(chan loss, 2)
 			var l *Semaphore
 			var ended error
-			l, _ = to.pair(t, WithLease(time.Second), WithOnLost(func(key, token string) {
+			l, _ = to.pair(t, WithLease(10*time.Second), WithRenewRatio(0.05), WithOnLost(func(key, token string) {
 				ended = context.Cause(l.Context())
 				_ = l.Close() // closing here hangs nothing
 				lost <- loss{key, token}
@@ -388,7 +388,7 @@ var rows = map[string]row{
 			require.Empty(t, lost, "a release is no loss")
 		},
 		byDefault: func(t *testing.T, to *target) {
-			l := to.lock(t, WithLease(time.Second))
+			l := to.lock(t, WithLease(10*time.Second), WithRenewRatio(0.05))
 			mustAcquire(t, l.holder)
 			ctx := l.Context()
 			to.steal(t, l.Key(), l.Token())

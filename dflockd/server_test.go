@@ -172,7 +172,7 @@ func TestSourceKeepsThePromisesOfASource(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			slottest.RunSynctest(t, func(t *testing.T) slottest.Harness {
-				_, ln := startServer(t, server.WithAutoRelease(!tc.strict))
+				_, ln := startServer(t, server.WithAutoRelease(!tc.strict), server.WithAdminSecrets("zookeeper"))
 				n, other := newNetwork(ln.serve), newNetwork(ln.serve)
 				th := &thief{}
 				dial, peerDial := DialFunc(th.dial(n.dial)), DialFunc(other.dial)
@@ -180,7 +180,7 @@ func TestSourceKeepsThePromisesOfASource(t *testing.T) {
 					dial, peerDial = original(dial), original(peerDial)
 				}
 				source := func(limit int, dial DialFunc) *Source {
-					src, err := NewSource(slot.Keyed("", limit), WithDialer(dial), WithLease(5*time.Second))
+					src, err := NewSource(slot.Keyed("", limit), WithDialer(dial), WithLease(5*time.Second), WithAuth("zookeeper"))
 					require.NoError(t, err)
 					return src
 				}
@@ -189,7 +189,7 @@ func TestSourceKeepsThePromisesOfASource(t *testing.T) {
 					ownLimits = nil // an original server wants the same one of all
 				}
 				return slottest.Harness{
-					Source: source(tc.limit, dial), Peer: source(tc.limit, peerDial), OwnLimits: ownLimits, Inspect: tc.tags,
+					Source: source(tc.limit, dial), Peer: source(tc.limit, peerDial), OwnLimits: ownLimits, Inspect: tc.tags, Control: tc.tags,
 					FIFO: true, Prompt: true, Strict: tc.strict, Fence: true,
 					TakeAway: func(string) { th.expire(t, other.dial) },
 					Expire:   func(string) { th.rob(t, tc.limit) },

@@ -87,7 +87,7 @@ func accountFor(t *testing.T, jobs int, src *fakeSource) {
 func isClosing(p *Pool) bool {
 	p.lock()
 	defer p.unlock()
-	return p.closing
+	return p.core.Draining()
 }
 
 func submitOne(p *Pool, book *ledger, tasks []*Task, bareRefused []bool, i int, rng *rand.Rand, src *fakeSource) {

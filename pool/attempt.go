@@ -5,40 +5,40 @@ import (
 	"errors"
 	"time"
 
+	"github.com/berth-go/berth/pool/internal/sched"
 	"github.com/berth-go/berth/slot"
 )
-
-// wrap returns what runs a job: the job itself, or the middleware around
-// whatever job the context belongs to.
-func (p *Pool) wrap(job Job) Job {
-	if p.chain == nil {
-		return job
-	}
-	return p.chain
-}
 
 // jobOf is the innermost link of the middleware chain, which is made once: it
 // finds the job in the context.
 func jobOf(ctx context.Context) error {
-	if t, ok := ctx.Value(runKey{}).(*Task); ok { // with middleware, each job has one
-		return t.job(ctx)
+	if job, ok := ctx.Value(chainKey{}).(Job); ok {
+		return job(ctx)
 	}
 	return errors.New("pool: a middleware handed on a context that is not derived from the one it was given")
 }
 
 // attempt runs a task once, from the hooks' Start to its result or its retry.
-// The caller has moved it to StateRunning. try runs the job itself.
+// The caller has taken it. try runs the job itself.
 func (p *Pool) attempt(t *Task, try func(Job, context.Context) error, c *counts) {
+	if p.bare && t.setting.Load() == nil { // nothing is known of it but its job
+		p.settle(t, (*jobCtx)(t), try(t.job, (*jobCtx)(t)), c)
+		return
+	}
 	parent := t.parent()
 	if err := parent.Err(); err != nil {
-		p.finish(t, parent, context.Cause(parent), false, c)
+		p.finish(t, parent, t.endedBy(context.Cause(parent)), false, c)
 		return
 	}
 	t.begin()
 	ctx := t.newAttemptContext()
-	if p.src != nil && parent.Done() != nil && !t.quiet {
+	if p.src != nil && parent != p.base && parent.Done() != nil {
 		stop := context.AfterFunc(parent, func() { p.watchOverrun(t) })
 		defer stop()
+	}
+	job := t.job
+	if p.chain != nil {
+		ctx, job = &chainCtx{ctx, job}, p.chain
 	}
 	if p.hooks != nil {
 		ctx = p.hooks.start(ctx, t)
@@ -46,8 +46,7 @@ func (p *Pool) attempt(t *Task, try func(Job, context.Context) error, c *counts)
 	if m := t.more(); m != nil {
 		m.ctx = ctx
 	}
-	err := try(p.wrap(t.job), ctx)
-	p.settle(t, ctx, err, c)
+	p.settle(t, ctx, try(job, ctx), c)
 }
 
 // begin notes that an attempt begins. Where there are hooks, they are told when.
@@ -151,11 +150,13 @@ func (p *Pool) finish(t *Task, ctx context.Context, err error, ran bool, c *coun
 	p.hooks.finish(ctx, t, e)
 }
 
-// conclude is what follows when the hooks know of a result.
+// conclude is what follows when the hooks know of a result. The task is counted
+// first, so that who has waited for it finds it counted; and the core is told
+// after it has its result, so that who has waited for the pool finds that.
 func (p *Pool) conclude(t *Task, h *hold, err error, ran, lost bool, c *counts) {
 	if err != nil {
 		p.countFailure(err, c)
-		if t.quiet {
+		if t.isQuiet() {
 			p.report(err)
 		}
 	} else if lost {
@@ -164,17 +165,11 @@ func (p *Pool) conclude(t *Task, h *hold, err error, ran, lost bool, c *counts) 
 	if h != nil && ran {
 		h.note(err)
 	}
-	// Counted first, so that who has waited for the task finds it counted, but
-	// pending until it is complete, so that who has waited for the pool finds
-	// its result.
-	if c != &p.others {
-		c.finish() // that it is not complete can be seen by its worker, see pending
-		t.complete(err)
-		return
+	if m := t.more(); m != nil {
+		m.ctx = nil
 	}
-	c.ended.Add(finishedOne + completing)
+	c.finished.Add(1)
 	t.complete(err)
-	c.ended.Add(-completing)
 }
 
 // joinCause adds to an error why the job's context has ended, if it has.
@@ -203,4 +198,97 @@ func (p *Pool) countFailure(err error, c *counts) {
 		c.canceled.Add(1)
 	}
 	c.failed.Add(1)
+}
+
+// leastPutOff is the least wait of a task that was put off: nothing else bounds
+// how often a job may ask for that, and none shall be a hot loop.
+const leastPutOff = 10 * time.Millisecond
+
+// wait returns how long the task is to wait.
+func (r *retryAfter) wait() time.Duration {
+	if r.notYet {
+		return max(r.delay, leastPutOff)
+	}
+	return r.delay
+}
+
+// backOff lets a task wait for its next attempt.
+func (p *Pool) backOff(t *Task, ctx context.Context, r *retryAfter, c *counts) {
+	m := t.extra()
+	if m.runs == 0 {
+		m.runs, m.attempt = 1, 1 // it had no use for the counts until now
+	}
+	if p.hooks != nil {
+		p.hooks.retry(ctx, t, r)
+	}
+	m.ctx = nil
+	t.sealContext()
+	if r.notYet {
+		m.attempt--
+		c.notYet.Add(1)
+	} else {
+		c.retries.Add(1)
+	}
+	if !p.startWaiting(t, r.wait()) {
+		// It has been told of as a retry, so it ends like one that waits.
+		p.finish(t, t.parent(), t.endedBy(ErrShutdown), false, c)
+		return
+	}
+	// Cancel leaves word and then looks whether the task waits, this the other way
+	// round: one of the two ends it.
+	if cause := t.stopped(); cause != nil {
+		p.drop(t, cause)
+	}
+}
+
+// startWaiting lets a task wait for its next attempt, unless the pool is
+// shutting down.
+func (p *Pool) startWaiting(t *Task, wait time.Duration) bool {
+	r, m := t.request(), t.more()
+	p.lock()
+	defer p.unlock()
+	now := p.now()
+	at := later(now, wait)
+	if p.core.Again(now, at, r) != sched.Accepted {
+		return false
+	}
+	m.readyAt.Store(int64(at))
+	if p.hooks != nil {
+		m.ready = m.now().Add(wait)
+	}
+	t.become(statePending) // nobody else has it before mu is free
+	p.follow(t)
+	return true
+}
+
+// later returns the time d after at.
+func later(at, d time.Duration) time.Duration {
+	if d > never-at {
+		return never
+	}
+	return at + d
+}
+
+// endUnstarted ends a job that the core gives up.
+func (p *Pool) endUnstarted(e effect) {
+	defer p.tellEnded()
+	err := ErrShutdown
+	if e.Reason == sched.NoSlot {
+		err = holdOf(e.Claim).err
+	}
+	t := e.Job.task
+	if t == nil {
+		p.countFailure(err, &p.others)
+		p.report(err)
+		p.others.finished.Add(1)
+	} else if t.take() {
+		p.finish(t, t.parent(), t.endedBy(err), false, &p.others)
+	}
+}
+
+// tellEnded tells the core that a job has ended that no worker ran.
+func (p *Pool) tellEnded() {
+	p.lock()
+	p.core.Ended(p.now())
+	p.unlock()
 }

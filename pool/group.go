@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+
+	"github.com/berth-go/berth/pool/internal/sched"
 )
 
 // A Group is some of a pool's tasks, to be waited for together. It is made by
@@ -54,7 +56,7 @@ func (p *Pool) Group(ctx context.Context, opts ...GroupOption) *Group {
 // own pool waits for room like anybody else, unless the group was made with the
 // job's context.
 func (g *Group) Submit(job Job, opts ...JobOption) *Task {
-	t := g.p.newTask(g.ctx, job, opts)
+	t := g.p.newTask(g.ctx, job, gather(opts))
 	if g.fast {
 		t.done.Store(&doneSignal{ch: make(chan struct{}), then: g.taskDone})
 	}
@@ -64,7 +66,7 @@ func (g *Group) Submit(job Job, opts ...JobOption) *Task {
 	case g.ctx.Err() != nil:
 		g.p.refuse(t, context.Cause(g.ctx))
 	default:
-		_ = g.p.start(g.ctx, t, waitForRoom) // the task has the error
+		_ = g.p.start(g.ctx, t, sched.Wait) // the task has the error
 	}
 	g.add(t)
 	if g.ctx.Err() != nil {
@@ -82,7 +84,7 @@ func (g *Group) add(t *Task) {
 	if len(g.tasks) < g.sweep || g.waits > 0 {
 		return
 	}
-	g.tasks = slices.DeleteFunc(g.tasks, func(t *Task) bool { return t.State() == StateDone && t.err == nil })
+	g.tasks = slices.DeleteFunc(g.tasks, func(t *Task) bool { return t.isDone() && t.err == nil })
 	g.sweep = max(64, 2*len(g.tasks))
 }
 
@@ -105,7 +107,7 @@ func (g *Group) Wait(ctx context.Context) error {
 			break
 		}
 		err := t.Wait(ctx)
-		if t.State() != StateDone {
+		if !t.isDone() {
 			return err
 		}
 		if err != nil && !g.isConsequence(err) {

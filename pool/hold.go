@@ -7,35 +7,43 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/berth-go/berth/pool/internal/sched"
 	"github.com/berth-go/berth/slot"
 )
 
-// A hold is a slot that the pool has been granted.
-//
-//	claim ──► granted, waits for a worker ──► serves a job ──► released
-//	                     │                     ▲       │
-//	                     └── nobody needs it   └reused─┘
+type claim = sched.Claim[item]
+
+// A hold is what the pool has of a claim, from the moment that it asks the source
+// until the slot is given back. Its states are those of the claim, which are drawn
+// in package sched.
 type hold struct {
-	p         *Pool
-	group     *group
+	p       *Pool
+	claim   *claim
+	key     string // the slot key
+	limit   int    // of that, if it is known
+	claimed time.Time
+
+	mu      sync.Mutex // guards what follows; nothing is called while it is held
+	place   slot.Place // where it waits in line, once that is known
+	leaving bool       // no job needs it any more
+	told    bool       // it is known what has become of it
+
+	err error // why it was refused; written before the core is told
+
+	// What follows is there once the slot is granted.
 	slot      slot.Slot
-	claimed   time.Time   // when the claim began
 	granted   time.Time   // when the pool had the slot
 	single    bool        // it serves one job only
-	jobs      int         // that it has served before the one that runs; its worker's own
+	reused    bool        // it has served a job before the one that runs; its worker's own
 	succeeded atomic.Bool // the last job did, and nobody looked whether the slot was lost
-
-	busy     atomic.Bool // a job runs under it
-	reported atomic.Bool // as overrun
+	busy      atomic.Bool // a worker has it
+	reported  atomic.Bool // as overrun
 
 	// watching is there once somebody needs to know when the slot is lost: most
 	// jobs are over before anyone does, and a slot's context costs allocations.
 	watching atomic.Pointer[watch]
-	mu       sync.Mutex // held while watching is made
+	watchMu  sync.Mutex // held while watching is made
 	losing   sync.Once  // tells of the loss
-
-	w    *worker                 // whose slot it is, once it has served a job
-	live atomic.Pointer[liveCtx] // see holdCtx
 }
 
 // A watch over a slot's context.
@@ -44,14 +52,12 @@ type watch struct {
 	stop func() bool
 }
 
-// newHold wraps a slot. It is called without mu, since it asks the source.
-func (p *Pool) newHold(g *group, s slot.Slot, claimed time.Time) (*hold, error) {
-	h := &hold{p: p, group: g, claimed: claimed}
-	if err := h.receive(s); err != nil {
-		return nil, err
-	}
-	return h, nil
+// newHold begins what the pool has of a claim; the caller holds mu.
+func (p *Pool) newHold(cl *claim) {
+	cl.Owner = &hold{p: p, claim: cl, key: cl.Slot(), limit: cl.Limit(), claimed: time.Now()}
 }
+
+func holdOf(cl *claim) *hold { return cl.Owner.(*hold) }
 
 // receive takes the slot over from its source, which may fail to tell of it: then
 // it gets the slot back. It is called without mu.
@@ -70,21 +76,20 @@ func (h *hold) receive(s slot.Slot) (err error) {
 	return nil
 }
 
-// adopt counts a slot as the pool's; the caller holds mu. Its group stays until
-// the slot is gone, so that jobs which come meanwhile find the slot.
-func (p *Pool) adopt(h *hold) {
-	h.group.holds++
-	if p.held++; p.held == 1 {
-		p.sweepLater()
+// check sees to it that the core is told when the slot is lost, and tells it if it
+// was before.
+func (h *hold) check() {
+	h.context()
+	if h.over() {
+		h.tellLost()
 	}
 }
 
-// disown is the opposite of adopt; the caller holds mu, and then gives the slot
-// back without it.
-func (p *Pool) disown(h *hold) {
-	p.held--
-	h.group.holds--
-	p.retireGroup(h.group)
+// tellLost tells the core that the slot must serve no further job.
+func (h *hold) tellLost() {
+	h.p.lock()
+	h.p.core.Lost(h.p.now(), h.claim)
+	h.p.unlock()
 }
 
 // context returns the slot's context, and from then on the pool is told at once
@@ -93,8 +98,8 @@ func (h *hold) context() context.Context {
 	if w := h.watching.Load(); w != nil {
 		return w.ctx
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
+	h.watchMu.Lock()
+	defer h.watchMu.Unlock()
 	if w := h.watching.Load(); w != nil {
 		return w.ctx
 	}
@@ -136,6 +141,7 @@ func (h *hold) ended() {
 	if h.lost() {
 		h.noteLoss(slot.ErrLost)
 	}
+	h.tellLost()
 }
 
 // note keeps how a job has ended, in case its slot turns out to be lost.
@@ -146,7 +152,7 @@ func (h *hold) noteLoss(err error) {
 	h.losing.Do(func() {
 		h.p.lost.Add(1)
 		if h.p.hooks != nil {
-			h.p.hooks.lost(SlotEvent{Key: h.group.key, Claimed: h.claimed, Slot: h.slot, Err: err})
+			h.p.hooks.lost(SlotEvent{Key: h.key, Claimed: h.claimed, Slot: h.slot, Err: err})
 		}
 		if h.busy.Load() {
 			h.p.watchHold(h)
@@ -157,8 +163,8 @@ func (h *hold) noteLoss(err error) {
 // release gives the slot back. It is called without mu.
 func (h *hold) release() {
 	h.busy.Store(false)
-	if w := h.watching.Load(); w != nil && !w.stop() {
-		h.ended()
+	if w := h.watching.Load(); w != nil && !w.stop() && h.lost() {
+		h.noteLoss(slot.ErrLost)
 	}
 	err := errSourceGoexit
 	defer func() { h.released(err) }()
@@ -173,9 +179,8 @@ func (h *hold) released(err error) {
 			h.p.others.lostButOK.Add(1)
 		}
 	}
-	(*holdCtx)(h).end()
 	if h.p.hooks != nil {
-		h.p.hooks.released(SlotEvent{Key: h.group.key, Claimed: h.claimed, Slot: h.slot, Err: err})
+		h.p.hooks.released(SlotEvent{Key: h.key, Claimed: h.claimed, Slot: h.slot, Err: err})
 	}
 }
 
@@ -188,39 +193,12 @@ func (h *hold) giveBack() (err error) {
 	return err
 }
 
-// sweepLater looks after a while whether some slot is held for long that nobody
-// watches yet: a job that runs for long is told of as overrun also if it never
-// asks for its context. The caller holds mu.
-func (p *Pool) sweepLater() {
-	if p.sweeping {
-		return
+// abandon leaves the slot to its lease, if its source can do that.
+func (h *hold) abandon() {
+	if a, ok := h.slot.(slot.Abandoner); ok {
+		contained(func() {
+			defer h.p.caught()
+			a.Abandon()
+		})
 	}
-	p.sweeping = true
-	p.delay(&delayed{at: time.Now().Add(p.cfg.grace / 4), then: func() {
-		p.sweeping = false
-		p.sweep()
-	}})
-}
-
-// sweep is called with mu held.
-func (p *Pool) sweep() {
-	var unwatched []*hold
-	for _, w := range p.workers {
-		if h := w.hold; h != nil && h.watching.Load() == nil {
-			unwatched = append(unwatched, h)
-		}
-	}
-	if p.held > 0 {
-		p.sweepLater()
-	}
-	if len(unwatched) == 0 {
-		return
-	}
-	p.alive.Add(1)
-	go func() { // a source is not called under mu
-		defer p.alive.Done()
-		for _, h := range unwatched {
-			h.context()
-		}
-	}()
 }

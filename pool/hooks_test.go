@@ -137,7 +137,7 @@ func TestAHookThatPanicsEndsNoJob(t *testing.T) {
 		tries := 0
 		task := p.Submit(func(context.Context) error {
 			if tries++; tries == 1 {
-				return RetryAfter(0, errTest)
+				return RetryAfter(time.Second, errTest)
 			}
 			return nil
 		})

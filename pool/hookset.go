@@ -68,17 +68,14 @@ func (s *hookSet) event(t *Task, i int, at time.Time) JobEvent {
 // reading and not two.
 func (m *taskMore) now() time.Time { return m.submitted.Add(time.Since(m.submitted)) }
 
-func (s *hookSet) submitted(t *Task) {
+func (s *hookSet) submitted(t *Task, after time.Duration) {
 	m := t.extra()
 	m.slotKey, _ = s.p.slotKeyOf(t.key()) // without one the task is refused
 	m.submitted = time.Now()
 	if m.states = m.state[:]; len(s.list) > 1 {
 		m.states = make([]any, len(s.list))
 	}
-	m.ready = m.submitted
-	if m.delay != nil {
-		m.ready = m.delay.at
-	}
+	m.ready = m.submitted.Add(after)
 	for i := range s.list {
 		if f := s.list[i].Submitted; f != nil {
 			tell(s, f, t.parent(), s.event(t, i, m.submitted))
@@ -99,7 +96,7 @@ func (s *hookSet) start(ctx context.Context, t *Task) context.Context {
 		}
 		e := StartEvent{JobEvent: s.event(t, i, now)}
 		if h := t.hold(); h != nil {
-			e.Slot, e.Claimed, e.SingleUse, e.Reused = h.slot, h.claimed, h.single, h.jobs > 0 || m.nested
+			e.Slot, e.Claimed, e.SingleUse, e.Reused = h.slot, h.claimed, h.single, h.reused || m.nested
 		}
 		ctx = derive(s, f, ctx, e)
 	}
@@ -133,6 +130,9 @@ func (s *hookSet) finish(ctx context.Context, t *Task, e FinishEvent) {
 			continue
 		}
 		e.JobEvent = s.event(t, i, now)
+		if !e.Running && t.more().runs > 0 && e.Ready.After(now) {
+			e.Ready = time.Time{} // it backs off
+		}
 		if e.Running {
 			tell(s, f, ctx, e)
 		} else {
@@ -151,7 +151,7 @@ func (s *hookSet) overrun(h *hold, t *Task) {
 		e.Name, e.Key, e.Priority, ctx = m.name, t.key(), m.priority, t.parent()
 		e.SlotKey, e.Submitted = m.slotKey, m.submitted
 	} else if h != nil {
-		e.SlotKey = h.group.key
+		e.SlotKey = h.key
 	}
 	for i := range s.list {
 		if f := s.list[i].Overrun; f != nil {

@@ -50,18 +50,10 @@ func (i Info) Remaining() (time.Duration, bool) {
 }
 
 // FromContext tells a job about itself. It returns false for a context that is
-// not derived from a job's. The answer is for the job's own use while it runs:
-// of the context of a Go job, which lives as long as its worker, it tells what
-// the worker runs now.
+// not derived from a job's. The answer is for the job's own use while it runs.
 func FromContext(ctx context.Context) (Info, bool) {
-	switch r := ctx.Value(runKey{}).(type) {
-	case *Task:
-		return r.info(), true
-	case *worker:
-		from := r.origin()
-		info := Info{Key: from.key, Priority: from.priority, Attempt: 1}
-		info.addHold(r.hold)
-		return info, true
+	if t, ok := ctx.Value(runKey{}).(*Task); ok {
+		return t.info(), true
 	}
 	return Info{}, false
 }
@@ -82,6 +74,6 @@ func (i *Info) addHold(h *hold) {
 	if h == nil {
 		return
 	}
-	i.SlotKey, i.HasSlot, i.Slot = h.group.key, true, h.slot.Info()
-	i.SlotWait, i.Reused = h.granted.Sub(h.claimed), h.jobs > 0
+	i.SlotKey, i.HasSlot, i.Slot = h.key, true, h.slot.Info()
+	i.SlotWait, i.Reused = h.granted.Sub(h.claimed), h.reused
 }

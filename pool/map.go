@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 )
 
 // A MapOption says something about a [Map]: it is [Window], [KeyBy], or a
@@ -82,7 +83,7 @@ type mapping[T, R any] struct {
 	opts    []JobOption
 
 	window int
-	items  ring[*mapItem[T, R]] // in flight, the oldest first
+	items  []*mapItem[T, R] // in flight, the oldest first
 }
 
 // A mapItem is one item in flight.
@@ -129,7 +130,7 @@ func (m *mapping[T, R]) configure(opts []MapOption) error {
 func (p *Pool) size() int {
 	p.lock()
 	defer p.unlock()
-	return p.cfg.workers
+	return p.core.Size()
 }
 
 // run starts an item and yields a result, in turn, so that neither keeps the
@@ -147,10 +148,10 @@ func (m *mapping[T, R]) run(seq iter.Seq[T], yield func(R, error) bool) {
 				more = m.start(in)
 			}
 		}
-		if more && m.ctx.Err() == nil && m.items.n < m.window && !m.oldestDone() {
+		if more && m.ctx.Err() == nil && len(m.items) < m.window && !m.oldestDone() {
 			continue // there is room, and nothing to yield
 		}
-		if m.items.n == 0 {
+		if len(m.items) == 0 {
 			break
 		}
 		if out, err := m.takeOldest(); !yield(out, err) {
@@ -171,25 +172,28 @@ func (m *mapping[T, R]) start(in T) bool {
 		opts = append(opts[:len(opts):len(opts)], Key(m.key(in))) // which may panic
 	}
 	it.task = m.p.SubmitContext(m.ctx, it.run, opts...) // which calls the function of WithSlotKey
-	m.items.push(it)
+	m.items = append(m.items, it)
 	return !(it.task.State() == StateDone && errors.Is(it.task.err, ErrClosed))
 }
 
 func (m *mapping[T, R]) oldestDone() bool {
-	return m.items.n > 0 && m.items.first().task.State() == StateDone
+	return len(m.items) > 0 && m.items[0].task.State() == StateDone
 }
 
 // takeOldest waits for the oldest item and takes it out of the ring.
 func (m *mapping[T, R]) takeOldest() (R, error) {
-	it := m.items.pop()
+	it := m.items[0]
+	m.items = slices.Delete(m.items, 0, 1) // a window is short, and needs no other memory
 	err := it.task.Wait(m.waitCtx)
 	return it.out.get(), err
 }
 
 // cancelRest ends what is in flight.
 func (m *mapping[T, R]) cancelRest() {
-	m.items.keep(func(it *mapItem[T, R]) bool { it.task.Cancel(); return true })
-	for m.items.n > 0 {
+	for _, it := range m.items {
+		it.task.Cancel()
+	}
+	for len(m.items) > 0 {
 		m.takeOldest()
 	}
 }

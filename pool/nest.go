@@ -5,17 +5,10 @@ import (
 	"context"
 )
 
-// waiterOf returns the job of p that ctx belongs to, a *Task or a *worker, or nil.
-func waiterOf(ctx context.Context, p *Pool) any {
-	switch r := ctx.Value(runKey{}).(type) {
-	case *Task:
-		if r.pool == p && r.State() == StateRunning {
-			return r
-		}
-	case *worker:
-		if r.p == p {
-			return r
-		}
+// waiterOf returns the task of p that runs and that ctx belongs to, or nil.
+func waiterOf(ctx context.Context, p *Pool) *Task {
+	if t, ok := ctx.Value(runKey{}).(*Task); ok && t.pool == p && t.isRunning() {
+		return t
 	}
 	return nil
 }
@@ -25,24 +18,24 @@ func isInside(ctx context.Context, p *Pool) bool { return waiterOf(ctx, p) != ni
 
 // waitInside waits for t as a job of the same pool. A pool of one worker and a
 // limit of one slot must not wait for itself.
-func (t *Task) waitInside(ctx context.Context, waiter any) error {
+func (t *Task) waitInside(ctx context.Context, waiter *Task) error {
 	p := t.pool
-	h := p.holdOf(waiter)
+	h := waiter.hold()
 	slotKey, err := p.slotKeyOf(t.key())
-	sameSlot := p.src == nil || h != nil && err == nil && h.group.key == slotKey && !h.single
+	sameSlot := p.src == nil || h != nil && err == nil && h.key == slotKey && !h.single
 	if !sameSlot {
 		return t.awaitLending(ctx)
 	}
-	if err := t.takeTurn(ctx, waiter); err != nil || t.State() == StateDone {
+	if err := t.takeTurn(ctx, waiter); err != nil || t.isDone() {
 		return cmp.Or(err, t.Err())
 	}
-	if !p.takeQueued(t) {
+	if t.State() == StateWaiting || !p.takePending(t) {
 		p.endTurn(waiter)
 		return t.awaitLending(ctx)
 	}
 	defer p.endTurn(waiter)
 	if h != nil {
-		t.ensureSetting().hold.Store(h)
+		t.useSlot(h)
 		t.extra().nested = true
 	}
 	t.runInline()
@@ -51,7 +44,7 @@ func (t *Task) waitInside(ctx context.Context, waiter any) error {
 
 // awaitLending waits while the pool may run one more worker.
 func (t *Task) awaitLending(ctx context.Context) error {
-	if t.State() == StateDone {
+	if t.isDone() {
 		return t.err
 	}
 	t.pool.lendWorker()
@@ -69,7 +62,7 @@ type nest struct {
 // takeTurn waits until no other goroutine of the waiting job runs a task in its
 // place. It returns with the turn, or without it when t is done or ctx has ended,
 // whose cause it returns then.
-func (t *Task) takeTurn(ctx context.Context, waiter any) error {
+func (t *Task) takeTurn(ctx context.Context, waiter *Task) error {
 	p := t.pool
 	p.lock()
 	n := p.nests[waiter]
@@ -97,14 +90,14 @@ func (t *Task) takeTurn(ctx context.Context, waiter any) error {
 }
 
 // endTurn lets the next goroutine of the waiting job run a task.
-func (p *Pool) endTurn(waiter any) {
+func (p *Pool) endTurn(waiter *Task) {
 	p.lock()
 	<-p.nests[waiter].turn // never blocks: the turn is the caller's
 	p.unlock()
 	p.leaveNest(waiter)
 }
 
-func (p *Pool) leaveNest(waiter any) {
+func (p *Pool) leaveNest(waiter *Task) {
 	p.lock()
 	defer p.unlock()
 	if n := p.nests[waiter]; n.users > 1 {
@@ -114,30 +107,14 @@ func (p *Pool) leaveNest(waiter any) {
 	}
 }
 
-func (p *Pool) holdOf(waiter any) *hold {
-	switch r := waiter.(type) {
-	case *Task:
-		return r.hold()
-	case *worker:
-		p.lock()
-		defer p.unlock()
-		return r.hold
-	}
-	return nil
-}
-
-// takeQueued takes a task that has not started out of its lane, or out of the
-// batch that it is in. It returns false if it has started.
-func (p *Pool) takeQueued(t *Task) bool {
+// takePending takes a task that has not started from the core, which is told by
+// tellEnded when it has ended. It returns false if it has started.
+func (p *Pool) takePending(t *Task) bool {
 	if !t.take() {
 		return false
 	}
 	p.lock()
-	if t.inLane {
-		l := p.lanes[t.key()]
-		l.bury(t)
-		p.left(l, 1)
-	}
+	p.core.Take(p.now(), t.request())
 	p.unlock()
 	return true
 }
@@ -156,7 +133,7 @@ func (t *Task) runInline() {
 		if !returned { // runtime.Goexit: the waiting job ends with it
 			p.settle(t, t.attemptContext(), ErrGoexit, &p.others)
 		}
-		p.tellWaiters() // the job that waited may have ended before
+		p.tellEnded()
 	}()
 	p.attempt(t, tryHere, &p.others)
 	returned = true
@@ -165,17 +142,13 @@ func (t *Task) runInline() {
 // lendWorker lets the pool run one more worker while a job waits.
 func (p *Pool) lendWorker() {
 	p.lock()
-	p.target++
-	p.callWorker()
+	p.core.Lend(p.now())
 	p.unlock()
 }
 
 func (p *Pool) takeBackWorker() {
 	p.lock()
-	p.target--
-	if len(p.workers) > p.target {
-		p.dismissIdle()
-	}
+	p.core.TakeBack(p.now())
 	p.unlock()
 }
 
@@ -184,27 +157,10 @@ func (p *Pool) drop(t *Task, cause error) bool {
 	if p == nil {
 		return true
 	}
-	if p.takeQueued(t) || p.takeWaiting(t) {
-		p.finish(t, t.parent(), t.endedBy(cause), false, &p.others)
-		p.tellWaiters()
-		return true
+	if !p.takePending(t) {
+		return t.isDone()
 	}
-	return t.State() == StateDone
-}
-
-// takeWaiting takes a task out of those that wait for their time.
-func (p *Pool) takeWaiting(t *Task) bool {
-	p.lock()
-	defer p.unlock()
-	if t.State() != StateWaiting {
-		return false
-	}
-	m := t.more()
-	if m.delay == nil || m.delay.index < 0 {
-		return false
-	}
-	p.undelay(m.delay)
-	m.delay = nil
-	t.become(StateRunning)
+	defer p.tellEnded()
+	p.finish(t, t.parent(), t.endedBy(cause), false, &p.others)
 	return true
 }

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
+	"runtime"
 	"time"
 
+	"github.com/berth-go/berth/pool/internal/sched"
 	"github.com/berth-go/berth/slot"
 )
 
@@ -16,7 +18,7 @@ const (
 	defaultQueueTotal = 1024
 	defaultReuse      = 100 * time.Millisecond
 	defaultGrace      = 30 * time.Second
-	claimsPerWorker   = 4
+	defaultIdle       = time.Minute
 )
 
 // mostWorkers is the largest number of workers that a pool reckons with, so that
@@ -35,6 +37,8 @@ type config struct {
 	reuse      time.Duration
 	grace      time.Duration
 	failAfter  time.Duration
+	idle       time.Duration
+	aging      time.Duration
 	onError    func(error)
 	logger     func() *slog.Logger // is asked when there is something to say
 }
@@ -110,7 +114,7 @@ func WithQueueTotal(n int) Option {
 
 // WithMaxClaims bounds the claims that the pool has in line at once. Slot keys
 // beyond that are tried in turn, without a place in line. The default is 4 for
-// each worker.
+// each worker, also after [Pool.Resize].
 func WithMaxClaims(n int) Option {
 	return atLeastOne("WithMaxClaims", n, func(c *config) { c.maxClaims = n })
 }
@@ -135,6 +139,33 @@ func WithReuse(window time.Duration) Option {
 			return fmt.Errorf("WithReuse: the window %v is negative", window)
 		}
 		c.reuse = window
+		return nil
+	}
+}
+
+// WithIdleTimeout sets how long a worker that has nothing to do waits for a job
+// before it ends; when there are jobs again, another one starts. The default is
+// a minute; 0 keeps workers until Shutdown.
+func WithIdleTimeout(d time.Duration) Option {
+	return func(c *config) error {
+		if d < 0 {
+			return fmt.Errorf("WithIdleTimeout: %v is negative", d)
+		}
+		c.idle = d
+		return nil
+	}
+}
+
+// WithAging makes a job that has waited for d in its lane count as one priority
+// more than it was submitted with, one that has waited twice as long as two more,
+// and so on: those of a low priority have their turn then, however many urgent ones
+// come. By default no wait makes a job more urgent.
+func WithAging(d time.Duration) Option {
+	return func(c *config) error {
+		if d <= 0 {
+			return fmt.Errorf("WithAging: %v is not above 0", d)
+		}
+		c.aging = d
 		return nil
 	}
 }
@@ -198,7 +229,7 @@ func WithLogger(l *slog.Logger) Option {
 func newConfig(workers int, opts []Option) (*config, error) {
 	workers = min(workers, mostWorkers)
 	c := &config{
-		workers: workers, queue: defaultQueue, reuse: defaultReuse, grace: defaultGrace, maxClaims: claimsPerWorker * workers,
+		workers: workers, queue: defaultQueue, reuse: defaultReuse, grace: defaultGrace, idle: defaultIdle,
 		logger: slog.Default,
 	}
 	if workers < 1 {
@@ -216,6 +247,20 @@ func newConfig(workers int, opts []Option) (*config, error) {
 		c.queueTotal = max(defaultQueueTotal, c.queue)
 	}
 	return c, c.check()
+}
+
+// core returns what the core is made with. A quota without a job keeps its places in
+// line for as long as a slot may be kept.
+func (c *config) core() sched.Config {
+	linger := c.reuse
+	if linger == 0 {
+		linger = defaultReuse
+	}
+	return sched.Config{
+		Workers: c.workers, Queue: c.queue, QueueTotal: c.queueTotal,
+		Batch: mostInBatch, Procs: runtime.GOMAXPROCS(0), Aging: c.aging, Rest: c.idle,
+		Slots: c.source != nil, Reuse: c.reuse, Linger: linger, MaxClaims: c.maxClaims, FailAfter: c.failAfter,
+	}
 }
 
 // check finds options that make no sense together.

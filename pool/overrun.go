@@ -1,16 +1,14 @@
 package pool
 
-import "time"
-
 // watchOverrun looks again after the grace whether the attempt that runs now,
 // whose context has ended, has returned. It looks once for each attempt.
 func (p *Pool) watchOverrun(t *Task) {
-	run := t.state.Load()
-	if stateOf(run) != StateRunning || t.ensureSetting().watch.Swap(run) == run {
+	run := t.word.Load()
+	if stateOf(run) != stateRunning || t.ensureSetting().watch.Swap(run) == run {
 		return
 	}
 	p.afterGrace(func() {
-		if t.state.Load() == run {
+		if t.word.Load() == run {
 			p.overran(t.hold(), t)
 		}
 	})
@@ -28,14 +26,34 @@ func (p *Pool) watchHold(h *hold) {
 func (p *Pool) afterGrace(f func()) {
 	p.lock()
 	defer p.unlock()
-	p.delay(&delayed{at: time.Now().Add(p.cfg.grace), then: func() {
-		// A hook must not be called under mu, and may take its time.
-		p.alive.Add(1)
-		go func() {
-			defer p.alive.Done()
-			f()
-		}()
-	}})
+	p.in(p.cfg.grace, func() { p.spawn(f) }) // a hook may take its time
+}
+
+// sweepLater looks after a while whether some slot is held for long that nobody
+// watches yet: a job that runs for long is told of as overrun also if it never
+// asks for its context. The caller holds mu.
+func (p *Pool) sweepLater() {
+	if !p.sweeping {
+		p.sweeping = true
+		p.in(p.cfg.grace/4, p.sweep)
+	}
+}
+
+func (p *Pool) sweep() {
+	p.lock()
+	var unwatched []*hold
+	for _, w := range p.workers {
+		if w != nil && w.hold != nil && w.hold.watching.Load() == nil {
+			unwatched = append(unwatched, w.hold)
+		}
+	}
+	if p.sweeping = false; p.core.Held() > 0 {
+		p.sweepLater()
+	}
+	p.unlock()
+	for _, h := range unwatched {
+		h.context()
+	}
 }
 
 // overran reports a job that ignores its context, and lets its slot go: it is

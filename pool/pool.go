@@ -10,6 +10,7 @@ import (
 
 	"github.com/sourcegraph/conc/panics"
 
+	"github.com/berth-go/berth/pool/internal/sched"
 	"github.com/berth-go/berth/slot"
 )
 
@@ -18,81 +19,45 @@ import (
 type Pool struct {
 	cfg *config
 	src slot.Source // nil: no slots
-	// joiner is src if that can tell of grants and nobody wants to know when a
-	// claim is in line, or nil.
+	// joiner is src if that tells of grants, and nobody wants to know of the line.
 	joiner slot.Joiner
-	chain  Job      // the middleware around jobOf; nil if there is none
-	hooks  *hookSet // nil if there are none
-	bare   bool     // it has neither middleware nor hooks, so that a job of Go needs no task
-	lean   bool     // nor slots
+	chain  Job       // the middleware around jobOf; nil if there is none
+	hooks  *hookSet  // nil if there are none
+	bare   bool      // it has neither middleware nor hooks, so that a job of Go needs no task
+	began  time.Time // the core's time counts from here
 
-	base     context.Context // of jobs without a task; ends with a forced shutdown
+	base     context.Context // of jobs that nobody gave one; ends with a forced shutdown
 	baseEnd  context.CancelCauseFunc
-	claimCtx context.Context // of claims; ends when no job needs one any more
+	claimCtx context.Context // of claims; likewise
 	claimEnd context.CancelCauseFunc
 
-	// mu guards what follows, all lanes and groups. It is held for moments
-	// only: never while a job, a hook or the source is called.
-	mu         mutex
-	inbox      inbox
-	spareInbox []item // the inbox's other buffer, empty
-	aside      bool   // whoever holds mu has left the inbox alone
-	lanes      map[string]*lane
-	plain      *lane // of jobs without a key, in a pool without slots
-	lastLane   *lane // the one that was asked for last
-	spareLanes []*lane
-	groups     map[string]*group // with slots
-	all        group             // without
-	queued     int               // jobs in lanes
-	submitted  int64
-	starved    ring[*lane] // lanes that wait for room in all
+	injected injection
 
-	workers []*worker
-	idle    []*worker // the one that rests since last is called first
-	target  int       // how many workers there should be
-	calling bool      // a worker is on its way to look for jobs
-	picked  *worker   // it is woken when mu is unlocked; nil if none is
-	batches int       // workers that may have jobs which they have not started
-	look    int       // whose batch was looked at last
+	// mu guards what follows. It is held for moments only: never while a job, a
+	// hook or the source is called.
+	mu      mutex
+	core    *sched.Core[item]
+	spare   []item    // the injection queue's other buffer
+	brought bool      // jobs of it that no worker was called for yet
+	workers []*worker // by number
+	agenda  agenda
+	parents parents
+	inline  map[*Task]struct{} // tasks that run on the goroutine of a job that waits
+	nests   map[*Task]*nest    // by the job that waits
+	idle    chan struct{}      // closed when no job is left, then made anew
+	alive   int                // goroutines of the pool
+	over    bool               // after Shutdown, none is left
+	quiet   chan struct{}      // closed then
 
-	wanting   ring[*group] // groups to claim for
-	grants    ring[*hold]  // slots that wait for a worker
-	held      int
-	sweeping  bool // it will be looked whether slots are held for long
-	withdraws bool // it will be looked whether grants have waited too long
-	inLine    int  // claims in line, or about to be
+	sweeping                    bool          // it will be looked whether slots are held for long
+	troubleSaid                 time.Duration // when it was said last that claims fail
+	failedClaims, refusedClaims int64
+	retired                     counts // of workers that have ended
 
-	delays  delays
-	waiting int // tasks among them
-	timer   *time.Timer
-
-	inline      map[*Task]struct{} // tasks that run on the goroutine of a job that waits
-	nests       map[any]*nest      // by the job that waits, a *Task or a *worker
-	idleSignal  chan struct{}      // closed when no job is left, then made anew
-	closing     bool
-	ended       bool
-	workersGone chan struct{} // closed when the last worker has ended after closing
-
-	failing     int       // groups whose claims fail
-	troubleSaid time.Time // when that was said last
-
-	claims, reused, unneeded, failedClaims, refusedClaims int64
-
-	retired counts // of workers that have ended
-
-	// attention tells workers that have taken several jobs that one was queued
-	// which may go before those.
-	attention  atomic.Bool
-	watchers   atomic.Int32 // of Wait
-	lost       atomic.Int64
-	overruns   atomic.Int64
-	hookPanics atomic.Int64
-	others     counts // of what no worker ran
-
-	failures  failures
-	returning sync.WaitGroup // grants that found no worker and are on their way back; added to under mu
-	alive     sync.WaitGroup // every goroutine of the pool
-	done      chan struct{}  // closed when all of them have ended after closing
+	others                     counts // of what no worker ran
+	lost, overruns, hookPanics atomic.Int64
+	failures                   failures
+	done                       chan struct{} // closed when a shutdown has done everything
 }
 
 // New returns a pool of at most the given number of workers, which start when
@@ -107,20 +72,19 @@ func New(workers int, opts ...Option) (*Pool, error) {
 		return nil, err
 	}
 	p := &Pool{
-		cfg: cfg, src: cfg.source, chain: chain, target: cfg.workers,
-		lanes: map[string]*lane{}, groups: map[string]*group{}, inline: map[*Task]struct{}{}, nests: map[any]*nest{},
-		idleSignal: make(chan struct{}), workersGone: make(chan struct{}), done: make(chan struct{}),
+		cfg: cfg, src: cfg.source, chain: chain, began: time.Now(),
+		inline: map[*Task]struct{}{}, nests: map[*Task]*nest{},
+		idle: make(chan struct{}), quiet: make(chan struct{}), done: make(chan struct{}),
+		agenda: agenda{alarm: never, set: never},
 	}
+	p.core = sched.New[item](cfg.core())
 	if len(cfg.hooks) > 0 {
 		p.hooks = &hookSet{p: p, list: cfg.hooks}
 	}
-	if p.src == nil {
-		p.plain = p.laneOf("", "")
-	} else if p.hooks == nil {
+	if p.hooks == nil {
 		p.joiner, _ = p.src.(slot.Joiner)
 	}
 	p.bare = p.chain == nil && p.hooks == nil
-	p.lean = p.bare && p.src == nil
 	p.base, p.baseEnd = context.WithCancelCause(context.Background())
 	p.claimCtx, p.claimEnd = context.WithCancelCause(context.Background())
 	return p, nil
@@ -140,26 +104,32 @@ func (p *Pool) slotKeyOf(lane string) (key string, err error) {
 	return p.cfg.slotKey(lane), nil
 }
 
+// limitOf returns how many slots of a slot key there are, 0 if that is not known.
+// It is called without mu.
+func (p *Pool) limitOf(slotKey string) (n int) {
+	limiter, ok := p.src.(slot.Limiter)
+	if !ok {
+		return 0
+	}
+	defer func() { _ = recover() }() // what is wrong with the source is found by the claim
+	if limit, ok := limiter.Limit(slotKey); ok {
+		n = limit
+	}
+	return n
+}
+
 // Resize changes the number of workers. Fewer take effect as workers finish
 // what they run. It does not block.
 func (p *Pool) Resize(workers int) error {
 	if workers < 1 {
 		return fmt.Errorf("pool: Resize to %d workers: there must be at least 1", workers)
 	}
-	workers = min(workers, mostWorkers)
 	p.lock()
-	if p.closing {
-		p.unlock()
+	defer p.unlock()
+	if p.core.Draining() {
 		return ErrClosed
 	}
-	p.target += workers - p.cfg.workers // keeps what is lent to jobs that wait
-	p.cfg.workers = workers
-	if len(p.workers) > p.target {
-		p.dismissIdle()
-	} else if p.queued > 0 {
-		p.callWorker()
-	}
-	p.unlock()
+	p.core.Resize(p.now(), min(workers, mostWorkers))
 	return nil
 }
 
@@ -173,61 +143,27 @@ func (p *Pool) Wait(ctx context.Context) error {
 	if isInside(ctx, p) {
 		return ErrInside
 	}
-	p.watchers.Add(1)
-	defer p.watchers.Add(-1)
 	p.lock()
-	for p.pending() > 0 {
-		signal := p.idleSignal
-		p.unlock()
-		select {
-		case <-signal:
-			return p.failures.take()
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
+	idle := p.idle
+	p.core.Watch()
 	p.unlock()
-	return p.failures.take()
-}
-
-// pending returns how many accepted jobs have no result yet; the caller holds mu.
-func (p *Pool) pending() int64 {
-	n := p.submitted - p.retired.settled() - p.others.settled()
-	for _, w := range p.workers {
-		n -= w.counts.finished()
+	select {
+	case <-idle:
+		return p.failures.take()
+	default:
 	}
-	if n > 0 {
-		return n
-	}
-	for _, w := range p.workers {
-		if t := w.current.Load(); t != nil && t.State() == StateRunning {
-			n++ // counted, and about to be told its result
-		}
-	}
-	return n
-}
-
-// tellWaiters lets Wait look, if anybody waits.
-func (p *Pool) tellWaiters() {
-	if p.watchers.Load() > 0 {
-		p.lock()
-		p.noteIdle()
-		p.unlock()
-	}
-}
-
-// noteIdle wakes those who wait for the pool to have no job; the caller holds mu.
-func (p *Pool) noteIdle() {
-	if p.watchers.Load() > 0 && p.pending() == 0 {
-		close(p.idleSignal)
-		p.idleSignal = make(chan struct{})
+	select {
+	case <-idle:
+		return p.failures.take()
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }
 
 func (p *Pool) isClosing() bool {
 	p.lock()
 	defer p.unlock()
-	return p.closing
+	return p.core.Draining()
 }
 
 // tryHere runs a job on this goroutine.

@@ -13,15 +13,19 @@ type setting struct {
 	parent context.Context // of the job's context
 	key    string
 	hold   atomic.Pointer[hold] // of the latest attempt
-	watch  atomic.Uint32        // the state word of the attempt that is watched for overrun
+	watch  atomic.Uint32        // the word of the attempt that is watched for overrun
 	more   atomic.Pointer[taskMore]
+	// follows is the context whose end ends the task while it waits; guarded by the
+	// pool's mu.
+	follows *submitter
 }
 
 // taskMore is what a task has that was given more than that, that needed more
 // than one attempt, or that hooks watch.
 type taskMore struct {
 	name       string
-	slotKey    string // as it was when the task was submitted; for hooks and for After
+	slotKey    string // as it was when the task was submitted; for hooks and for what is delayed
+	limit      int    // of that, if it is known
 	priority   int
 	runs       int       // how often it was started; written by the goroutine that runs it
 	attempt    int       // runs, without those that asked to come back later; likewise
@@ -33,8 +37,8 @@ type taskMore struct {
 	failed     bool      // an attempt has; likewise
 	lastErr    error     // what the last one failed with, else why it was put off; read when its wait ends otherwise
 	ctx        context.Context
-	nested     bool     // it runs under the slot of a job that waits for it
-	delay      *delayed // its place among those that wait; guarded by the pool's mu
+	nested     bool         // it runs under the slot of a job that waits for it
+	readyAt    atomic.Int64 // until when it is delayed, by the pool's clock
 
 	mu    sync.Mutex // guards what follows
 	later *liveCtx   // of an attempt after the first
@@ -83,16 +87,25 @@ func (t *Task) key() string {
 	return ""
 }
 
-// slotKey returns the key of the slots that a task needs which was accepted
-// before: the function that knows it is not asked again.
-func (t *Task) slotKey() string {
+// useSlot notes the slot that the attempt runs under.
+func (t *Task) useSlot(h *hold) {
+	t.ensureSetting().hold.Store(h)
+	if m := t.more(); m != nil {
+		m.nested = false
+	}
+}
+
+// request returns what the core is asked for a task.
+func (t *Task) request() request {
+	r := request{Job: item{task: t}, Key: t.key()}
+	m := t.more()
+	if m != nil {
+		r.Priority, r.Slot, r.Limit = m.priority, m.slotKey, m.limit
+	}
 	if h := t.hold(); h != nil {
-		return h.group.key
+		r.Slot, r.Limit = h.key, h.limit // the function that knows is not asked again
 	}
-	if m := t.more(); m != nil && t.pool.cfg.slotKey != nil {
-		return m.slotKey
-	}
-	return t.key()
+	return r
 }
 
 // hold returns that of the latest attempt, or nil.
@@ -120,22 +133,11 @@ func (t *Task) ensureSetting() *setting {
 	return t.setting.Load()
 }
 
-// extra returns t.more, making it first. Only the goroutine that owns the task
-// at that time may call it: the submitter before it is queued, then the one
-// that runs it.
+// extra returns t.more, making it first.
 func (t *Task) extra() *taskMore {
 	s := t.ensureSetting()
-	m := s.more.Load()
-	if m == nil {
-		m = &taskMore{}
-		s.more.Store(m)
+	if s.more.Load() == nil {
+		s.more.CompareAndSwap(nil, &taskMore{})
 	}
-	return m
-}
-
-func (t *Task) priority() int {
-	if m := t.more(); m != nil {
-		return m.priority
-	}
-	return 0
+	return s.more.Load()
 }

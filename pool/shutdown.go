@@ -53,56 +53,28 @@ func (p *Pool) Shutdown(ctx context.Context) error {
 
 // beginShutdown is the first stage.
 func (p *Pool) beginShutdown() {
-	p.lockOut()
-	if p.closing {
-		p.unlock()
-		return
-	}
-	p.closing = true
-	p.refuseBlocked(ErrClosed)
-	tasks := p.endDelays()
-	p.dismissIdle()
-	if len(p.workers) == 0 {
-		p.lastWorkerEnded()
-	}
-	p.unlock()
-	for _, t := range tasks {
-		p.finish(t, t.parent(), t.endedBy(ErrShutdown), false, &p.others)
-	}
-	p.tellWaiters()
-	go p.finishShutdown()
-}
-
-// lastWorkerEnded is called with mu held.
-func (p *Pool) lastWorkerEnded() {
-	if !p.ended {
-		p.ended = true
-		close(p.workersGone)
-	}
-}
-
-// finishShutdown ends what is left when the last worker has gone: places in
-// line, grants that nobody needed, the timer.
-func (p *Pool) finishShutdown() {
-	<-p.workersGone
-	p.endClaims()
-	p.alive.Wait()
 	p.lock()
-	if p.timer != nil {
-		p.timer.Stop()
-	}
-	p.delays = nil
-	var left []*hold
-	for p.grants.n > 0 {
-		h := p.grants.pop()
-		left = append(left, h)
-		p.disown(h)
+	first := !p.core.Draining()
+	if first {
+		p.core.Drain(p.now())
 	}
 	p.unlock()
-	for _, h := range left {
-		contained(h.release)
+	if first {
+		go p.finishShutdown()
 	}
-	p.returning.Wait() // no grant is left that could join them
+}
+
+// finishShutdown ends what is left when the last goroutine has gone.
+func (p *Pool) finishShutdown() {
+	<-p.quiet
+	p.lock()
+	timer := p.agenda.timer
+	p.unlock()
+	if timer != nil {
+		timer.Stop()
+	}
+	p.forgetParents()
+	p.claimEnd(ErrShutdown)
 	p.baseEnd(ErrShutdown)
 	close(p.done)
 }
@@ -110,54 +82,24 @@ func (p *Pool) finishShutdown() {
 // forceShutdown is the second stage.
 func (p *Pool) forceShutdown() {
 	p.baseEnd(ErrShutdown)
-	p.endClaims()
+	p.claimEnd(ErrShutdown)
 	p.lock()
-	items := p.takeEverything()
+	for p.core.Abort(p.now()) {
+		p.handIn()
+	}
 	running := p.runningTasks()
-	p.dismissIdle()
 	p.unlock()
 	for _, t := range running {
 		t.interrupt(ErrShutdown)
 	}
-	for _, it := range items {
-		p.fail(it, ErrShutdown)
-	}
-	p.tellWaiters()
-}
-
-// endClaims gives up every claim.
-func (p *Pool) endClaims() {
-	p.claimEnd(ErrShutdown) // first: no claim is begun any more
-	p.lock()
-	defer p.unlock()
-	for _, g := range p.groups {
-		p.giveUpLine(g)
-	}
-}
-
-// takeEverything takes every job that has not started; the caller holds mu.
-func (p *Pool) takeEverything() (items []item) {
-	take := func(g *group) {
-		for g.n > 0 {
-			it, _ := p.takeFrom(g)
-			items = append(items, it)
-		}
-	}
-	take(&p.all)
-	for _, g := range p.groups {
-		take(g)
-	}
-	for _, w := range p.workers {
-		for it, ok := w.batch.rob(); ok; it, ok = w.batch.rob() {
-			items = append(items, it)
-		}
-	}
-	return items
 }
 
 // runningTasks returns the tasks that run; the caller holds mu.
 func (p *Pool) runningTasks() (tasks []*Task) {
 	for _, w := range p.workers {
+		if w == nil {
+			continue
+		}
 		if t := w.current.Load(); t != nil {
 			tasks = append(tasks, t)
 		}
@@ -172,7 +114,7 @@ func (p *Pool) runningTasks() (tasks []*Task) {
 func (p *Pool) stillRunning() error {
 	p.lock()
 	defer p.unlock()
-	n := p.pending()
+	n := p.core.Pending()
 	if n == 0 {
 		return nil
 	}

@@ -1,35 +1,18 @@
 package pool
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // counts are what becomes of jobs. Each worker has its own, so that they do not
 // fight over one.
 type counts struct {
-	// ended has how many jobs have finished, times finishedOne, plus how many
-	// tasks among them have yet to be told their result, of those that no worker
-	// ran.
-	ended                                                        atomic.Int64
-	failed, panicked, lost, lostButOK, canceled, retries, notYet atomic.Int64
-}
-
-const (
-	finishedOne = 1 << 16 // more goroutines do not give results at the same moment
-	completing  = 1
-)
-
-// finish counts a job that nobody has to be told of.
-func (c *counts) finish() { c.ended.Add(finishedOne) }
-
-func (c *counts) finished() int64 { return c.ended.Load() / finishedOne }
-
-// settled returns how many jobs have their result.
-func (c *counts) settled() int64 {
-	ended := c.ended.Load()
-	return ended/finishedOne - ended%finishedOne
+	finished, failed, panicked, lost, lostButOK, canceled, retries, notYet atomic.Int64
 }
 
 func (c *counts) add(o *counts) {
-	c.ended.Add(o.finished() * finishedOne)
+	c.finished.Add(o.finished.Load())
 	c.failed.Add(o.failed.Load())
 	c.panicked.Add(o.panicked.Load())
 	c.lost.Add(o.lost.Load())
@@ -63,12 +46,15 @@ type Stats struct {
 	NotYet int64
 
 	// InLine is how many claims wait for a slot now, Held how many slots the
-	// pool has.
-	InLine, Held int
+	// pool has, Serving how many of them workers have; the others wait for one.
+	InLine, Held, Serving int
+	// HeldTime is the time for which the pool has had slots, all of them added up,
+	// and IdleTime that part of it in which no job ran under them.
+	HeldTime, IdleTime time.Duration
 	// Claims is how many times a slot was asked for, Reused how many jobs ran
 	// under a slot that had served another before, Unneeded how many grants
-	// went back because no worker was free in time, FailedClaims how many
-	// claims ended with an error, LostSlots how many slots were lost.
+	// went back without having served a job, FailedClaims how many claims ended
+	// with an error, LostSlots how many slots were lost.
 	Claims, Reused, Unneeded, FailedClaims, LostSlots int64
 	// RefusedClaims is how many of FailedClaims were refused for good (see
 	// slot.IsPermanent), which ended the jobs that waited for them.
@@ -92,37 +78,26 @@ func (p *Pool) Stats() Stats {
 	var c counts
 	c.add(&p.retired)
 	c.add(&p.others)
-	queued := int64(p.queued)
+	queued := int64(p.core.Queued())
 	for _, w := range p.workers {
-		c.add(&w.counts)
-		queued += w.unstarted()
+		if w != nil {
+			c.add(&w.counts)
+			queued += w.unstarted() // after the counts, or a job could be counted twice
+		}
 	}
+	core := p.core.Counts(p.now())
 	s := Stats{
-		Workers: len(p.workers), Idle: len(p.idle), Lanes: p.busyLanes(),
-		Submitted: p.submitted, Queued: queued, Waiting: int64(p.waiting), Finished: c.finished(),
+		Workers: p.core.Workers(), Idle: p.core.Idle(), Lanes: p.core.Lanes(),
+		Submitted: core.Submitted, Waiting: int64(p.core.Delayed()), Finished: c.finished.Load(),
 		Failed: c.failed.Load(), Panicked: c.panicked.Load(), Lost: c.lost.Load(), Canceled: c.canceled.Load(),
 		LostButOK: c.lostButOK.Load(), Retries: c.retries.Load(), NotYet: c.notYet.Load(),
-		InLine: p.inLine, Held: p.held,
-		Claims: p.claims, Reused: p.reused, Unneeded: p.unneeded, FailedClaims: p.failedClaims,
-		RefusedClaims: p.refusedClaims, FailingKeys: p.failing, Stalled: p.stalled(),
+		InLine: p.core.InLine(), Held: p.core.Held(), Serving: p.core.Serving(), HeldTime: core.Held, IdleTime: core.Idle,
+		Claims: core.Claims, Reused: core.Reused, Unneeded: core.Unused, FailedClaims: p.failedClaims, RefusedClaims: p.refusedClaims,
 		LostSlots: p.lost.Load(), Overruns: p.overruns.Load(), HookPanics: p.hookPanics.Load(),
 	}
+	s.FailingKeys, s.Stalled = p.core.Failing()
+	// One that was cancelled in a batch is there until its turn comes.
+	s.Queued = min(queued, s.Submitted-s.Waiting-s.Finished)
 	s.Running = s.Submitted - s.Queued - s.Waiting - s.Finished
 	return s
-}
-
-// busyLanes leaves out the lane of jobs without a key when it is empty, which
-// is kept.
-func (p *Pool) busyLanes() int {
-	n := len(p.lanes)
-	if l := p.lanes[""]; l != nil && l.n == 0 && l.blocked.n == 0 {
-		n--
-	}
-	return n
-}
-
-// unstarted returns how many jobs of the batch have not been started.
-func (w *worker) unstarted() int64 {
-	next, end := unpack(w.batch.left.Load())
-	return int64(end - next)
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"runtime"
 	"sync/atomic"
+
+	"github.com/berth-go/berth/pool/internal/sched"
 )
 
 // A State is where a task is.
@@ -41,50 +43,97 @@ func (s State) String() string {
 	panic("bug: a task in an unknown state")
 }
 
+// taskState is where a task is as its own goroutines see it. The core knows
+// whether one that is pending is in its lane, in a batch or delayed.
+//
+//	         take: a worker, or somebody who waits for it
+//	pending ─────────────────────────────────────────────▶ running ──▶ done
+//	   ▲  │                                                   │  ▲
+//	   │  ╰─ take: it ends unstarted ─────────────────────────┼──╯
+//	   ╰──────────────────────────────────────────────────────╯ backOff
+type taskState uint32
+
+const (
+	statePending taskState = iota
+	stateRunning
+	stateDone
+)
+
+// String returns the word for it.
+func (s taskState) String() string {
+	switch s {
+	case statePending:
+		return "pending"
+	case stateRunning:
+		return "running"
+	case stateDone:
+		return "done"
+	}
+	panic("bug: a task in an unknown state")
+}
+
 // A Task is a job that was submitted. It is safe for concurrent use.
 type Task struct {
 	// A task fills one cache line, which is what is passed between processors
 	// for each job. What only some tasks have is in the setting.
 
 	pool    *Pool
-	job     Job
-	err     error // the result; written before state becomes done
+	job     Job   // nil once it is done
+	err     error // the result; written before the state becomes done
 	live    atomic.Pointer[liveCtx]
 	done    atomic.Pointer[doneSignal]
 	setting atomic.Pointer[setting] // nil if there is nothing to say in it
-	// state is a State, and in its other bits a number that grows each time the
-	// task is taken out of its lane, which tells one attempt from the next.
-	state atomic.Uint32
-	// inLane says that the task is in its lane; guarded by the pool's mu.
-	inLane bool
-	// quiet says that nobody has the task: it belongs to Go, and its error is
-	// the pool's to report. Set before it is queued.
-	quiet bool
+	// word is a taskState, whether it is quiet, and in its other bits a number
+	// that grows each time the task is taken, which tells one attempt from the
+	// next.
+	word atomic.Uint32
+	node sched.Node // the core's
 }
 
-// State returns where the task is now.
-func (t *Task) State() State { return stateOf(t.state.Load()) }
-
+// The parts of a task's word.
 const (
-	stateBits = 2
-	stateMask = 1<<stateBits - 1
+	stateMask uint32 = 1<<2 - 1
+	quietBit  uint32 = 1 << 2 // nobody has the task, and its error is the pool's to report
+	takenOne  uint32 = 1 << 3
 )
 
-func stateOf(word uint32) State { return State(word & stateMask) }
+func stateOf(word uint32) taskState { return taskState(word & stateMask) }
 
-// take makes a queued task run. Only one caller succeeds for each attempt.
+func (t *Task) isPending() bool { return stateOf(t.word.Load()) == statePending }
+func (t *Task) isRunning() bool { return stateOf(t.word.Load()) == stateRunning }
+func (t *Task) isDone() bool    { return stateOf(t.word.Load()) == stateDone }
+func (t *Task) isQuiet() bool   { return t.word.Load()&quietBit != 0 }
+
+// beQuiet is called before the task is queued.
+func (t *Task) beQuiet() { t.word.Store(t.word.Load() | quietBit) }
+
+// State returns where the task is now.
+func (t *Task) State() State {
+	switch stateOf(t.word.Load()) {
+	case stateRunning:
+		return StateRunning
+	case stateDone:
+		return StateDone
+	}
+	if m := t.more(); m != nil && m.readyAt.Load() > int64(t.pool.now()) {
+		return StateWaiting
+	}
+	return StateQueued
+}
+
+// take makes a pending task run. Only one caller succeeds for each attempt.
 func (t *Task) take() bool {
-	word := t.state.Load()
-	return stateOf(word) == StateQueued && t.state.CompareAndSwap(word, word&^stateMask+1<<stateBits|uint32(StateRunning))
+	word := t.word.Load()
+	return stateOf(word) == statePending && t.word.CompareAndSwap(word, word&^stateMask+takenOne|uint32(stateRunning))
 }
 
 // become changes the state of a task that is the caller's alone.
-func (t *Task) become(s State) { t.state.Store(t.state.Load()&^stateMask | uint32(s)) }
+func (t *Task) become(s taskState) { t.word.Store(t.word.Load()&^stateMask | uint32(s)) }
 
 // Err returns the task's result: nil if it succeeded or is not done yet. See
 // [Task.State] for telling these apart.
 func (t *Task) Err() error {
-	if t.State() != StateDone {
+	if !t.isDone() {
 		return nil
 	}
 	return t.err
@@ -108,14 +157,14 @@ func (t *Task) Done() <-chan struct{} {
 	if d := t.done.Load(); d != nil {
 		return d.ch
 	}
-	if t.State() == StateDone {
+	if t.isDone() {
 		return alreadyDone.ch
 	}
 	d := &doneSignal{ch: make(chan struct{})}
 	if !t.done.CompareAndSwap(nil, d) {
 		return t.done.Load().ch
 	}
-	if t.State() == StateDone {
+	if t.isDone() {
 		t.signal(d) // complete may have looked before d was there
 	}
 	return d.ch
@@ -130,7 +179,7 @@ func (t *Task) Done() <-chan struct{} {
 // same slot key. Where they have not, the pool may run one more worker while
 // the job waits.
 func (t *Task) Wait(ctx context.Context) error {
-	if t.State() == StateDone {
+	if t.isDone() {
 		return t.err
 	}
 	if w := waiterOf(ctx, t.pool); w != nil {
@@ -142,7 +191,7 @@ func (t *Task) Wait(ctx context.Context) error {
 func (t *Task) await(ctx context.Context) error {
 	for range awaitYields { // a short job is over by then, and costs no channel
 		runtime.Gosched()
-		if t.State() == StateDone {
+		if t.isDone() {
 			return t.err
 		}
 	}
@@ -171,9 +220,9 @@ const awaitYields = 3
 // complete publishes the result. The caller has moved the task out of every
 // queue and is the only one to do so.
 func (t *Task) complete(err error) {
-	t.err = err
+	t.err, t.job = err, nil
 	t.endContext() // before anyone can know that the job is over
-	t.become(StateDone)
+	t.become(stateDone)
 	// Who asks for a context or for Done looks at the state after that, and
 	// this looks for them after the state: one of the two sees the other.
 	if l := t.live.Load(); l != nil {

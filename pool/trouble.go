@@ -22,18 +22,22 @@ type trouble struct {
 	jobs  int       // that wait for slots of these
 }
 
-// noteTrouble says that the claims for g fail, unless it was said just now; the
-// caller holds mu. A job that waits has nobody to tell, so a person is told.
-func (p *Pool) noteTrouble(g *group, err error) {
-	now := time.Now()
-	if now.Sub(g.down.since) < troubleAfter || !p.troubleSaid.IsZero() && now.Sub(p.troubleSaid) < troubleEvery {
+// noteTrouble says that the claims for the slots of h fail, unless it was said
+// just now; the caller holds mu. A job that waits has nobody to tell, so a person
+// is told.
+func (p *Pool) noteTrouble(h *hold) {
+	now, since := p.now(), min(h.claim.FailingSince(), h.claimed.Sub(p.began))
+	if now-since < troubleAfter || p.troubleSaid > 0 && now-p.troubleSaid < troubleEvery {
+		return
+	}
+	t := trouble{key: h.key, since: p.began.Add(since), err: h.err}
+	if t.keys, t.jobs = p.core.Failing(); t.jobs == 0 {
 		return
 	}
 	p.troubleSaid = now
-	t := trouble{key: g.key, since: g.down.since, err: err, keys: p.failing, jobs: p.stalled()}
-	p.alive.Add(1)
+	p.alive++
 	go func() { // a handler is the user's, and may take its time
-		defer p.alive.Done()
+		defer p.goroutineEnds()
 		p.say(t)
 	}()
 }
@@ -45,18 +49,4 @@ func (p *Pool) say(t trouble) {
 		"see whether the engine of its slots can be reached, has room, and is given the same limit by everybody",
 		slog.String("key", t.key), slog.Any("error", t.err), slog.Time("since", t.since),
 		slog.Int("jobs", t.jobs), slog.Int("keys", t.keys))
-}
-
-// stalled returns how many jobs wait for slots whose claims fail; the caller
-// holds mu.
-func (p *Pool) stalled() (jobs int) {
-	if p.failing == 0 {
-		return 0
-	}
-	for _, g := range p.groups {
-		if g.failing() {
-			jobs += g.n
-		}
-	}
-	return jobs
 }

@@ -13,7 +13,7 @@ import (
 
 func TestLocalKeepsThePromisesOfASource(t *testing.T) {
 	slottest.RunSynctest(t, func(*testing.T) slottest.Harness {
-		return slottest.Harness{Source: slot.NewLocal(3), FIFO: true, Prompt: true, Strict: true, Inspect: true}
+		return slottest.Harness{Source: slot.NewLocal(3), FIFO: true, Prompt: true, Strict: true, Inspect: true, Control: true}
 	})
 }
 
@@ -49,7 +49,7 @@ func TestLocalWithTheLimitsOfAFunctionKeepsThePromisesOfASource(t *testing.T) {
 	slottest.RunSynctest(t, func(*testing.T) slottest.Harness {
 		src := limited(2)
 		return slottest.Harness{
-			Source: src, FIFO: true, Prompt: true, Strict: true, Inspect: true,
+			Source: src, FIFO: true, Prompt: true, Strict: true, Inspect: true, Control: true,
 			OwnLimits: func(n int) slot.Source { return bringing{src, n} },
 		}
 	})
@@ -57,7 +57,7 @@ func TestLocalWithTheLimitsOfAFunctionKeepsThePromisesOfASource(t *testing.T) {
 
 func TestLocalKeyedKeepsThePromisesOfASource(t *testing.T) {
 	slottest.RunSynctest(t, func(*testing.T) slottest.Harness {
-		return slottest.Harness{Source: slot.NewLocalKeyed(1), FIFO: true, Prompt: true, Strict: true, Inspect: true}
+		return slottest.Harness{Source: slot.NewLocalKeyed(1), FIFO: true, Prompt: true, Strict: true, Inspect: true, Control: true}
 	})
 }
 

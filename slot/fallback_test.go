@@ -20,7 +20,7 @@ func TestFallbackKeepsThePromisesOfASource(t *testing.T) {
 	slottest.RunSynctest(t, func(*testing.T) slottest.Harness {
 		src := slottest.NewBreakable(limited(2))
 		return slottest.Harness{
-			OwnLimits: bringingTo(src), Inspect: true,
+			OwnLimits: bringingTo(src), Inspect: true, Control: true,
 			Source: slot.Fallback(src, slot.NewLocal(1), time.Second), Peer: src.Peer(), FIFO: true, Prompt: true, Abandon: true,
 			TakeAway: src.Expire, Expire: src.Expire, Silence: src.Silence, Heal: src.Heal,
 		}

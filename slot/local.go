@@ -14,6 +14,8 @@ var (
 	_ Trier     = (*Local)(nil)
 	_ Limiter   = (*Local)(nil)
 	_ Inspector = (*Local)(nil)
+
+	_ Controller = (*Local)(nil)
 )
 
 // errGivenBack ends the slots that are held when their source is closed.
@@ -32,7 +34,8 @@ type Local struct {
 	// blocks and no context is cancelled while it is held.
 	mu     sync.Mutex
 	lines  map[string]*line
-	grants uint64 // so far: the ID of the last one
+	paused map[string]*localPause // by the name of the line
+	grants uint64                 // so far: the ID of the last one
 	closed bool
 }
 
@@ -139,6 +142,10 @@ func (l *Local) Close(context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.closed = true
+	for _, p := range l.paused {
+		p.timer.Stop()
+	}
+	l.paused = nil
 	for _, ln := range l.lines {
 		for t := ln.first(); t != nil; t = ln.first() {
 			l.leave(t)
@@ -185,7 +192,7 @@ func (l *Local) tryNow(key, name string, limit int) (*localSlot, error) {
 // free takes a slot of ln for a new claim, if there is one for it. It passes
 // nobody: who waits may have a smaller limit. The caller holds mu.
 func (l *Local) free(ln *line, limit int) bool {
-	return ln.waiting.Len() == 0 && ln.takeFree(limit)
+	return ln.waiting.Len() == 0 && l.paused[ln.name] == nil && ln.takeFree(limit)
 }
 
 // line returns the line of that name; the caller holds mu and makes itself a user.
@@ -242,7 +249,7 @@ func (l *Local) passOn(ln *line) (t *localTicket, more bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	t = ln.first()
-	if t == nil || !ln.takeFree(t.limit) {
+	if t == nil || l.paused[ln.name] != nil || !ln.takeFree(t.limit) {
 		return nil, false
 	}
 	ln.waiting.Remove(t.place)

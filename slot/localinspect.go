@@ -20,7 +20,7 @@ func (l *Local) Inspect(ctx context.Context, key string) (State, error) {
 	if l.closed {
 		return State{}, ErrClosed
 	}
-	state := State{Name: name}
+	state := State{Name: name, PausedUntil: l.pausedUntilLocked(name)}
 	if ln := l.lines[name]; ln != nil {
 		l.describe(ln, &state)
 	}

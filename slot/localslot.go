@@ -42,7 +42,10 @@ func (s *localSlot) tell(trace *Trace) {
 func (s *localSlot) Context() context.Context { return &s.ctx }
 
 func (s *localSlot) Info() Info {
-	return Info{Key: s.key, Limit: s.limit, GrantedAt: s.at, ConfirmedAt: s.at, Queued: s.queued, Strict: true}
+	return Info{
+		Key: s.key, Limit: s.limit, GrantedAt: s.at, ConfirmedAt: s.at, Queued: s.queued, Strict: true,
+		PausedUntil: s.src.pausedUntil(s.line.name),
+	}
 }
 
 func (s *localSlot) Release() error {

@@ -18,7 +18,7 @@ func TestMinHoldKeepsThePromisesOfASource(t *testing.T) {
 	slottest.RunSynctest(t, func(*testing.T) slottest.Harness {
 		src := slottest.NewBreakable(limited(2))
 		return slottest.Harness{
-			OwnLimits: bringingTo(src), Inspect: true,
+			OwnLimits: bringingTo(src), Inspect: true, Control: true,
 			Source: slot.MinHold(src, 100*time.Millisecond), Peer: src.Peer(), FIFO: true, Prompt: true, Abandon: true,
 			TakeAway: src.Expire, Expire: src.Expire, Silence: src.Silence, Break: src.Break, Heal: src.Heal, Within: time.Minute,
 		}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -79,6 +80,7 @@ func TestABodyThatNobodyHasAnyMoreGivesItsSlotBackAndIsReportedOnce(t *testing.T
 		<-r.Context().Done() // the connection is freed as well
 	}
 	onEachProtocol(t, 3, serve, func(t *testing.T, s *site) {
+		collectByHand(t)
 		log := captureLog(t)
 		slothttp.ForgetWhatWasSaid()
 		for range 3 {
@@ -95,6 +97,12 @@ func TestABodyThatNobodyHasAnyMoreGivesItsSlotBackAndIsReportedOnce(t *testing.T
 func forget(t *testing.T, s *site) {
 	_, err := s.client.Do(s.request(t, t.Context(), "/"))
 	require.NoError(t, err)
+}
+
+// collectByHand has the garbage collector run only when the test says so.
+func collectByHand(t *testing.T) {
+	before := debug.SetGCPercent(-1)
+	t.Cleanup(func() { debug.SetGCPercent(before) })
 }
 
 // collectUntilFree runs the garbage collector until n slots are free.

@@ -90,6 +90,7 @@ func TestALostSlotClosesAnUpgradedConnection(t *testing.T) {
 }
 
 func TestAnUpgradedConnectionThatNobodyHasAnyMoreIsClosed(t *testing.T) {
+	collectByHand(t)
 	log := captureLog(t)
 	slothttp.ForgetWhatWasSaid()
 	s, _ := upgrade(t, t.Context())

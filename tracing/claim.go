@@ -28,6 +28,9 @@ func (t *ticket) Slot() (slot.Slot, bool) {
 
 func (t *ticket) Wait(ctx context.Context) (slot.Slot, error) {
 	inner, err := t.inner.Wait(ctx)
+	if n, ok := t.Ahead(); ok {
+		t.say(attribute.Int(AttrSlotAhead, n))
+	}
 	if err != nil {
 		t.fail(ctx, err)
 		return nil, err
@@ -37,14 +40,6 @@ func (t *ticket) Wait(ctx context.Context) (slot.Slot, error) {
 
 // Ahead is that of the ticket inside.
 func (t *ticket) Ahead() (int, bool) { return slot.Ahead(t.inner) }
-
-// grant ends the claim with a slot, and says where in line it began.
-func (t *ticket) grant(inner slot.Slot) *hold {
-	if n, ok := t.Ahead(); ok {
-		t.say(attribute.Int(AttrSlotAhead, n))
-	}
-	return t.claim.grant(inner)
-}
 
 func (t *ticket) Close() error {
 	err := t.inner.Close()

@@ -40,7 +40,8 @@
 // its "slot acquire" has no length and says berth.slot.reused. A second
 // "queue" follows a "slot acquire" where the slot was there and, for more than a
 // millisecond, no worker was. Outside a pool "slot acquire" and "slot hold" are
-// children of the caller's span.
+// children of the caller's span, and the first says berth.slot.ahead where the
+// source tells.
 //
 // Attributes, and how many values each can have:
 //

@@ -19,12 +19,12 @@ func TestSourceKeepsThePromisesOfTheOneInside(t *testing.T) {
 	slottest.RunSynctest(t, func(t *testing.T) slottest.Harness {
 		inner := slottest.NewBreakable(slot.NewLocalKeyed(2))
 		return slottest.Harness{
-			Source: record(t).Source(inner), Peer: inner.Peer(), FIFO: true, Prompt: true, Inspect: true,
+			Source: record(t).Source(inner), Peer: inner.Peer(), FIFO: true, Prompt: true, Inspect: true, Control: true,
 			TakeAway: inner.Expire, Expire: inner.Expire, Silence: inner.Silence, Break: inner.Break, Heal: inner.Heal,
 		}
 	})
 	slottest.RunSynctest(t, func(t *testing.T) slottest.Harness {
-		return slottest.Harness{Source: record(t).Source(slot.NewLocal(3)), FIFO: true, Prompt: true, Strict: true, Inspect: true}
+		return slottest.Harness{Source: record(t).Source(slot.NewLocal(3)), FIFO: true, Prompt: true, Strict: true, Inspect: true, Control: true}
 	})
 }
 

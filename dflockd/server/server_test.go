@@ -67,7 +67,7 @@ func dialTCP(t testing.TB, s *Server) *client {
 // soon waits until what is true, or fails.
 func soon(t testing.TB, what func() bool, why string) {
 	t.Helper()
-	require.Eventually(t, what, 10*time.Second, time.Millisecond, why)
+	require.Eventually(t, what, time.Minute, time.Millisecond, why)
 }
 
 // stacks returns those of all goroutines.

@@ -49,8 +49,9 @@
 // A host that asks for more patience than -max-wait (a minute, if it is not given)
 // is given up: by Retry-After, by not answering for so long, or by a Crawl-delay,
 // in which case its start page is read and nothing else. So is one where eight
-// pages in a row could not be had. What that leaves is counted, as is what -for
-// leaves when it ends the crawl.
+// pages in a row could not be had, and each worker process is told: what it began
+// before, it finishes. What is left is counted, as is what -for leaves when it ends
+// the crawl.
 //
 // "ok" and status 0 mean that each page given with -url was read, and that each
 // other one that was asked for had an answer. An answer may be an error, such as

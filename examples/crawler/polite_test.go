@@ -213,9 +213,14 @@ func TestOneRequestGoesFirstWhenAPauseHasEnded(t *testing.T) {
 
 func TestHostThatNeverAnswersIsGivenUp(t *testing.T) {
 	t.Parallel()
-	// Before each of three processes was told, it may have as many requests under
-	// way as a host may have at once; and one when a pause has ended.
-	const atFirst, again = 3 * 4, 3 * (maxRefusals - 1)
+	const procs, perHost = 3, 4 // what is the default
+	// Before each process was told, it may have as many requests under way as a
+	// host may have at once; and one when a pause has ended.
+	const atFirst, again = procs * perHost, procs * (maxRefusals - 1)
+	// Failures are counted by the parent. These pages take equally long, so that all
+	// that are there at once fail in the same moment, and as many are begun in their
+	// place before the parent has heard of the last failure and all were told.
+	const failing = (maxFailing+perHost-1)/perHost*perHost + perHost
 	for name, c := range map[string]struct {
 		answer   func() (site trouble.Site)
 		requests int // at most, after robots.txt and the top page
@@ -226,14 +231,14 @@ func TestHostThatNeverAnswersIsGivenUp(t *testing.T) {
 		"never when":      {func() trouble.Site { return all(paged("", 30), trouble.Busy(503, "")) }, atFirst + again, "time in a row"},
 		"breaks":          {func() trouble.Site { return all(paged("", 30), trouble.Broken) }, atFirst + again, "time in a row"},
 		"silent":          {func() trouble.Site { return all(paged("", 30), trouble.Silent) }, atFirst + again, "-max-wait"},
-		"endless":         {func() trouble.Site { return all(paged("", 30), trouble.Endless(time.Second)) }, maxFailing + 3, "pages in a row"},
+		"endless":         {func() trouble.Site { return all(paged("", 30), trouble.Endless(time.Second)) }, failing, fmt.Sprint(maxFailing, " pages in a row")},
 	} {
 		done := crawlWeb(t, map[string]trouble.Site{"bad": c.answer(), "good": paged("", 30)}, 0, "-url", "http://bad/", "-url", "http://good/")
 		require.NoError(t, done.err, name)
 		require.Equal(t, exitFailed, done.status(), name)
 		require.Len(t, done.web.Log("good"), 32, name)
 		require.LessOrEqual(t, len(done.web.Log("bad"))-2, c.requests, name)
-		require.LessOrEqual(t, mostAtOnce(done.web, "bad"), 4, name)
+		require.LessOrEqual(t, mostAtOnce(done.web, "bad"), perHost, name)
 		require.Contains(t, done.String(), "http://bad was given up: ", name)
 		require.Contains(t, done.given[0], c.why, name)
 		require.Equal(t, 30, done.counts.Left+done.counts.Failed, name)
@@ -423,6 +428,18 @@ func TestCrawlEndsWhenItsTimeIsUpAndCountsWhatIsLeft(t *testing.T) {
 	require.Less(t, done.took, 151*time.Second)
 	require.Equal(t, exitFailed, done.status())
 	require.Contains(t, done.String(), "FAILED: 49 pages were left when -for 2m30s had passed")
+}
+
+func TestInterruptedCrawlFinishesThePagesThatAreBeingFetched(t *testing.T) {
+	t.Parallel()
+	done := crawlWeb(t, map[string]trouble.Site{"h": paged("", 30)}, 75*time.Millisecond, "-url", "http://h/")
+	require.NoError(t, done.err)
+	require.Equal(t, exitInterrupted, done.status())
+	require.Equal(t, 1+2*4, done.counts.Fetched, "the top page, four, and those begun when they ended")
+	require.Contains(t, done.String(), " 0 left unfinished\n")
+	for _, r := range done.web.Log("h")[2:] {
+		require.Equal(t, 50*time.Millisecond, r.Until.Sub(r.At), "it has had its answer")
+	}
 }
 
 // Whatever the crawl is doing, Ctrl-C ends it within a second.

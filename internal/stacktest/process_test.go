@@ -21,6 +21,7 @@ import (
 
 	"github.com/berth-go/berth/internal/stacktest/check"
 	"github.com/berth-go/berth/internal/stacktest/faultnet"
+	"github.com/berth-go/berth/internal/stacktest/lockserver"
 )
 
 // programs builds the server and the worker, once, into the directory of all
@@ -197,15 +198,6 @@ func (p *process) intervals(t *testing.T) []check.Interval {
 	return ivs
 }
 
-// freePort returns an address that nobody listens on.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // A fleet is a server and workers, each a process.
 type fleet struct {
 	t       *testing.T
@@ -222,7 +214,7 @@ const (
 )
 
 func newFleet(t *testing.T, m mode, workers int) *fleet {
-	f := &fleet{t: t, mode: m, address: freePort(t)}
+	f := &fleet{t: t, mode: m, address: lockserver.FreeAddress(t)}
 	f.startServer()
 	for range workers {
 		f.workers = append(f.workers, f.startWorker())

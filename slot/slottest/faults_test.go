@@ -63,7 +63,7 @@ func toyHarness(limit int, f fault) func(*testing.T) Harness {
 		src := newToy(t, limit, f)
 		return Harness{
 			Source: src, Limit: limit, FIFO: true, Fence: true, BadKeys: []string{"bad"},
-			Inspect:   true,
+			Inspect: true, Control: true,
 			OwnLimits: func(limit int) slot.Source { return toyClient{src, limit} },
 			Abandon:   true, TakeAway: src.TakeAway, Expire: src.Expire, Break: src.Break, Within: 2 * time.Second,
 		}
@@ -145,6 +145,30 @@ func TestANameThatIsNotToldIsFound(t *testing.T) {
 
 func TestAWrongPlaceInLineIsFound(t *testing.T) {
 	requireFound(t, miscountsTheLine, "InspectTellsWhoHoldsAndWhoWaits", "were in line in front of it")
+}
+
+func TestIgnoringAPauseIsFound(t *testing.T) {
+	requireFound(t, ignoresPauses, "APauseStopsGrants", "the key is paused")
+}
+
+func TestCuttingAPauseShortIsFound(t *testing.T) {
+	requireFound(t, cutsPausesShort, "APauseStopsGrants", "the key is paused")
+}
+
+func TestAPauseThatNeverEndsIsFound(t *testing.T) {
+	requireFound(t, neverEndsAPause, "APauseStopsGrants", "Wait did not return")
+}
+
+func TestARevokeThatEndsAllIsFound(t *testing.T) {
+	requireFound(t, endsAllWithARevoke, "ARevokedSlotIsLostAndFreeLater", "another slot has ended", 3)
+}
+
+func TestARevokeWithoutACauseIsFound(t *testing.T) {
+	requireFound(t, revokesWithoutACause, "ARevokedSlotIsLostAndFreeLater", "not ErrRevoked")
+}
+
+func TestARevokeThatDoesNothingIsFound(t *testing.T) {
+	requireFound(t, revokesNothing, "ARevokedSlotIsLostAndFreeLater", "did not end within")
 }
 
 func TestEnqueueThatWaitsForHoldersIsFound(t *testing.T) {
@@ -334,5 +358,5 @@ func TestWhatIsNotClaimedIsNotCheckedAndIsSaid(t *testing.T) {
 	}
 	require.Empty(t, failures(t, newHarness))
 	require.Equal(t, "limit 1; claimed: nothing; not claimed and not checked: "+
-		"order, strict, fence, prompt joins, limits of each claim, who holds and waits, abandoned slots, slots taken away, ends of leases, silence, broken connections, a peer, bad keys", newHarness(t).String())
+		"order, strict, fence, prompt joins, limits of each claim, who holds and waits, pauses and slots taken back, abandoned slots, slots taken away, ends of leases, silence, broken connections, a peer, bad keys", newHarness(t).String())
 }

@@ -51,6 +51,10 @@ type Harness struct {
 	// HolderName is what holders of Source are called; slot.DefaultName() by default.
 	HolderName string
 
+	// Control claims that slot.Pause and slot.Revoke work, for as long as Within, and
+	// that Source may do all of it. It needs Inspect.
+	Control bool
+
 	// Abandon claims that slots are slot.Abandoners, with a lease that ends
 	// within the time of Within.
 	Abandon bool
@@ -131,7 +135,7 @@ func (h Harness) String() string {
 		name string
 		is   bool
 	}{
-		{"order", h.FIFO}, {"strict", h.Strict}, {"fence", h.Fence}, {"prompt joins", h.Prompt}, {"limits of each claim", h.OwnLimits != nil}, {"who holds and waits", h.Inspect},
+		{"order", h.FIFO}, {"strict", h.Strict}, {"fence", h.Fence}, {"prompt joins", h.Prompt}, {"limits of each claim", h.OwnLimits != nil}, {"who holds and waits", h.Inspect}, {"pauses and slots taken back", h.Control},
 		{"abandoned slots", h.Abandon},
 		{"slots taken away", h.TakeAway != nil}, {"ends of leases", h.Expire != nil}, {"silence", h.Silence != nil},
 		{"broken connections", h.Break != nil}, {"a peer", h.Peer != nil}, {"bad keys", len(h.BadKeys) > 0},
@@ -188,6 +192,8 @@ var checks = []check{
 	{"NewcomersDoNotBarge", checkBarging},
 	{"EachClaimKeepsItsOwnLimit", checkOwnLimits},
 	{"InspectTellsWhoHoldsAndWhoWaits", checkInspect},
+	{"APauseStopsGrants", checkPause},
+	{"ARevokedSlotIsLostAndFreeLater", checkRevoke},
 	{"TryNeverWaits", checkTry},
 	{"BadKeysAreRefused", checkBadKeys},
 	{"ACancelledClaimLosesNoSlot", checkCancel},

@@ -64,6 +64,12 @@ const (
 	listsTheLineBackwards
 	hidesNames
 	miscountsTheLine
+	ignoresPauses
+	cutsPausesShort
+	neverEndsAPause
+	endsAllWithARevoke
+	revokesWithoutACause
+	revokesNothing
 )
 
 // A toy is a small source that does one thing wrong, or nothing.
@@ -77,6 +83,7 @@ type toy struct {
 	fence  uint64
 	line   []*toyTicket
 	held   []*toySlot
+	paused time.Time // until when
 	closed bool
 }
 
@@ -196,6 +203,13 @@ func (t *toyTicket) Ahead() (int, bool) {
 	return t.ahead, true
 }
 
+func (s *toy) pausedUntil() time.Time {
+	if time.Now().Before(s.paused) {
+		return s.paused
+	}
+	return time.Time{}
+}
+
 // Inspect tells who holds and who waits.
 func (s *toy) Inspect(_ context.Context, key string) (slot.State, error) {
 	s.mu.Lock()
@@ -204,7 +218,7 @@ func (s *toy) Inspect(_ context.Context, key string) (slot.State, error) {
 	if s.fault == hidesNames {
 		name = ""
 	}
-	st := slot.State{Name: key, Held: len(s.held), Waiting: len(s.line)}
+	st := slot.State{Name: key, PausedUntil: s.pausedUntil(), Held: len(s.held), Waiting: len(s.line)}
 	for i, h := range s.held {
 		if s.fault == repeatsIDs {
 			i = 0
@@ -221,6 +235,58 @@ func (s *toy) Inspect(_ context.Context, key string) (slot.State, error) {
 		slices.Reverse(st.Waiters)
 	}
 	return st, nil
+}
+
+// Pause stops grants for a while.
+func (s *toy) Pause(_ context.Context, _ string, d time.Duration) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	until := time.Now().Add(d)
+	switch {
+	case d < 0:
+		return slot.ErrKey
+	case s.fault == ignoresPauses:
+		return nil
+	case d == 0:
+		s.paused = time.Time{}
+		s.grant()
+	case s.fault == cutsPausesShort || until.After(s.paused):
+		s.paused = until
+	}
+	if s.fault != neverEndsAPause {
+		time.AfterFunc(d, func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.grant()
+		})
+	}
+	return nil
+}
+
+// Revoke ends a slot, by the number that Inspect gives it.
+func (s *toy) Revoke(_ context.Context, _, id string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	cause := fmt.Errorf("%w: %w", slot.ErrLost, slot.ErrRevoked)
+	if s.fault == revokesWithoutACause {
+		cause = slot.ErrLost
+	}
+	for i, held := range slices.Clone(s.held) {
+		if fmt.Sprint(i+1) != id && s.fault != endsAllWithARevoke || id == "none" {
+			continue
+		}
+		if s.fault == revokesNothing {
+			return nil
+		}
+		held.end(cause, cause)
+		if s.fault != endsAllWithARevoke {
+			return nil
+		}
+	}
+	if id == "none" {
+		return slot.ErrNoHolder
+	}
+	return nil
 }
 
 // closesMeanwhile takes a moment, and reports whether the source was closed in it.
@@ -265,6 +331,9 @@ func (s *toy) Try(ctx context.Context, key string) (slot.Slot, bool, error) {
 
 // room reports whether t may be granted a slot; the caller holds mu.
 func (s *toy) room(t *toyTicket) bool {
+	if time.Now().Before(s.paused) {
+		return false
+	}
 	least := t.limit
 	for _, held := range s.held {
 		if s.fault != forgetsTheLimitsOfHolders {

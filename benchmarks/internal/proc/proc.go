@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -116,13 +117,18 @@ func (p *Process) Answering(ctx context.Context, addr string) error {
 	}
 }
 
-// FreePort returns a loopback address that nobody listened on a moment ago.
+// FreePort returns a loopback address that nobody listened on a moment ago. Linux
+// does not give its port to whoever asks for any, as others do meanwhile.
 func FreePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	const first, ports, tries = 10_000, 20_000, 100
+	var err error
+	for range tries {
+		var l net.Listener
+		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", first+rand.IntN(ports))); err == nil {
+			return l.Addr().String(), l.Close()
+		}
 	}
-	return l.Addr().String(), l.Close()
+	return "", err
 }
 
 // Build compiles a package of this workspace into dir and returns the binary.

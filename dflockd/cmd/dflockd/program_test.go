@@ -21,6 +21,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/berth-go/berth/internal/stacktest/lockserver"
 )
 
 // A program is the server in a process of its own.
@@ -132,7 +134,7 @@ func newReader(nc net.Conn) *bufio.Reader { return bufio.NewReader(nc) }
 func get(t *testing.T, address, path string) (int, string) {
 	t.Helper()
 	transport := &http.Transport{DisableKeepAlives: true}
-	resp, err := (&http.Client{Transport: transport, Timeout: 10 * time.Second}).Get("http://" + address + path)
+	resp, err := (&http.Client{Transport: transport, Timeout: time.Minute}).Get("http://" + address + path)
 	require.NoError(t, err)
 	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(resp.Body)
@@ -143,10 +145,7 @@ func get(t *testing.T, address, path string) (int, string) {
 // freeAddress returns a loopback address that nobody listened on a moment ago.
 func freeAddress(t *testing.T) (host, port string) {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { _ = ln.Close() }()
-	host, port, err = net.SplitHostPort(ln.Addr().String())
+	host, port, err := net.SplitHostPort(lockserver.FreeAddress(t))
 	require.NoError(t, err)
 	return host, port
 }

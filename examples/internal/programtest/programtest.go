@@ -65,11 +65,14 @@ func (b *buffer) String() string {
 	return b.b.String()
 }
 
+// Command returns the program as a command, for whoever talks to it.
+func (p *Program) Command(args ...string) *exec.Cmd { return exec.Command(p.path, args...) }
+
 // Start starts the program. It is killed with its children at the end of the
 // test.
 func (p *Program) Start(t testing.TB, args ...string) *Run {
 	t.Helper()
-	r := &Run{t: t, cmd: exec.Command(p.path, args...)}
+	r := &Run{t: t, cmd: p.Command(args...)}
 	r.cmd.Stdout, r.cmd.Stderr = &r.out, &r.err
 	ownGroup(r.cmd)
 	// Children that hold on to the output would keep Wait from returning.

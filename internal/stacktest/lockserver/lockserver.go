@@ -3,6 +3,8 @@
 package lockserver
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -76,13 +78,21 @@ func start(t testing.TB, path, address string, flags []string, env ...string) *e
 	}
 }
 
-// FreeAddress returns a loopback address on which nobody listens now.
+// FreeAddress returns a loopback address on which nobody listens now. Its port is
+// not one of those that Linux gives to whoever asks for any: other tests do that
+// all the time, and would have it before a program listens there, or while it is
+// started again.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	const first, ports, tries = 10_000, 20_000, 100
+	var err error
+	for range tries {
+		var ln net.Listener
+		if ln, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", first+rand.IntN(ports))); err == nil {
+			defer ln.Close()
+			return ln.Addr().String()
+		}
 	}
-	defer ln.Close()
-	return ln.Addr().String()
+	t.Fatal(err)
+	return ""
 }

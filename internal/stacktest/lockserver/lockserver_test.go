@@ -1,10 +1,12 @@
 package lockserver_test
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -52,6 +54,25 @@ func TestStartReturnsWhenTheProgramAnswers(t *testing.T) {
 	_, err = c.Read(said)
 	require.NoError(t, err)
 	require.Equal(t, "hello", string(said))
+}
+
+// A port that others are given could be theirs before the program listens.
+func TestFreeAddressIsNoneThatTheSystemGivesToOthers(t *testing.T) {
+	var from, to int
+	text, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")
+	if err == nil {
+		_, err = fmt.Sscan(string(text), &from, &to)
+	}
+	if err != nil || from < 32768 {
+		t.Skip("the system does not say which ports it gives, or gives nearly all")
+	}
+	for range 100 {
+		_, port, err := net.SplitHostPort(lockserver.FreeAddress(t))
+		require.NoError(t, err)
+		n, err := strconv.Atoi(port)
+		require.NoError(t, err)
+		require.Less(t, n, from)
+	}
 }
 
 func TestOriginalIsSkippedWhereItIsNotNamed(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -19,6 +20,10 @@ type broken struct {
 	new  string
 	test string // package folder and name, such as pool.TestX
 }
+
+// rules are the rules that matter most, each with the test that holds it. The
+// folder of the test is that of its package.
+var rules = slices.Concat(generalRules, poolRules)
 
 // named returns the folder and the name of the test.
 func (b broken) named() (folder, test string) {
@@ -56,7 +61,7 @@ func (b broken) overlay(dir string) (string, error) {
 // replace breaks the rule in the text of its file.
 func (b broken) replace(text []byte) ([]byte, error) {
 	if n := bytes.Count(text, []byte(b.old)); n != 1 {
-		return nil, fmt.Errorf("the rule %q: its text is %d times in %s, and must be there once; the code has changed, so change the rule in rules_test.go:\n%s",
+		return nil, fmt.Errorf("the rule %q: its text is %d times in %s, and must be there once; the code has changed, so change the rule:\n%s",
 			b.rule, n, b.file, b.old)
 	}
 	return bytes.Replace(text, []byte(b.old), []byte(b.new), 1), nil

@@ -1,8 +1,7 @@
 package mutation_test
 
-// rules are the rules that matter most, each with the test that holds it. The
-// folder of the test is that of its package.
-var rules = []broken{
+// generalRules are those of everything but the pool.
+var generalRules = []broken{
 	// The lock table: who is granted what, and when.
 	{
 		rule: "no more than the limit are granted",
@@ -42,8 +41,8 @@ var rules = []broken{
 	{
 		rule: "a local source: a new claim does not pass one with a smaller limit that waits",
 		file: "slot/local.go",
-		old:  "return ln.waiting.Len() == 0 && ln.takeFree(limit)",
-		new:  "return ln.takeFree(limit)",
+		old:  "return ln.waiting.Len() == 0 && l.paused",
+		new:  "return l.paused",
 		test: "slot.TestALocalSourceKeepsEachClaimsOwnLimitInEveryOrder",
 	},
 	{
@@ -87,6 +86,20 @@ var rules = []broken{
 		old:  "(r.Command == wire.Revoke || d == 0",
 		new:  "(d == 0 && r.Command != wire.Revoke",
 		test: "dflockd/server.TestASlotThatIsTakenBackIsRenewedNoMoreAndFreeWhenItsLeaseEnds",
+	},
+	{
+		rule: "a local source: nothing is granted of a paused key",
+		file: "slot/local.go",
+		old:  "if t == nil || l.paused[ln.name] != nil || !ln.takeFree(t.limit) {",
+		new:  "if t == nil || !ln.takeFree(t.limit) {",
+		test: "slot.TestLocalKeepsThePromisesOfASource",
+	},
+	{
+		rule: "a refused renewal of a slot that was taken back ends its context",
+		file: "dflockd/beat.go",
+		old:  "\t\tcl.traceRenewed(x, now, cause)\n\t\tcl.lose(cause, now)\n",
+		new:  "\t\tcl.traceRenewed(x, now, cause)\n",
+		test: "dflockd.TestWhoMayPauseAndTakeBackIsUpToTheServer",
 	},
 	{
 		rule: "an official claim is refused for the limit of another official one alone",
@@ -466,8 +479,8 @@ var rules = []broken{
 	{
 		rule: "a refused renewal is a loss",
 		file: "dflockd/beat.go",
-		old:  "\tif r.Status != wire.OK {\n\t\tcl.traceRenewed",
-		new:  "\tif false {\n\t\tcl.traceRenewed",
+		old:  "\tif r.Status != wire.OK {\n\t\tcause := errNotOurs",
+		new:  "\tif false {\n\t\tcause := errNotOurs",
 		test: "dflockd.TestRenewalThatIsRefusedEndsTheSlotAlone",
 	},
 	{
@@ -714,190 +727,6 @@ var rules = []broken{
 		test: "dflockd/server.TestRequestsSentAheadAreAnsweredInOrderAfterTheOneThatWaits",
 	},
 
-	// Pools: who runs when, under which slot, and with what result.
-	{
-		rule: "no more jobs run than there are workers",
-		file: "pool/worker.go",
-		old:  "len(p.workers) < p.target)",
-		new:  "len(p.workers) <= p.target)",
-		test: "pool.TestNoMoreJobsRunAtOnceThanThereAreWorkers",
-	},
-	{
-		rule: "lanes take turns",
-		file: "pool/lane.go",
-		old:  "g.head, g.last = l.next, l",
-		new:  "g.last = l",
-		test: "pool.TestLanesTakeTurns",
-	},
-	{
-		rule: "the most urgent job of a lane is first",
-		file: "pool/lane.go",
-		old:  "l.levels[i].priority >= priority; i++",
-		new:  "l.levels[i].priority <= priority; i++",
-		test: "pool.TestTheMostUrgentJobOfALaneRunsFirst",
-	},
-	{
-		rule: "a full lane blocks submits",
-		file: "pool/submit.go",
-		old:  "return l.n == 0 || l.n < p.cfg.queue && p.queued < p.cfg.queueTotal",
-		new:  "return true || l.n < p.cfg.queue",
-		test: "pool.TestSubmitBlocksWhileTheLaneIsFull",
-	},
-	{
-		rule: "a refused job never runs",
-		file: "pool/lane.go",
-		old:  "\tif p.closing {\n\t\tp.unlock()\n\t\treturn nil, ErrClosed\n\t}\n\treturn p.laneOf(",
-		new:  "\treturn p.laneOf(",
-		test: "pool.TestARefusedJobNeverRuns",
-	},
-	{
-		rule: "bounds count what is in the inbox",
-		file: "pool/inbox.go",
-		old:  "return min(p.cfg.queue-l.n, p.cfg.queueTotal-p.queued, largestInbox)",
-		new:  "return largestInbox",
-		test: "pool.TestTheBoundOfAllCountsWhatIsInTheInbox",
-	},
-	{
-		rule: "the inbox is shut while a bound is looked at",
-		file: "pool/inbox.go",
-		old:  "\t\tp.inbox.limit = 0\n\t\tp.emptyInbox()",
-		new:  "\t\tp.emptyInbox()",
-		test: "pool.TestBoundsHoldWhenManySubmitAtOnce",
-	},
-	{
-		rule: "a job in the inbox is called a worker for",
-		file: "pool/inbox.go",
-		old:  "\tp.emptyInbox()\n\tp.callWorker()\n",
-		new:  "\tb.mu.Unlock()\n",
-		test: "pool.TestAJobThatTheInboxTookTooLateIsSeenToAtOnce",
-	},
-	{
-		rule: "a cancel that meets a retry ends the task",
-		file: "pool/delay.go",
-		old:  "\t\tp.drop(t, cause)\n",
-		new:  "",
-		test: "pool.TestACancelThatMeetsARetryEndsTheTask",
-	},
-	{
-		rule: "a panic ends its own job",
-		file: "pool/run.go",
-		old:  "if r := recover(); r != nil {",
-		new:  "if r := any(nil); r != nil {",
-		test: "pool.TestAPanicEndsItsOwnJobOnly",
-	},
-	{
-		rule: "a Goexit ends its own job",
-		file: "pool/worker.go",
-		old:  "\t\tw.jobDied(ErrGoexit)\n",
-		new:  "",
-		test: "pool.TestGoexitEndsItsOwnJobOnly",
-	},
-	{
-		rule: "the end of a slot ends its job",
-		file: "pool/jobctx.go",
-		old:  "linkctx.Under(h.context(), parent)",
-		new:  "linkctx.Join(parent)",
-		test: "internal/stacktest.TestTheJobsContextHasEndedWhenTheCallThatEndsItsSlotReturns",
-	},
-	{
-		rule: "a slot that was lost serves no other job",
-		file: "pool/grant.go",
-		old:  "if h.over() || h.group.n == 0 || p.grants.n > 0",
-		new:  "if h.group.n == 0 || p.grants.n > 0",
-		test: "pool.TestALostSlotIsNotReused",
-	},
-	{
-		rule: "a slot that was lost while no worker was free serves no job",
-		file: "pool/grant.go",
-		old:  "if time.Since(h.granted) > freshGrant {",
-		new:  "if false {",
-		test: "pool.TestASlotThatIsLostBeforeAWorkerIsFreeServesNoJob",
-	},
-	{
-		rule: "a slot is reused within its window only",
-		file: "pool/grant.go",
-		old:  "p.cfg.reuse > 0 && time.Since(h.granted) < p.cfg.reuse && ",
-		new:  "p.cfg.reuse > 0 && ",
-		test: "internal/stacktest.TestReusedSlotGoesToOthersAfterTheWindow",
-	},
-	{
-		rule: "a retry keeps no slot",
-		file: "pool/grant.go",
-		old:  "\t\t\tp.disown(h)\n\t\t\tp.unlock()\n\t\t\th.release()\n\t\t\tp.lock()\n\t\t\tcontinue",
-		new:  "\t\t\tp.disown(h)\n\t\t\tcontinue",
-		test: "pool.TestARetryGivesTheSlotBack",
-	},
-	{
-		rule: "however a job ends its slot goes back",
-		file: "pool/grant.go",
-		old:  "\t\t\tp.disown(h)\n\t\t\tp.unlock()\n\t\t\th.release()\n\t\t\tp.lock()\n\t\t\tcontinue",
-		new:  "\t\t\tp.disown(h)\n\t\t\tcontinue",
-		test: "internal/stacktest.TestEveryEndOfAJobGivesItsSlotBack",
-	},
-	{
-		rule: "a source that panics leaves no place in line",
-		file: "pool/line.go",
-		old:  "\t\tcloseTicket(t)\n",
-		new:  "",
-		test: "pool.TestASourceThatFailsToReturnLeavesThePoolItsWorkersAndClaims",
-	},
-	{
-		rule: "claims in line are bounded",
-		file: "pool/claim.go",
-		old:  "queue := p.inLine < p.cfg.maxClaims",
-		new:  "queue := true",
-		test: "pool.TestClaimsInLineAreBounded",
-	},
-	{
-		rule: "a claim whose source calls Goexit is over",
-		file: "pool/claim.go",
-		old:  "\t\tif !returned {\n\t\t\tp.tellClaim(g, c)",
-		new:  "\t\tif !returned && false {\n\t\t\tp.tellClaim(g, c)",
-		test: "pool.TestASourceThatFailsToReturnLeavesThePoolItsWorkersAndClaims",
-	},
-	{
-		rule: "places that no job needs are given up",
-		file: "pool/line.go",
-		old:  "\t\tl.leave(errUnneeded)\n",
-		new:  "",
-		test: "pool.TestPlacesThatNoJobNeedsAreGivenUp",
-	},
-	{
-		rule: "claims that fail make no hot loop",
-		file: "pool/outage.go",
-		old:  "claimPause = 200 * time.Millisecond",
-		new:  "claimPause = 20 * time.Millisecond",
-		test: "pool.TestAnUnavailableSourceIsTriedFiveTimesASecondAtMost",
-	},
-	{
-		rule: "one claim at a time tells whether an outage is over",
-		file: "pool/claim.go",
-		old:  "if g.pause != nil || g.asking > 0 && g.down.recent() {",
-		new:  "if g.pause != nil {",
-		test: "internal/stacktest.TestLimitHoldsUnderAnyFaultOfAStrictServer",
-	},
-	{
-		rule: "a forced shutdown cancels what runs",
-		file: "pool/shutdown.go",
-		old:  "t.interrupt(ErrShutdown)",
-		new:  "_ = t",
-		test: "pool.TestAForcedShutdownCancelsWhatRunsAndEndsTheRest",
-	},
-	{
-		rule: "a shutdown keeps its deadline",
-		file: "pool/shutdown.go",
-		old:  "const lastMoment = 100 * time.Millisecond",
-		new:  "const lastMoment = time.Minute",
-		test: "internal/stacktest.TestShutdownReturnsByItsDeadlineWithAHungServer",
-	},
-	{
-		rule: "an overrun leaves its slot to the lease",
-		file: "pool/sourcecall.go",
-		old:  "a.Abandon()",
-		new:  "_ = a",
-		test: "pool.TestAJobThatIgnoresItsContextIsReportedAndItsSlotLeftToItsLease",
-	},
-
 	// Middleware.
 	{
 		rule: "a permanent error is not retried",
@@ -949,27 +778,6 @@ var rules = []broken{
 		test: "middleware.TestARefusalIsNoAttemptAndHidesNothing",
 	},
 	{
-		rule: "a job that is put off has made no attempt",
-		file: "pool/delay.go",
-		old:  "\t\tm.attempt--\n",
-		new:  "",
-		test: "pool.TestAJobThatIsPutOffHasMadeNoAttempt",
-	},
-	{
-		rule: "a job that is put off keeps what it failed with",
-		file: "pool/attempt.go",
-		old:  "case !m.failed:",
-		new:  "default:",
-		test: "pool.TestATaskThatEndsWhileItIsPutOffKeepsItsLastError",
-	},
-	{
-		rule: "a retried job of Go keeps its key",
-		file: "pool/run.go",
-		old:  "makeTask(w.p.base, from.key)",
-		new:  "makeTask(w.p.base, \"\")",
-		test: "pool.TestEachAttemptHasTheOptionsOfItsJobHoweverItWasSubmitted",
-	},
-	{
 		rule: "a key whose job runs keeps its middleware",
 		file: "middleware/perkey.go",
 		old:  "\te.users++\n",
@@ -982,14 +790,6 @@ var rules = []broken{
 		old:  "\tif r.panics {",
 		new:  "\tif true {",
 		test: "middleware.TestPanicIsRetriedOnlyIfAsked",
-	},
-
-	{
-		rule: "what is more urgent in the inbox goes first",
-		file: "pool/inbox.go",
-		old:  " && p.plain.mostUrgent().priority >= 0 {",
-		new:  " {",
-		test: "pool.TestAJobOfTheInboxPassesLessUrgentOnes",
 	},
 
 	// Claims that the source tells of.
@@ -1035,41 +835,6 @@ var rules = []broken{
 		new:  "c.spare = out[:0]",
 		test: "dflockd.TestWhatTheSocketDoesNotTakeAtOnceIsWrittenLater",
 	},
-	{
-		rule: "the end of a claim that nobody needs fails no job",
-		file: "pool/join.go",
-		old:  "\tif err != nil && s.unneeded {\n\t\terr = errUnneeded\n\t}\n",
-		new:  "",
-		test: "pool.TestAJobThatComesWhileAClaimIsLeftIsRun",
-	},
-	{
-		rule: "joined claims in line are bounded",
-		file: "pool/join.go",
-		old:  " && p.inLine < p.cfg.maxClaims",
-		new:  "",
-		test: "pool.TestJoinedClaimsInLineAreBounded",
-	},
-	{
-		rule: "a Join that hangs holds up no other key",
-		file: "pool/join.go",
-		old:  "\tp.passOn()\n",
-		new:  "",
-		test: "pool.TestAJoinThatHangsHoldsUpNoOtherKey",
-	},
-	{
-		rule: "a shutdown by force leaves joined claims at once",
-		file: "pool/shutdown.go",
-		old:  "\t\tp.giveUpLine(g)\n",
-		new:  "\t\t_ = g\n",
-		test: "pool.TestAForcedShutdownLeavesJoinedClaimsAtOnce",
-	},
-	{
-		rule: "a claim whose Join was under way when the pool ended is left",
-		file: "pool/join.go",
-		old:  "if s.unneeded && !s.told {",
-		new:  "if false {",
-		test: "pool.TestAJoinThatOutlivesThePoolIsLeft",
-	},
 
 	// Contexts that end with several others, and what waiting cannot cure.
 	{
@@ -1085,13 +850,6 @@ var rules = []broken{
 		old:  "\t\tcause := context.Cause(c.Context)\n",
 		new:  "\t\tcause := context.Cause(c.Context)\n\t\tc.unlink()\n",
 		test: "internal/linkctx.TestEveryCallThatEndsAContextWaitsUntilAllIsTold",
-	},
-	{
-		rule: "a job's context ends in the call that ends its slot",
-		file: "pool/jobctx.go",
-		old:  "\tctx := linkctx.Under(h.context(), parent)\n",
-		new:  "\tctx := linkctx.Join(parent)\n\tcontext.AfterFunc(h.context(), func() { ctx.Cancel(context.Cause(h.context())) })\n",
-		test: "internal/stacktest.TestTheJobsContextHasEndedWhenTheCallThatEndsItsSlotReturns",
 	},
 	{
 		rule: "a part of slot.All ends the whole in the call that ends the part",
@@ -1120,20 +878,6 @@ var rules = []broken{
 		old:  " || saysPermanent(err)\n",
 		new:  "\n",
 		test: "slot.TestARefusalIsPermanentWhereWaitingCannotCureIt",
-	},
-	{
-		rule: "a permanent refusal ends the jobs",
-		file: "pool/outage.go",
-		old:  "return slot.IsPermanent(err) || errors.Is(err, ErrSourcePanic)",
-		new:  "return errors.Is(err, slot.ErrKey) || errors.Is(err, ErrSourcePanic)",
-		test: "pool.TestARefusalForGoodEndsTheJobsAndIsCounted",
-	},
-	{
-		rule: "the function of WithSlotKey is called without the lock",
-		file: "pool/lane.go",
-		old:  "\t\tp.unlock()\n\t\tvar err error\n\t\tif slotKey",
-		new:  "\t\tvar err error\n\t\tif slotKey",
-		test: "pool.TestAPanicInTheFunctionOfWithSlotKeyLeavesThePoolFree",
 	},
 	{
 		rule: "slot.All refuses the same source twice",

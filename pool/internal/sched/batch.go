@@ -20,9 +20,12 @@ type batch[J Job] struct {
 func (c *Core[J]) lendBatch(w WorkerID, b batch[J]) {
 	c.workers[w].batch = b
 	b.level.out++
-	if len(c.batches) == 0 || b.level.priority < c.leastOut {
-		c.leastOut = b.level.priority
+	q := b.level.lane.quota
+	if q.out == 0 || b.level.priority < q.leastOut {
+		q.leastOut = b.level.priority
 	}
+	q.out++
+	q.outLane = b.level.lane
 	c.batches = append(c.batches, w)
 	c.counts.Batches++
 	c.startTick()
@@ -36,6 +39,7 @@ func (c *Core[J]) dropBatch(w WorkerID) {
 	}
 	c.workers[w].batch = batch[J]{}
 	lv.out--
+	lv.lane.quota.out--
 	i := slices.Index(c.batches, w)
 	last := len(c.batches) - 1
 	c.batches[i] = c.batches[last]
@@ -44,17 +48,20 @@ func (c *Core[J]) dropBatch(w WorkerID) {
 }
 
 // overtakes reports whether a job of a level may go before what workers have
-// taken: batches are of one lane, the only one that had jobs.
+// taken: the batches of a quota are of one lane, the only one that had jobs.
 func (c *Core[J]) overtakes(lv *level[J]) bool {
-	if len(c.batches) == 0 {
-		return false
-	}
-	out := c.workers[c.batches[0]].batch.level
-	return lv.lane != out.lane || lv.priority > c.leastOut
+	q := lv.lane.quota
+	return q.out > 0 && (lv.lane != q.outLane || lv.priority > q.leastOut)
 }
 
-// recallAll has every batch handed back.
-func (c *Core[J]) recallAll() { c.recalls = append(c.recalls[:0], c.batches...) }
+// recall has every batch of a quota handed back.
+func (c *Core[J]) recall(q *quota[J]) {
+	for _, w := range c.batches {
+		if c.workers[w].batch.level.lane.quota == q {
+			c.recalls = append(c.recalls, w)
+		}
+	}
+}
 
 // Recalled takes back what is left of a worker's batch. Of the jobs that were
 // left some may have been ended by others, which only their number is told of.
@@ -64,6 +71,9 @@ func (c *Core[J]) Recalled(w WorkerID, left []J, ended int) {
 		return
 	}
 	c.handed -= len(left) + ended
+	if c.cfg.Slots {
+		c.counts.Reused -= int64(len(left) + ended)
+	}
 	if len(left) > 0 {
 		c.counts.Recalled++
 		b.level.putBack(run[J]{first: b.first, since: b.since, jobs: slices.Clone(left)})
@@ -110,7 +120,7 @@ func (c *Core[J]) endTick() {
 	c.stuck += stuck
 	c.burst = 2 * stuck
 	c.tickAt = never
-	if len(c.batches) > 0 || c.queued > 0 && c.mayCall() {
+	if len(c.batches) > 0 || !c.cfg.Slots && c.queued > 0 && c.mayCall() {
 		c.startTick()
 	} else {
 		c.burst = 0

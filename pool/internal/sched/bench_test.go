@@ -18,10 +18,11 @@ func BenchmarkShortJobs(b *testing.B) {
 	}
 	b.ReportAllocs()
 	var report sched.Report
-	c.SubmitAll(0, jobs[:1])
+	c.Inject(0, jobs[:1])
+	c.Call(0)
 	for n := 0; n < b.N; {
 		if c.Queued() < together*8 {
-			c.SubmitAll(time.Duration(n), jobs)
+			c.Inject(time.Duration(n), jobs)
 		}
 		o := c.Next(0, time.Duration(n), report, into)
 		for o.Do == sched.Again {

@@ -6,7 +6,7 @@ import "time"
 // for it until the slot is given back.
 //
 //	 Next        Join                      Granted           Next
-//	──────▶ asking │                 ╭──────────────▶ granted ────▶ serving ⟲ reused
+//	──────▶ asking │                 ╭──────────────▶ granted ────▶ serving ⟲ checked, reused
 //	          │ │  ╰──▶ waiting ─────╯                  │ Lost,        │
 //	          │ ╰─ Waiting ─▲ │ Refused                 │ no job       │ Next
 //	          │ Busy, Refused ▼                         ▼              ▼
@@ -24,12 +24,19 @@ type Claim[J Job] struct {
 	granted time.Duration // when
 	single  bool          // it serves one job only
 	served  bool          // it has served a job
-	lost    bool          // it serves, and must not serve another job
+	checked bool          // Lost is told of it from now on
+	lost    bool          // it must not serve another job
 	leaving bool          // it is to leave the line
 }
 
+// FailingSince returns since when claims for the same slots are refused.
+func (cl *Claim[J]) FailingSince() time.Duration { return cl.quota.failed }
+
 // Slot returns what is claimed.
 func (cl *Claim[J]) Slot() string { return cl.quota.name }
+
+// Limit returns how many slots of that there are; 0: not known.
+func (cl *Claim[J]) Limit() int { return cl.quota.limit }
 
 type claimState uint8
 
@@ -61,6 +68,7 @@ func (s claimState) String() string {
 
 // turn changes the state of a claim. It is the only place that does.
 func (c *Core[J]) turn(cl *Claim[J], s claimState) {
+	c.account()
 	q := cl.quota
 	if cl.state == waiting {
 		last := len(q.line) - 1
@@ -109,7 +117,11 @@ func (c *Core[J]) Granted(now time.Duration, cl *Claim[J], single bool) {
 		q.asks = min(mostAsks, 2*max(1, q.asks))
 	}
 	c.turn(cl, granted)
-	c.grants.push(cl)
+	if cl.lost {
+		c.release(cl)
+	} else {
+		c.grants.push(cl)
+	}
 	if c.draining && c.queued == 0 {
 		c.releaseGrants()
 	}
@@ -134,24 +146,25 @@ func (c *Core[J]) Refused(now time.Duration, cl *Claim[J], final bool) {
 	q := cl.quota
 	c.turn(cl, over)
 	if !cl.leaving {
-		c.refused(q, final)
+		c.refused(cl, final)
 	}
 	c.settle(q)
 }
 
-func (c *Core[J]) refused(q *quota[J], final bool) {
+func (c *Core[J]) refused(cl *Claim[J], final bool) {
+	q := cl.quota
 	c.counts.Refused++
 	if q.failed == never {
 		q.failed = c.now
 	}
-	q.askAt, q.asks = c.now+refusedPause, 1
+	q.denied, q.asks = c.now, 1
 	if final || c.cfg.FailAfter > 0 && c.now-q.failed >= c.cfg.FailAfter {
-		c.empty(q, NoSlot)
+		c.empty(q, NoSlot, cl)
 	}
 }
 
 // empty ends the queued jobs of a quota.
-func (c *Core[J]) empty(q *quota[J], why Reason) {
+func (c *Core[J]) empty(q *quota[J], why Reason, cl *Claim[J]) {
 	var one [1]J
 	for q.n > 0 {
 		l := q.turn()
@@ -159,7 +172,7 @@ func (c *Core[J]) empty(q *quota[J], why Reason) {
 		c.take(lv, one[:])
 		c.admit(l)
 		c.retireLevel(lv)
-		c.effect(Effect[J]{Kind: Finish, Job: one[0], Reason: why})
+		c.finish(one[0], why, cl)
 	}
 }
 
@@ -167,6 +180,11 @@ func (c *Core[J]) empty(q *quota[J], why Reason) {
 func (c *Core[J]) Lost(now time.Duration, cl *Claim[J]) {
 	c.advance(now)
 	cl.lost = true // its worker gives it back when it comes
+	for _, w := range c.batches {
+		if c.workers[w].claim == cl {
+			c.recalls = append(c.recalls, w)
+		}
+	}
 	if cl.state == granted {
 		c.grants.keep(func(other *Claim[J]) bool { return other != cl })
 		c.release(cl)

@@ -197,7 +197,7 @@ func (p *simPool) next(w sched.WorkerID, r sched.Report) {
 		p.start(w, into[0])
 	case sched.Ask:
 		p.ask(o.Claim, o.Queue, func() { p.next(w, sched.Report{}) })
-	case sched.Look:
+	case sched.Look, sched.Check:
 		p.c.after(0, func() { p.next(w, sched.Report{}) })
 	}
 }
@@ -292,7 +292,7 @@ func (p *simPool) figures(possible float64, over time.Duration) figures {
 		use:      p.busy.Seconds() / over.Seconds() / possible,
 		idle:     1 - p.busy.Seconds()/max(p.held.Seconds(), 1e-9),
 		requests: float64(p.requests) / float64(max(1, p.jobs)),
-		unused:   float64(p.core.Counts().Unused) / float64(max(1, p.core.Counts().Claims)),
+		unused:   float64(p.core.Counts(0).Unused) / float64(max(1, p.core.Counts(0).Claims)),
 	}
 	for _, l := range p.loads {
 		f.worst = max(f.worst, l.worst)
@@ -421,7 +421,7 @@ func TestNothingIsClaimedForNoJob(t *testing.T) {
 		require.Equal(t, 8*20, p.jobs)
 		require.Zero(t, p.core.Pending())
 		require.Zero(t, p.core.Quotas())
-		require.Zero(t, p.core.Counts().Refused, "to leave the line is no refusal")
+		require.Zero(t, p.core.Counts(0).Refused, "to leave the line is no refusal")
 	}
 }
 

@@ -21,6 +21,8 @@ type claimWorld struct {
 	now   time.Duration
 	alarm time.Duration
 
+	keys    int
+	short   bool // so are most jobs
 	jobs    []*job
 	workers map[sched.WorkerID]*claimWorker
 	claims  []*engineClaim
@@ -32,6 +34,8 @@ type claimWorker struct {
 	asks  *engineClaim
 	queue bool
 	runs  *job
+	left  []*job // of its batch, after that
+	done  sched.Report
 	under *engineClaim
 }
 
@@ -41,13 +45,16 @@ type engineClaim struct {
 	state  string // asked, waits, leaves, granted, released, over
 	single bool
 	served int
+	// checked says that a worker has looked whether the slot is held, lost that the
+	// core was told that it is not.
+	checked, lost bool
 }
 
 func runClaimWorld(t *testing.T, seed uint64, steps int) {
 	r := rand.New(rand.NewPCG(seed, 0))
-	w := &claimWorld{t: t, r: r, alarm: -1, workers: map[sched.WorkerID]*claimWorker{}}
+	w := &claimWorld{t: t, r: r, alarm: -1, keys: 1 + r.IntN(4), short: r.IntN(2) == 0, workers: map[sched.WorkerID]*claimWorker{}}
 	w.core = sched.New[*job](sched.Config{
-		Workers: 1 + r.IntN(5), Procs: 2, Batch: 1, Queue: []int{2, 256}[r.IntN(2)], QueueTotal: []int{3, 256}[r.IntN(2)],
+		Workers: 1 + r.IntN(5), Procs: 2, Batch: []int{1, 8}[r.IntN(2)], Queue: []int{2, 256}[r.IntN(2)], QueueTotal: []int{3, 256}[r.IntN(2)],
 		Slots: true, Reuse: []time.Duration{0, 100 * time.Millisecond}[r.IntN(2)], Linger: 100 * time.Millisecond,
 		MaxClaims: []int{1, 4, 100}[r.IntN(3)], FailAfter: []time.Duration{0, time.Second}[r.IntN(2)],
 	})
@@ -59,7 +66,7 @@ func runClaimWorld(t *testing.T, seed uint64, steps int) {
 	w.effects()
 	if r.IntN(2) == 0 {
 		for w.core.Abort(w.now) {
-			t.Fatal("there are no batches")
+			w.handIn()
 		}
 		w.effects()
 	}
@@ -86,9 +93,15 @@ func (w *claimWorld) open() (n int) {
 func (w *claimWorld) random() {
 	switch w.r.IntN(8) {
 	case 0, 1:
-		w.submit()
+		for range 1 + w.r.IntN(8)/7*16 {
+			w.submit()
+		}
 	case 2:
-		w.pass(time.Duration(w.r.Int64N(int64(150 * time.Millisecond))))
+		if !w.short || w.r.IntN(4) == 0 {
+			w.pass(time.Duration(w.r.Int64N(int64(150 * time.Millisecond))))
+		} else {
+			w.pass(time.Duration(w.r.Int64N(int64(2 * time.Millisecond))))
+		}
 	case 3, 4:
 		w.answer()
 	case 5:
@@ -101,7 +114,7 @@ func (w *claimWorld) random() {
 }
 
 func (w *claimWorld) submit() {
-	key := fmt.Sprint(w.r.IntN(4))
+	key := fmt.Sprint(w.r.IntN(w.keys))
 	j := &job{id: len(w.jobs), key: key, node: &sched.Node{}, priority: w.r.IntN(2)}
 	w.jobs = append(w.jobs, j)
 	verdict, _ := w.core.Submit(w.now, sched.Request[*job]{Job: j, Key: key, Slot: key[:1], Limit: w.r.IntN(3), Priority: j.priority}, sched.Refuse)
@@ -115,7 +128,9 @@ func (w *claimWorld) pass(d time.Duration) {
 	w.now += d
 	if w.alarm >= 0 && w.alarm <= w.now {
 		w.alarm = -1
-		w.core.Time(w.now)
+		for w.core.Time(w.now) {
+			w.handIn()
+		}
 		w.effects()
 	}
 }
@@ -127,7 +142,17 @@ func (w *claimWorld) begin(cl *sched.Claim[*job], state string) *engineClaim {
 	return c
 }
 
+// handIn hands in what is recalled.
+func (w *claimWorld) handIn() {
+	for _, id := range slices.Clone(w.core.Recalls()) {
+		left := w.workers[id].left
+		w.workers[id].left = nil
+		w.core.Recalled(id, left, 0)
+	}
+}
+
 func (w *claimWorld) effects() {
+	w.handIn()
 	for _, e := range slices.Clone(w.core.Effects()) {
 		switch e.Kind {
 		case sched.Wake:
@@ -141,6 +166,7 @@ func (w *claimWorld) effects() {
 		case sched.Finish:
 			require.Equal(w.t, queued, e.Job.state)
 			e.Job.state = ended
+			defer func() { w.core.Ended(w.now); w.effects() }()
 		case sched.Join:
 			w.begin(e.Claim, "waits")
 		case sched.Leave:
@@ -187,6 +213,7 @@ func (w *claimWorld) grant(c *engineClaim) {
 func (w *claimWorld) lose() {
 	for _, c := range w.claims {
 		if c.state == "granted" {
+			c.lost = true
 			w.core.Lost(w.now, c.claim)
 			w.effects()
 			return
@@ -215,7 +242,22 @@ func (w *claimWorld) step() {
 	case worker.runs != nil:
 		worker.runs.state = ended
 		worker.runs = nil
-		report = sched.Report{Jobs: 1, Took: time.Duration(w.r.Int64N(int64(100 * time.Millisecond)))}
+		worker.done.Jobs++
+		longest := 100 * time.Millisecond
+		if w.short && w.r.IntN(20) > 0 {
+			longest = 10 * time.Microsecond
+		}
+		worker.done.Took += time.Duration(w.r.Int64N(int64(longest)))
+		if len(worker.left) > 0 && !worker.under.lost {
+			w.start(worker)
+			return
+		}
+		if len(worker.left) > 0 {
+			left := worker.left
+			worker.left = nil
+			w.core.Recalled(id, left, 0)
+		}
+		report, worker.done = worker.done, sched.Report{}
 	}
 	worker.comes = false
 	w.next(id, worker, report)
@@ -242,29 +284,62 @@ func (w *claimWorld) asked(worker *claimWorker) {
 }
 
 func (w *claimWorld) next(id sched.WorkerID, worker *claimWorker, r sched.Report) {
-	var into [1]*job
+	var into [8]*job
 	o := w.core.Next(id, w.now, r, into[:])
+	for o.Do == sched.Again {
+		w.handIn()
+		o = w.core.Next(id, w.now, sched.Report{}, into[:])
+	}
+	worker.left = slices.Clone(into[:o.Jobs])
 	w.effects()
 	switch o.Do {
 	case sched.Run:
 		c := o.Claim.Owner.(*engineClaim)
 		require.Equal(w.t, "granted", c.state, "a job runs under a slot")
-		require.Equal(w.t, into[0].key, o.Claim.Slot(), "of its own")
-		require.Equal(w.t, queued, into[0].state)
 		for _, other := range w.workers {
 			require.False(w.t, other != worker && other.runs != nil && other.under == c, "two jobs run under one slot")
 		}
-		c.served++
-		require.False(w.t, c.single && c.served > 1, "a slot for one job serves another")
-		into[0].state = started
-		worker.runs, worker.under = into[0], c
+		require.Equal(w.t, c.served > 0, o.Reused)
+		require.False(w.t, c.lost, "a slot that is lost serves a job")
+		for _, j := range into[:o.Jobs] {
+			require.Equal(w.t, j.key, o.Claim.Slot(), "of its own")
+			require.Equal(w.t, j.key, o.Key)
+			require.Equal(w.t, j.priority, o.Level)
+			require.Equal(w.t, queued, j.state)
+		}
+		if worker.under = c; len(worker.left) > 0 { // else all of it was recalled at once
+			w.start(worker)
+		} else {
+			worker.comes = true
+		}
 	case sched.Ask:
 		worker.asks, worker.queue = w.begin(o.Claim, "asked"), o.Queue
 	case sched.Look:
 		worker.comes = true
+	case sched.Check:
+		worker.comes = true
+		c := o.Claim.Owner.(*engineClaim)
+		require.Equal(w.t, "granted", c.state)
+		require.False(w.t, c.checked, "a slot is checked once")
+		c.checked = true
+		if w.r.IntN(4) == 0 {
+			c.lost = true
+			w.core.Lost(w.now, c.claim)
+			w.effects()
+		}
 	case sched.End:
 		delete(w.workers, id)
 	}
+}
+
+// start has a worker start the next job of its batch.
+func (w *claimWorld) start(worker *claimWorker) {
+	c := worker.under
+	worker.runs, worker.left = worker.left[0], worker.left[1:]
+	worker.runs.state = started
+	c.served++
+	require.False(w.t, c.single && c.served > 1, "a slot for one job serves another")
+	require.False(w.t, c.served > 1 && !c.checked, "a slot that nobody has checked serves another job")
 }
 
 func TestEveryClaimEndsAndEverySlotIsGivenBackOnce(t *testing.T) {

@@ -30,7 +30,7 @@ type Config struct {
 	Reuse time.Duration
 	// Linger is for how long a quota without a job keeps its places in line.
 	Linger time.Duration
-	// MaxClaims is how many claims may be in line at once.
+	// MaxClaims is how many claims may be in line at once; 0: 4 for each worker.
 	MaxClaims int
 	// FailAfter is for how long claims may be refused until the jobs that need
 	// them end; 0: for ever.
@@ -55,7 +55,8 @@ type Core[J Job] struct {
 	delays      heap[delay[J]]
 	delaySeq    int64
 	counts      Counts
-	handed      int // jobs that workers have and have not reported, and those that run elsewhere
+	accounted   time.Duration // until when slots are accounted for
+	handed      int           // jobs that workers have and have not reported, and those that run elsewhere
 
 	workers []worker[J]
 	n       [workerStates]int // workers by state; changed by become alone
@@ -63,10 +64,7 @@ type Core[J Job] struct {
 	resting []WorkerID        // the one that has rested for longest first
 	target  int               // how many workers there may be
 	batches []WorkerID        // those that may have jobs of a batch
-	// leastOut is the lowest priority that a batch is of.
-	leastOut int
 
-	short          bool     // the jobs that were reported last were
 	oldest, newest WorkerID // the list of workers that are busy and not stuck
 	stuck          int      // workers that have not come for a tick
 	burst          int      // how many may be called beyond those that are enough
@@ -74,14 +72,15 @@ type Core[J Job] struct {
 
 	tickAt, restAt, alarmAt time.Duration
 
-	quotas    map[string]*quota[J]
-	claims    [claimStates]int // by state; changed by turn alone
-	grants    ring[*Claim[J]]  // those that are granted
-	wants     [wantKinds]int   // quotas by want, but for idle; changed by enlist alone
-	askable   ring[*quota[J]]  // in turn; some are not askable any more
-	crowded   heap[*quota[J]]
-	pauses    heap[*quota[J]]
-	lingering ring[linger[J]]
+	quotas      map[string]*quota[J]
+	spareQuotas spares[quota[J]]
+	claims      [claimStates]int // by state; changed by turn alone
+	grants      ring[*Claim[J]]  // those that are granted
+	wants       [wantKinds]int   // quotas by want, but for idle; changed by enlist alone
+	askable     ring[*quota[J]]  // in turn; some are not askable any more
+	crowded     heap[*quota[J]]
+	pauses      heap[*quota[J]]
+	lingering   ring[linger[J]]
 
 	draining bool
 	watched  bool // somebody wants to know when nothing is left
@@ -117,7 +116,8 @@ const (
 	Start
 	// Admit tells a submitter that its job is in, or why it is not.
 	Admit
-	// Finish ends a job that will not run, for a reason.
+	// Finish ends a job that will not run, for a reason. Ended tells when that is
+	// done.
 	Finish
 	// Alarm asks for Time at the given time, instead of the time of before.
 	Alarm
@@ -206,10 +206,17 @@ func (c *Core[J]) Drain(now time.Duration) {
 		c.refuse(l)
 	}
 	for len(c.delays.all) > 0 {
-		c.effect(Effect[J]{Kind: Finish, Job: c.undelay(len(c.delays.all) - 1).Job, Reason: Drained})
+		c.finish(c.undelay(len(c.delays.all)-1).Job, Drained, nil)
 	}
 	c.noteDrained()
 	c.noteIdle()
+}
+
+// finish has a job ended that will not run. Where it has no slot, cl is the claim
+// that was refused last.
+func (c *Core[J]) finish(job J, why Reason, cl *Claim[J]) {
+	c.handed++
+	c.effect(Effect[J]{Kind: Finish, Job: job, Reason: why, Claim: cl})
 }
 
 // noteDrained lets the workers end, and gives back what is claimed, once the
@@ -230,12 +237,12 @@ func (c *Core[J]) noteDrained() {
 func (c *Core[J]) Abort(now time.Duration) (again bool) {
 	c.advance(now)
 	if len(c.batches) > 0 {
-		c.recallAll()
+		c.recalls = append(c.recalls, c.batches...)
 		return true
 	}
-	c.empty(&c.all, Aborted)
+	c.empty(&c.all, Aborted, nil)
 	for _, q := range c.quotas {
-		c.empty(q, Aborted)
+		c.empty(q, Aborted, nil)
 	}
 	c.noteDrained()
 	c.noteIdle()
@@ -249,7 +256,7 @@ func (c *Core[J]) setAlarm() {
 		at = min(at, c.delays.all[0].at)
 	}
 	if len(c.pauses.all) > 0 {
-		at = min(at, c.pauses.all[0].askAt)
+		at = min(at, c.pauses.all[0].dueAt)
 	}
 	if c.lingering.n > 0 {
 		at = min(at, c.lingering.first().until)
@@ -271,15 +278,89 @@ type Counts struct {
 	Reused    int64 // jobs that ran under a slot that had served before
 	Unused    int64 // slots that were given back without having served
 	Refused   int64 // claims that were
+
+	// Held is the time for which slots were held, all of them added up, and Idle
+	// that for which no job ran under them.
+	Held, Idle time.Duration
 }
 
-// Counts returns what has become of jobs.
-func (c *Core[J]) Counts() Counts { return c.counts }
+// Counts returns what has become of jobs until now.
+func (c *Core[J]) Counts(now time.Duration) Counts {
+	c.advance(now)
+	c.account()
+	return c.counts
+}
+
+// account adds up for how long slots are held. It is called before their number,
+// or that of the workers that run jobs, changes.
+func (c *Core[J]) account() {
+	d := c.now - c.accounted
+	c.accounted = c.now
+	held := c.Held()
+	c.counts.Held += d * time.Duration(held)
+	c.counts.Idle += d * time.Duration(held-c.n[busy])
+}
 
 // Queued returns how many jobs stand in lanes, and Delayed how many wait for
 // their time.
 func (c *Core[J]) Queued() int  { return c.queued }
 func (c *Core[J]) Delayed() int { return len(c.delays.all) }
+
+// Workers returns how many workers there are, and Idle how many of them have
+// nothing to do.
+func (c *Core[J]) Workers() int { return c.present() + c.n[leaving] }
+func (c *Core[J]) Idle() int    { return c.n[resting] + c.n[leaving] }
+
+// Size returns how many workers there may be, but for those that are lent.
+func (c *Core[J]) Size() int { return c.cfg.Workers }
+
+// Lanes returns how many lanes have a job, or a submitter that waits for room.
+func (c *Core[J]) Lanes() int {
+	n := len(c.lanes)
+	if !c.cfg.Slots && c.plain.n == 0 && c.plain.waiters.n == 0 {
+		n-- // it is kept
+	}
+	return n
+}
+
+// InLine returns how many claims are in line, Held how many slots there are, and
+// Serving how many of them workers have.
+func (c *Core[J]) InLine() int  { return c.claims[waiting] }
+func (c *Core[J]) Held() int    { return c.claims[granted] + c.claims[serving] }
+func (c *Core[J]) Serving() int { return c.claims[serving] }
+
+// Knows reports whether there is a lane of a key, so that nobody needs to find out
+// what slots its jobs need, and whether one job more changes nothing that depends
+// on the time: then Submit may be told 0.
+func (c *Core[J]) Knows(key string) (lane, timeless bool) {
+	l := c.find(key)
+	if l == nil {
+		return false, false
+	}
+	return true, l.n > 0 && c.cfg.Aging == 0 && (c.cfg.Slots || c.tickAt != never)
+}
+
+// Failing returns for how many slots' names claims are refused, and how many jobs
+// wait for these.
+func (c *Core[J]) Failing() (slots, jobs int) {
+	for _, q := range c.quotas {
+		if q.failed != never {
+			slots++
+			jobs += q.n
+		}
+	}
+	return slots, jobs
+}
+
+// Over reports whether, after Drain, nothing is left that could do anything: no
+// job, no worker and no claim.
+func (c *Core[J]) Over() bool {
+	open := c.claims[asking] + c.claims[waiting] + c.claims[granted] + c.claims[serving]
+	return c.draining && c.Pending() == 0 && c.Workers() == 0 && open == 0
+}
+
+// Draining reports whether Drain was called.
+func (c *Core[J]) Draining() bool { return c.draining }
 
 // Watch has the next moment at which no job is left told, once.
 func (c *Core[J]) Watch() {

@@ -3,8 +3,8 @@ package sched
 // IsDelayed reports whether the job of a node waits for its time.
 func IsDelayed(n *Node) bool { return n.where() == delayed }
 
-// Size returns how many levels and lanes there are.
-func (c *Core[J]) Size() (levels, lanes int) {
+// Kept returns how many levels and lanes there are.
+func (c *Core[J]) Kept() (levels, lanes int) {
 	for _, l := range c.lanes {
 		levels += len(l.levels)
 	}

@@ -85,10 +85,12 @@ func (s *spares[E]) put(e *E) {
 func (c *Core[J]) push(lv *level[J], jobs ...J) {
 	lv.queue.pushAll(jobs)
 	for _, job := range jobs {
-		if c.cfg.Aging > 0 {
+		move(job, inLane)
+	}
+	if c.cfg.Aging > 0 {
+		for range jobs {
 			lv.since.push(c.now)
 		}
-		move(job, inLane)
 	}
 	c.count(lv, len(jobs))
 }
@@ -154,10 +156,15 @@ func (c *Core[J]) due(lv *level[J]) float64 {
 func (c *Core[J]) take(lv *level[J], into []J) (k int, first int64, since time.Duration) {
 	c.skipDead(lv)
 	first, since, left := lv.front()
-	for ; k < len(into) && left > 0; left-- {
-		if job, alive := c.pop(lv); alive {
-			into[k] = job
-			k++
+	if len(lv.back) == 0 && lv.dead == 0 && lv.since.n == 0 {
+		k = lv.queue.popInto(into) // as nearly always
+		lv.first += int64(k)
+	} else {
+		for ; k < len(into) && left > 0; left-- {
+			if job, alive := c.pop(lv); alive {
+				into[k] = job
+				k++
+			}
 		}
 	}
 	to := nowhere
@@ -274,7 +281,7 @@ func (c *Core[J]) retireLevel(lv *level[J]) {
 }
 
 // largestSpare is the longest buffer that a spare level has.
-const largestSpare = 64
+const largestSpare = 256
 
 // retireLane forgets a lane that has nothing left.
 func (c *Core[J]) retireLane(l *lane[J]) {
@@ -294,16 +301,25 @@ func (c *Core[J]) retireLane(l *lane[J]) {
 
 // lane returns the lane of a request, making it if there is none.
 func (c *Core[J]) lane(r Request[J]) *lane[J] {
-	if l := c.lastLane; l != nil && l.key == r.Key {
-		return l
-	}
-	l := c.lanes[r.Key]
+	l := c.find(r.Key)
 	if l == nil {
 		l = c.spareLanes.get()
 		l.key, l.quota = r.Key, c.quota(r)
 		l.quota.lanes++
 		c.lanes[r.Key] = l
+		c.lastLane = l
 	}
-	c.lastLane = l
+	return l
+}
+
+// find returns the lane of a key, or nil.
+func (c *Core[J]) find(key string) *lane[J] {
+	if l := c.lastLane; l != nil && l.key == key {
+		return l
+	}
+	l := c.lanes[key]
+	if l != nil {
+		c.lastLane = l
+	}
 	return l
 }

@@ -198,7 +198,7 @@ func TestPrioritiesThatAreNotUsedAnyMoreAreForgotten(t *testing.T) {
 		w.submit(w.newJob(fmt.Sprint(i%3), i), sched.Refuse)
 		w.play(func(*job) time.Duration { return time.Microsecond })
 	}
-	levels, lanes := w.core.Size()
+	levels, lanes := w.core.Kept()
 	require.LessOrEqual(t, levels, 1)
 	require.LessOrEqual(t, lanes, 1)
 }

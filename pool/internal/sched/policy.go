@@ -38,6 +38,10 @@ const (
 	// refusedPause is for how long a quota is left alone whose claim was refused:
 	// it is tried five times a second at most.
 	refusedPause = 200 * time.Millisecond
+	// caution is for how long after that one claim at a time is made, whatever
+	// the others have met meanwhile: an engine that answers now and then is not
+	// tried more often than one that never does.
+	caution = time.Second
 )
 
 // pending returns how many claims of a quota have yet to serve a job.
@@ -67,8 +71,13 @@ func (c *Core[J]) review(q *quota[J]) {
 		return
 	}
 	pausing := q.askAt > c.now
+	q.dueAt = q.askAt
 	switch {
-	case q.failed != never && pausing:
+	case q.n > 0 && c.now-refusedPause < q.denied:
+		q.dueAt = q.denied + refusedPause
+		c.enlist(q, paused)
+	case q.n > q.pending() && q.pending() > 0 && c.now-caution < q.denied:
+		q.dueAt = q.denied + caution
 		c.enlist(q, paused)
 	case q.n <= q.pending(), q.claims[asking] >= max(1, q.asks):
 		c.enlist(q, idle)
@@ -102,13 +111,13 @@ func (c *Core[J]) enlist(q *quota[J], w want) {
 	}
 	timed := w == paused || inLine && len(q.line) == 0
 	switch {
-	case timed && q.dueAt < 0:
+	case timed && q.due < 0:
 		c.pauses.push(q)
 	case timed:
-		c.pauses.fix(q.dueAt)
-	case q.dueAt >= 0:
-		c.pauses.remove(q.dueAt)
-		q.dueAt = -1
+		c.pauses.fix(q.due)
+	case q.due >= 0:
+		c.pauses.remove(q.due)
+		q.due = -1
 	}
 }
 
@@ -126,14 +135,14 @@ func newCrowded[J Job]() heap[*quota[J]] {
 
 func newPauses[J Job]() heap[*quota[J]] {
 	return heap[*quota[J]]{
-		before: func(a, b *quota[J]) bool { return a.askAt < b.askAt },
-		place:  func(q *quota[J], i int) { q.dueAt = i },
+		before: func(a, b *quota[J]) bool { return a.dueAt < b.dueAt },
+		place:  func(q *quota[J], i int) { q.due = i },
 	}
 }
 
 // endPauses lets quotas be asked for again whose time has come.
 func (c *Core[J]) endPauses() {
-	for len(c.pauses.all) > 0 && c.pauses.all[0].askAt <= c.now {
+	for len(c.pauses.all) > 0 && c.pauses.all[0].dueAt <= c.now {
 		q := c.pauses.all[0]
 		c.review(q)
 		c.retireQuota(q)
@@ -179,7 +188,18 @@ func (c *Core[J]) ask(w WorkerID) Order[J] {
 // Some workers more are about to be available.
 func (c *Core[J]) places(more int) int {
 	n := max(1, c.target/16) + max(0, c.available()+more-c.wants[askable])
-	return min(n, c.cfg.MaxClaims)
+	return min(n, c.maxClaims())
+}
+
+// claimsPerWorker is how many claims may be in line for each worker, unless that
+// is configured.
+const claimsPerWorker = 4
+
+func (c *Core[J]) maxClaims() int {
+	if c.cfg.MaxClaims > 0 {
+		return c.cfg.MaxClaims
+	}
+	return claimsPerWorker * c.cfg.Workers
 }
 
 // lineUp has as many claims join their lines as there may be.

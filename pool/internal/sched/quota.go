@@ -16,17 +16,24 @@ type quota[J Job] struct {
 	claims [claimStates]int // by state; changed by turn alone
 	line   []*Claim[J]      // those that are waiting
 	since  time.Duration    // since when its jobs wait: the last start of one, or the first submit
-	askAt  time.Duration    // until when it is not asked for a slot
+	askAt  time.Duration    // until when it is not asked for a slot, since there was none
 	pause  time.Duration    // the last one
 	asks   int              // how many workers may ask at a time; 1 after one has found no slot
 	length time.Duration    // how long its jobs take, about
 	failed time.Duration    // when the first claim of a row of refused ones was; never: none
+	denied time.Duration    // when the last claim was refused; -never: long ago
+	dueAt  time.Duration    // when it is to be reviewed, if it is among the pauses
 	want   want
 	listed bool // it is in the ring of those that are askable, or were
 	busyAt int  // its place among those that are busy, -1: none
-	dueAt  int  // its place among those whose pause ends, -1: none
+	due    int  // its place among those whose pause ends, -1: none
 
 	lingers bool
+
+	short    bool     // the jobs that were reported last were
+	out      int      // batches of it that workers have, all of one lane
+	outLane  *lane[J] // that
+	leastOut int      // the lowest priority that a batch is of
 }
 
 // link puts a lane that gets its first job at the end of the circle, but before
@@ -86,7 +93,8 @@ func (c *Core[J]) quota(r Request[J]) *quota[J] {
 	}
 	q := c.quotas[r.Slot]
 	if q == nil {
-		q = &quota[J]{name: r.Slot, limit: r.Limit, failed: never, busyAt: -1, dueAt: -1}
+		q = c.spareQuotas.get()
+		*q = quota[J]{name: r.Slot, limit: r.Limit, failed: never, denied: -never, busyAt: -1, due: -1, line: q.line[:0]}
 		c.quotas[r.Slot] = q
 	}
 	return q
@@ -94,8 +102,11 @@ func (c *Core[J]) quota(r Request[J]) *quota[J] {
 
 // retireQuota forgets a quota that has nothing left.
 func (c *Core[J]) retireQuota(q *quota[J]) {
-	if c.cfg.Slots && q.lanes == 0 && q.pending()+q.claims[serving] == 0 && !q.lingers && q.want != paused {
+	if c.cfg.Slots && q.lanes == 0 && q.pending()+q.claims[serving] == 0 && !q.lingers && q.want != paused && c.quotas[q.name] == q {
 		c.enlist(q, idle)
 		delete(c.quotas, q.name)
+		if !q.listed { // else it still stands in a ring
+			c.spareQuotas.put(q)
+		}
 	}
 }

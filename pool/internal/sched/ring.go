@@ -22,6 +22,16 @@ func (r *ring[E]) push(v E) {
 	r.n++
 }
 
+// pushFront pushes an element before the first one.
+func (r *ring[E]) pushFront(v E) {
+	if r.n == len(r.buf) {
+		r.grow(1)
+	}
+	r.head = (r.head - 1) & (len(r.buf) - 1)
+	r.buf[r.head] = v
+	r.n++
+}
+
 // pushAll pushes the elements of vs in their order.
 func (r *ring[E]) pushAll(vs []E) {
 	if r.n+len(vs) > len(r.buf) {
@@ -50,6 +60,22 @@ func (r *ring[E]) pop() E {
 		*r = ring[E]{}
 	}
 	return v
+}
+
+// popInto takes the first elements into a slice, as many as there are and as fit
+// in, and returns their number.
+func (r *ring[E]) popInto(into []E) int {
+	n := min(len(into), r.n)
+	k := copy(into[:n], r.buf[r.head:])
+	clear(r.buf[r.head : r.head+k])
+	copy(into[k:n], r.buf)
+	clear(r.buf[:n-k])
+	r.n -= n
+	r.head = (r.head + n) & max(0, len(r.buf)-1)
+	if r.n == 0 && len(r.buf) > largestKept {
+		*r = ring[E]{}
+	}
+	return n
 }
 
 // grow makes room for k more elements.

@@ -44,13 +44,22 @@ type Submitter[J Job] struct {
 	lane    *lane[J]
 }
 
-// SubmitAll queues jobs without a key and a priority, for which there is room.
-func (c *Core[J]) SubmitAll(now time.Duration, jobs []J) {
+// Inject queues jobs without a key and a priority, for which there is Room. What
+// follows from that is done by the next event that calls workers, or by Call.
+func (c *Core[J]) Inject(now time.Duration, jobs []J) {
 	c.advance(now)
-	c.accept(c.level(c.plain, 0), jobs...)
+	c.accept(c.level(c.plainLane(), 0), jobs...)
+}
+
+// Call sends for a worker if there are jobs for one.
+func (c *Core[J]) Call(now time.Duration) {
+	c.advance(now)
 	c.call()
 	c.setAlarm()
 }
+
+// Ages reports whether the time at which a job is queued matters.
+func (c *Core[J]) Ages() bool { return c.cfg.Aging > 0 }
 
 // Submit queues a job. The Submitter is nil unless the verdict is Waits.
 func (c *Core[J]) Submit(now time.Duration, r Request[J], full WhenFull) (Verdict, *Submitter[J]) {
@@ -139,7 +148,7 @@ func (c *Core[J]) Take(now time.Duration, r Request[J]) {
 	c.Remove(now, r)
 }
 
-// Ended tells that a job that was taken has ended.
+// Ended tells that a job has ended that was taken, or was to be finished.
 func (c *Core[J]) Ended(now time.Duration) {
 	c.advance(now)
 	c.handed--
@@ -158,7 +167,7 @@ func (c *Core[J]) accept(lv *level[J], jobs ...J) {
 func (c *Core[J]) queue(lv *level[J], jobs ...J) {
 	c.push(lv, jobs...)
 	if c.overtakes(lv) {
-		c.recallAll()
+		c.recall(lv.lane.quota)
 	}
 }
 
@@ -167,17 +176,29 @@ func (c *Core[J]) fits(l *lane[J]) bool {
 	return l.n == 0 || l.n < c.cfg.Queue && c.queued < c.cfg.QueueTotal
 }
 
-// Room returns how many jobs without a key and a priority SubmitAll can take
-// now; none while such a job needs more than to be queued, such as a worker to
-// be called.
+// Room returns how many jobs without a key and a priority Inject can take now;
+// none while such a job needs more than to be queued, such as a worker to be
+// called, or a claim to be made.
 func (c *Core[J]) Room() int {
-	switch {
-	case c.cfg.Slots, c.draining, c.wouldCall(), c.overtakes(c.level(c.plain, 0)):
+	l := c.plainLane()
+	if l == nil || c.draining || l.waiters.n > 0 || c.starved.n > 0 { // others were here first
 		return 0
-	case c.plain.waiters.n > 0, c.starved.n > 0:
-		return 0 // others were here first
 	}
-	return max(0, min(c.cfg.Queue-c.plain.n, c.cfg.QueueTotal-c.queued))
+	if c.cfg.Slots && (l.n == 0 || l.quota.n <= l.quota.pending()) || !c.cfg.Slots && c.wouldCall() {
+		return 0
+	}
+	if l.quota.out > 0 && c.overtakes(c.level(l, 0)) {
+		return 0
+	}
+	return max(0, min(c.cfg.Queue-l.n, c.cfg.QueueTotal-c.queued))
+}
+
+// plainLane returns the lane of jobs without a key, or nil.
+func (c *Core[J]) plainLane() *lane[J] {
+	if c.cfg.Slots {
+		return c.find("")
+	}
+	return c.plain
 }
 
 // admit moves the jobs of submitters that wait in after a job has left l.

@@ -53,6 +53,7 @@ type shell struct {
 	mu      spinLock // guards what follows
 	core    *sched.Core[call]
 	spare   []call
+	brought bool
 	hands   []*hand
 	timer   *time.Timer
 	began   time.Time
@@ -108,14 +109,19 @@ func (s *shell) lock() {
 	s.injected, s.room = s.spare[:0], 0
 	s.inMu.Unlock()
 	if s.spare = jobs; len(jobs) > 0 {
-		s.core.SubmitAll(s.now(), jobs)
+		s.core.Inject(0, jobs)
 		s.handIn()
+		s.brought = true
 		clear(jobs)
 	}
 }
 
 // unlock ends an event.
 func (s *shell) unlock() {
+	if s.brought {
+		s.brought = false
+		s.core.Call(s.now())
+	}
 	s.handIn()
 	room := min(s.core.Room(), mostInjected)
 	s.inMu.Lock()
@@ -210,6 +216,7 @@ func (s *shell) work(h *hand) {
 			s.handIn()
 			o = s.core.Next(h.id, now, sched.Report{}, h.batch)
 		}
+		s.brought = false
 		h.left.Store(pack(0, uint32(o.Jobs)))
 		s.unlock()
 		report = sched.Report{Took: now}

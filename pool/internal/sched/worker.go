@@ -71,6 +71,9 @@ type worker[J Job] struct {
 
 // become changes a worker's state. It is the only place that does.
 func (c *Core[J]) become(w WorkerID, s workerState) {
+	if c.cfg.Slots {
+		c.account()
+	}
 	worker := &c.workers[w]
 	c.n[worker.state]--
 	worker.state = s
@@ -95,7 +98,7 @@ func (c *Core[J]) moving() int { return c.active() - c.stuck }
 // enough reports whether the workers that come for jobs are enough, because jobs
 // are short. A tick looks whether that stays true.
 func (c *Core[J]) enough() bool {
-	return c.short && !c.cfg.Slots && c.moving() >= 2*c.cfg.Procs+c.burst
+	return c.all.short && !c.cfg.Slots && c.moving() >= 2*c.cfg.Procs+c.burst
 }
 
 // wouldCall reports whether one job more would have a worker called, or the
@@ -164,6 +167,9 @@ const (
 	Run Do = iota + 1
 	// Ask has it ask for a slot, tell what came of it, and ask again.
 	Ask
+	// Check has it see to it that Lost is told of a slot from now on, tell it if
+	// the slot is lost already, and ask again.
+	Check
 	// Look has it let others go first, and ask again.
 	Look
 	// Rest has it wait until it is woken, and ask again.
@@ -179,8 +185,12 @@ const (
 type Order[J Job] struct {
 	Do    Do
 	Jobs  int       // Run: how many it was handed
-	Claim *Claim[J] // Run: that it runs them under, if there are slots; Ask: that it asks for
-	Queue bool      // Ask: if there is no slot, for a place in line
+	Key   string    // Run: that they were submitted with
+	Level int       // Run: their priority
+	Claim *Claim[J] // Run: that it runs them under, if there are slots; Ask: that it asks for; Check
+	// Reused says that the claim has served a job before. Run.
+	Reused bool
+	Queue  bool // Ask: if there is no slot, for a place in line
 }
 
 // Next is what a worker calls that has nothing left of its last order. The jobs
@@ -219,11 +229,13 @@ func (c *Core[J]) report(w WorkerID, r Report) {
 	c.handed -= r.Jobs
 	c.counts.Reported += int64(r.Jobs)
 	worker.looked = false
+	q := &c.all
 	if cl := worker.claim; cl != nil {
-		cl.quota.ran(r)
+		q = cl.quota
+		q.ran(r)
 	}
-	c.short = r.Took < shortJob*time.Duration(r.Jobs)
-	if c.short {
+	q.short = r.Took < shortJob*time.Duration(r.Jobs)
+	if q.short {
 		worker.allowed = min(c.cfg.Batch, 2*max(1, worker.allowed))
 	} else {
 		worker.allowed = 1
@@ -235,9 +247,9 @@ func (c *Core[J]) order(w WorkerID, into []J) Order[J] {
 	switch {
 	case c.surplus(w):
 		return c.end(w)
-	case len(c.batches) > 0 && (!c.short || c.queued == 0):
+	case c.all.out > 0 && (!c.all.short || c.queued == 0):
 		// What others have taken and not started goes first, or is all there is.
-		c.recallAll()
+		c.recall(&c.all)
 		return Order[J]{Do: Again}
 	case c.cfg.Slots:
 		if o := c.orderUnderSlot(w, into); o.Do != 0 {
@@ -277,18 +289,25 @@ func (c *Core[J]) look(w WorkerID) Order[J] {
 // the one that this one has is used once more.
 func (c *Core[J]) orderUnderSlot(w WorkerID, into []J) Order[J] {
 	worker := &c.workers[w]
+	if cl := worker.claim; cl != nil && !cl.served && cl.quota.n > 0 && !cl.lost {
+		return c.bind(w, cl, into) // it was checked
+	}
 	for c.grants.n > 0 {
 		cl := c.grants.pop()
+		if cl.quota.n == 0 && cl.quota.out > 0 && !cl.lost {
+			c.grants.pushFront(cl)
+			c.recall(cl.quota)
+			return Order[J]{Do: Again}
+		}
 		if cl.quota.n > 0 {
 			c.releaseOf(w)
-			return c.bind(w, cl, into)
+			return c.use(w, cl, c.now-cl.granted < fresh, into)
 		}
 		c.release(cl)
 	}
 	if cl := worker.claim; cl != nil && c.mayReuse(cl) {
 		if cl.quota.n > 0 {
-			c.counts.Reused++
-			return c.bind(w, cl, into)
+			return c.use(w, cl, false, into)
 		}
 		if c.mayLook(w) {
 			return c.look(w)
@@ -300,7 +319,27 @@ func (c *Core[J]) orderUnderSlot(w WorkerID, into []J) Order[J] {
 
 // mayReuse reports whether a slot may serve one job more.
 func (c *Core[J]) mayReuse(cl *Claim[J]) bool {
-	return !cl.single && !cl.lost && c.now-cl.granted < c.cfg.Reuse
+	return cl.served && !cl.single && !cl.lost && c.now-cl.granted < c.cfg.Reuse
+}
+
+// fresh is for how long a slot is taken to be held that nobody has checked.
+const fresh = 10 * time.Millisecond
+
+// use has a worker use a slot. One that is not known to be held is checked
+// first: most slots serve one job at once, and to have the loss of a slot told
+// costs something.
+func (c *Core[J]) use(w WorkerID, cl *Claim[J], isFresh bool, into []J) Order[J] {
+	if cl.checked || isFresh {
+		return c.bind(w, cl, into)
+	}
+	cl.checked = true
+	c.workers[w].claim = cl
+	if cl.state != serving {
+		c.turn(cl, serving)
+	}
+	c.become(w, asks)
+	c.review(cl.quota)
+	return Order[J]{Do: Check, Claim: cl}
 }
 
 // releaseOf gives back the slot that a worker has.
@@ -314,18 +353,32 @@ func (c *Core[J]) releaseOf(w WorkerID) {
 // bind gives a worker a slot and the next job for it.
 func (c *Core[J]) bind(w WorkerID, cl *Claim[J], into []J) Order[J] {
 	q := cl.quota
+	o := Order[J]{Do: Run, Claim: cl, Reused: cl.served}
 	c.workers[w].claim, cl.served = cl, true
 	c.turn(cl, serving)
 	q.since = c.now
 	l := q.turn()
 	lv := c.mostUrgent(l)
-	k, _, _ := c.take(lv, into[:1])
-	c.handed += k
+	o.Key, o.Level = l.key, lv.priority
+	k := 1
+	if q.short && l.next == l && cl.checked && c.mayReuse(cl) {
+		k = min(c.workers[w].allowed, q.n/(2*(q.claims[serving]+q.claims[granted])), len(into))
+	}
+	b := batch[J]{level: lv}
+	o.Jobs, b.first, b.since = c.take(lv, into[:max(1, k)])
+	c.handed += o.Jobs
+	if c.counts.Reused += int64(o.Jobs); !o.Reused {
+		c.counts.Reused--
+	}
 	c.become(w, busy)
+	if o.Jobs > 1 {
+		c.list(w)
+		c.lendBatch(w, b)
+	}
 	c.admit(l)
 	c.retireLevel(lv)
 	c.review(q)
-	return Order[J]{Do: Run, Jobs: k, Claim: cl}
+	return o
 }
 
 // surplus reports whether a worker has to end although there may be jobs.
@@ -338,12 +391,14 @@ func (c *Core[J]) hand(w WorkerID, into []J) Order[J] {
 	l := c.all.turn()
 	lv := c.mostUrgent(l)
 	k := 1
-	if c.short && l.next == l {
+	if c.all.short && l.next == l {
 		// Few enough that the other workers have as many.
 		k = min(c.workers[w].allowed, c.queued/(2*max(1, c.moving())), len(into))
 	}
+	o := Order[J]{Do: Run, Key: l.key, Level: lv.priority}
 	b := batch[J]{level: lv}
 	k, b.first, b.since = c.take(lv, into[:max(1, k)])
+	o.Jobs = k
 	c.handed += k
 	c.become(w, busy)
 	c.list(w)
@@ -352,7 +407,7 @@ func (c *Core[J]) hand(w WorkerID, into []J) Order[J] {
 	}
 	c.admit(l)
 	c.retireLevel(lv)
-	return Order[J]{Do: Run, Jobs: k}
+	return o
 }
 
 // rest has a worker rest.
@@ -411,6 +466,7 @@ func (c *Core[J]) Resize(now time.Duration, workers int) {
 	c.target += workers - c.cfg.Workers // keeps what is lent
 	c.cfg.Workers = workers
 	c.dismiss(min(len(c.resting), max(0, c.present()-c.target)))
+	c.lineUp()
 	c.call()
 	c.setAlarm()
 }
@@ -420,6 +476,7 @@ func (c *Core[J]) Resize(now time.Duration, workers int) {
 func (c *Core[J]) Lend(now time.Duration) {
 	c.advance(now)
 	c.target++
+	c.lineUp()
 	c.call()
 	c.setAlarm()
 }

@@ -124,8 +124,17 @@ func (w *world) enters(j *job) {
 // after does what an event wants to have done.
 func (w *world) after() {
 	w.handIn()
-	for _, e := range w.core.Effects() {
-		w.do(e)
+	finished := 0
+	for _, e := range slices.Clone(w.core.Effects()) {
+		if w.do(e); e.Kind == sched.Finish {
+			finished++
+		}
+	}
+	for range finished { // that they end is told when it is done
+		w.core.Ended(w.now)
+		for _, e := range slices.Clone(w.core.Effects()) {
+			w.do(e)
+		}
 	}
 	if !w.quiet {
 		w.check()
@@ -250,7 +259,9 @@ func (w *world) submitAll(n int) {
 		all = append(all, j)
 		w.enters(j)
 	}
-	w.core.SubmitAll(w.now, all)
+	w.core.Inject(w.now, all)
+	w.handIn()
+	w.core.Call(w.now)
 	w.note("submit %d jobs, the last is %d", n, all[n-1].id)
 	w.after()
 }
