@@ -18,16 +18,6 @@ import (
 	"github.com/berth-go/berth/dflockd/server"
 )
 
-// requireDead fails if a process of the command lives. Each has a lock on a file,
-// which the system frees when the process ends.
-func requireDead(t *testing.T, folder string) {
-	t.Helper()
-	f, err := os.OpenFile(filepath.Join(folder, "alive"), os.O_RDWR, 0o600)
-	require.NoError(t, err)
-	defer f.Close()
-	require.NoError(t, syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB), "another holds the slot, and a process of the command lives")
-}
-
 // everything is a command with a child, one that left its session, and one whose
 // parent has ended. None of the four heeds SIGTERM.
 func everything(folder string) []string {
