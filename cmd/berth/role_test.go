@@ -17,6 +17,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+	"golang.org/x/term"
 )
 
 // roleArg makes the test's program one of the commands that berth runs in tests.
@@ -31,6 +32,11 @@ func role(args []string) int {
 		return countSignals()
 	case "greet":
 		return greet()
+	case "raw":
+		if _, err := term.MakeRaw(0); err != nil {
+			return 94
+		}
+		return work(args[1], []string{"deaf"})
 	case "shut":
 		return shut(args[1])
 	case "shell":

@@ -12,6 +12,7 @@ import (
 
 	"github.com/creack/pty"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/berth-go/berth/dflockd/server"
 )
@@ -62,6 +63,19 @@ func (s *session) press(t *testing.T, keys string) {
 	t.Helper()
 	_, err := s.keys.WriteString(keys)
 	require.NoError(t, err)
+}
+
+// modes returns how the terminal treats what is typed.
+func (s *session) modes(t *testing.T) (flags uint32) {
+	t.Helper()
+	raw, err := s.keys.SyscallConn()
+	require.NoError(t, err)
+	require.NoError(t, raw.Control(func(fd uintptr) {
+		state, err := unix.IoctlGetTermios(int(fd), unix.TCGETS)
+		require.NoError(t, err)
+		flags = state.Lflag
+	}))
+	return flags
 }
 
 // job returns the process id of berth.
@@ -163,6 +177,19 @@ func TestAStoppedJobIsEndedWhenItsShellIsKilled(t *testing.T) {
 	hold(t, srv.Addr().String(), "k")
 	requireDead(t, folder)
 	eventually(t, "berth itself has ended", func() bool { return syscall.Kill(front, 0) != nil })
+}
+
+func TestAKilledCommandLeavesTheTerminalAsItWas(t *testing.T) {
+	t.Parallel()
+	srv := startServer(t)
+	folder := t.TempDir()
+	s := startSession(t, srv, self("raw", folder)...)
+	ready(t, folder, 1)
+	require.Zero(t, s.modes(t)&unix.ICANON)
+	srv.Close()
+	s.expect("[status 122]")
+	require.NotZero(t, s.modes(t)&unix.ICANON, "lines are read again")
+	require.NotZero(t, s.modes(t)&unix.ECHO)
 }
 
 func TestTheWaitForASlotIsSaidOnATerminalAndEndsWithCtrlC(t *testing.T) {
