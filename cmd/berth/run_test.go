@@ -99,7 +99,7 @@ func TestTheStatusIsThatOfTheCommandOrSaysWhatWentWrong(t *testing.T) {
 		{"no engine is named", "", nil, []string{"true"}, 125, "BERTH_ENGINE"},
 		{"no limit", urlOf(s), []string{"--limit", "0"}, []string{"true"}, 125, "--limit is 0"},
 		{"a lease that cannot be", urlOf(s), []string{"--lease", "-1s"}, []string{"true"}, 125, "--lease is -1s"},
-		{"a grace that does not fit", urlOf(s), []string{"--grace", "1m"}, []string{"true"}, 125, "a grace of 1m0s does not fit into the lease"},
+		{"a grace that does not fit", urlOf(s), []string{"--grace", "1m", "--lease", "10s"}, []string{"true"}, 125, "a grace of 1m0s does not fit into the lease"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

@@ -77,7 +77,7 @@ func TestNothingOfTheCommandLivesWhenAnotherHoldsTheSlot(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := startServer(t)
+			s := startImpatient(t)
 			cmd, folder := startEverything(t, s)
 			harm(t, cmd, s)
 			other := hold(t, s.Addr().String(), "k")
@@ -98,7 +98,7 @@ func TestNothingOfTheCommandLivesAlsoWhereSlotsAreFreedAtOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := startServer(t, server.WithAutoRelease(true))
+			s := startImpatient(t, server.WithAutoRelease(true))
 			folder := t.TempDir()
 			cmd := berthRun(t, urlOf(s), []string{"--grace", "100ms"}, self("work", folder, "child", "session", "orphan")...)
 			require.NoError(t, cmd.Start())
@@ -116,7 +116,7 @@ func TestNothingOfTheCommandLivesAlsoWhereSlotsAreFreedAtOnce(t *testing.T) {
 // to end with the keeper.
 func TestTheCommandEndsWithTheKeeperAlsoWhileTheFrontIsStopped(t *testing.T) {
 	t.Parallel()
-	s := startServer(t)
+	s := startImpatient(t)
 	folder := t.TempDir()
 	cmd := berthRun(t, urlOf(s), nil, self("work", folder, "deaf")...)
 	require.NoError(t, cmd.Start())
@@ -133,7 +133,7 @@ func TestTheCommandEndsWithTheKeeperAlsoWhileTheFrontIsStopped(t *testing.T) {
 }
 
 func TestASlotThatIsTakenBackEndsItsCommand(t *testing.T) {
-	s := startServer(t, server.WithSecret("hush"), server.WithAdminSecrets("chief"))
+	s := startImpatient(t, server.WithSecret("hush"), server.WithAdminSecrets("chief")) // which says so at the next renewal
 	t.Setenv("BERTH_ENGINE", urlOf(s))
 	t.Setenv(secretVariable, "chief")
 	folder := t.TempDir()
@@ -156,11 +156,11 @@ func TestASlotThatIsTakenBackEndsItsCommand(t *testing.T) {
 // A server that dies grants nothing for a lease after it has come back.
 func TestNothingOfTheCommandLivesWhenAServerThatDiedIsBackAndGrants(t *testing.T) {
 	t.Parallel()
-	s := startServer(t)
+	s := startImpatient(t)
 	cmd, folder := startEverything(t, s, "--grace", "500ms")
 	address := s.Addr().String()
 	s.Close()
-	startServer(t, server.WithAddress(address)) // on a fixed address: with a grace of a lease
+	startImpatient(t, server.WithAddress(address)) // on a fixed address: with a grace of a lease
 	other := hold(t, address, "k")
 	requireDead(t, folder)
 	require.NoError(t, other.Release())
@@ -170,7 +170,7 @@ func TestNothingOfTheCommandLivesWhenAServerThatDiedIsBackAndGrants(t *testing.T
 
 func TestWhatTheCommandLeavesBehindHasEndedBeforeTheSlotIsGivenBack(t *testing.T) {
 	t.Parallel()
-	s := startServer(t)
+	s := startImpatient(t)
 	folder := t.TempDir()
 	cmd := berthRun(t, urlOf(s), []string{"--grace", "100ms"}, self("work", folder, "child", "orphan", "parent")...)
 	require.NoError(t, cmd.Start())

@@ -116,7 +116,7 @@ func TestCtrlCReachesTheCommandOnce(t *testing.T) {
 func TestCtrlCEndsACommandThatDoesNotCatchIt(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
-	s := startSession(t, startServer(t), self("work", folder, "session")...)
+	s := startSession(t, startImpatient(t), self("work", folder, "session")...)
 	ready(t, folder, 2)
 	s.press(t, ctrlC)
 	s.expect("[status 130]")
@@ -125,7 +125,7 @@ func TestCtrlCEndsACommandThatDoesNotCatchIt(t *testing.T) {
 
 func TestCtrlZStopsTheCommandWhichKeepsItsSlot(t *testing.T) {
 	t.Parallel()
-	srv := startServer(t)
+	srv := startImpatient(t)
 	s := startSession(t, srv, self("greet")...)
 	s.expect("name? ")
 	s.press(t, ctrlZ)
@@ -149,7 +149,7 @@ func TestCtrlZStopsTheCommandWhichKeepsItsSlot(t *testing.T) {
 
 func TestAStoppedCommandIsEndedWhenItsSlotIsLost(t *testing.T) {
 	t.Parallel()
-	srv := startServer(t)
+	srv := startImpatient(t)
 	folder := t.TempDir()
 	s := startSession(t, srv, self("work", folder, "deaf", "child")...)
 	ready(t, folder, 2)
@@ -157,7 +157,7 @@ func TestAStoppedCommandIsEndedWhenItsSlotIsLost(t *testing.T) {
 	s.expect("[stopped]")
 	address := srv.Addr().String()
 	srv.Close()
-	startServer(t, server.WithAddress(address))
+	startImpatient(t, server.WithAddress(address))
 	hold(t, address, "k")
 	requireDead(t, folder)
 	s.press(t, "fg\n")
@@ -181,7 +181,7 @@ func TestAStoppedJobIsEndedWhenItsShellIsKilled(t *testing.T) {
 
 func TestAKilledCommandLeavesTheTerminalAsItWas(t *testing.T) {
 	t.Parallel()
-	srv := startServer(t)
+	srv := startImpatient(t)
 	folder := t.TempDir()
 	s := startSession(t, srv, self("raw", folder)...)
 	ready(t, folder, 1)
@@ -197,7 +197,7 @@ func TestTheWaitForASlotIsSaidOnATerminalAndEndsWithCtrlC(t *testing.T) {
 	srv := startServer(t)
 	hold(t, srv.Addr().String(), "k")
 	s := startSession(t, srv, "true")
-	s.expect(`berth: waiting for a slot of "k" (limit 1)`)
+	s.expect(`berth: waiting for a slot of "k" (limit 1), 0 in front`)
 	s.press(t, ctrlC)
 	s.expect("[status 130]")
 	eventually(t, "the place in line is given up", func() bool { return waiting(srv) == 0 })
