@@ -51,7 +51,16 @@ func (s *Source) serverOf(ctx context.Context, op, key string) (name, server str
 	if err != nil {
 		return "", "", err
 	}
+	if s.endpoints[i].isClosing() {
+		return "", "", &Error{Op: op, Key: name, Err: ErrClosed}
+	}
 	return name, s.cfg.servers[i], nil
+}
+
+func (e *endpoint) isClosing() bool {
+	e.lock()
+	defer e.unlock()
+	return e.closing
 }
 
 // keyState is what a server of this module answers. Times are in milliseconds.

@@ -99,6 +99,13 @@ func TestInspectSaysWhyItCannotTell(t *testing.T) {
 		_, err = cluster.Inspect(t.Context(), "")
 		require.ErrorIs(t, err, errors.ErrUnsupported)
 		require.NoError(t, cluster.Close(t.Context()))
+
+		closed := newTestSource(t, generous(t), slot.Fixed("k", 1))
+		require.NoError(t, closed.Close(t.Context()))
+		_, err = closed.Inspect(t.Context(), "")
+		require.ErrorIs(t, err, slot.ErrClosed)
+		require.ErrorIs(t, closed.Pause(t.Context(), "", time.Second), slot.ErrClosed)
+		require.ErrorIs(t, closed.Revoke(t.Context(), "", "0123456789abcdef"), slot.ErrClosed)
 	})
 	for _, bad := range []string{"", "a b", "a\n"} {
 		_, err := NewSource(slot.Fixed("k", 1), WithName(bad))

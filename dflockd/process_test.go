@@ -54,7 +54,7 @@ func TestServerThatIsKilledAndRestartedLosesNoClaimant(t *testing.T) {
 		const limit, workers, kills = 3, 12, 3
 		addr := lockserver.FreeAddress(t)
 		cmd := lockserver.StartAt(t, path, addr)
-		src, err := NewSource(slot.Fixed("k", limit), WithServers(addr), WithLease(2*time.Second))
+		src, err := NewSource(slot.Fixed("k", limit), WithServers(addr), WithLease(10*time.Second))
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())
 		var held census

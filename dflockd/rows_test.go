@@ -283,7 +283,7 @@ var rows = map[string]row{
 	"renewRatio": {
 		does: func(t *testing.T, to *target) {
 			require.Equal(t, time.Second, paceFor(0.1, 0).Beat(10*time.Second))
-			l := to.lock(t, WithLease(time.Second), WithRenewRatio(0.1))
+			l := to.lock(t, WithLease(10*time.Second), WithRenewRatio(0.1))
 			mustAcquire(t, l.holder)
 			expires := (*grant)(l.claim).Info().ExpiresAt
 			require.Eventually(t, func() bool { return (*grant)(l.claim).Info().ExpiresAt.After(expires) }, time.Minute, 10*time.Millisecond)

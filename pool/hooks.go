@@ -89,7 +89,31 @@ type StartEvent struct {
 	SingleUse bool
 	// Claimed is when the claim of the slot began.
 	Claimed time.Time
+	// Waited is what the attempt waited for longest since it was Ready.
+	Waited WaitReason
 }
+
+// A WaitReason is what a job waits for before it starts. Of the time before a
+// job's slot was claimed it is known what the slot key waited for longest since
+// its last claim, and not more.
+type WaitReason string
+
+// What a job waits for.
+const (
+	// WaitNone: it started within a millisecond.
+	WaitNone WaitReason = ""
+	// WaitForWorker: all workers had other jobs. More workers help.
+	WaitForWorker WaitReason = "worker"
+	// WaitForPlace: there was no free slot, and the claims of other keys had all
+	// places in line that the pool takes. More workers help, or [WithMaxClaims].
+	WaitForPlace WaitReason = "place"
+	// WaitForSlot: others had the slots, or jobs of this pool had all of them. A
+	// higher limit helps.
+	WaitForSlot WaitReason = "slot"
+	// WaitForEngine: claims of the slot key failed. The error handler was told
+	// why, see [WithErrorHandler].
+	WaitForEngine WaitReason = "engine"
+)
 
 // A RetryEvent describes an attempt that ended and will be followed by another.
 type RetryEvent struct {

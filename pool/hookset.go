@@ -3,6 +3,8 @@ package pool
 import (
 	"context"
 	"time"
+
+	"github.com/berth-go/berth/pool/internal/sched"
 )
 
 // hookSet calls the hooks of a pool, in the order in which they were given, and
@@ -98,9 +100,30 @@ func (s *hookSet) start(ctx context.Context, t *Task) context.Context {
 		if h := t.hold(); h != nil {
 			e.Slot, e.Claimed, e.SingleUse, e.Reused = h.slot, h.claimed, h.single, h.reused || m.nested
 		}
+		e.Waited = s.waited(t, now)
 		ctx = derive(s, f, ctx, e)
 	}
 	return ctx
+}
+
+// noWait is how long a job may take to start that has not waited for anything.
+const noWait = time.Millisecond
+
+var waitReasons = [...]WaitReason{
+	sched.ForNothing: WaitNone, sched.ForWorker: WaitForWorker, sched.ForPlace: WaitForPlace,
+	sched.ForSlot: WaitForSlot, sched.ForEngine: WaitForEngine,
+}
+
+// waited returns what an attempt that starts now has waited for.
+func (s *hookSet) waited(t *Task, now time.Time) WaitReason {
+	m, h := t.more(), t.hold()
+	switch {
+	case now.Sub(m.ready) < noWait:
+		return WaitNone
+	case h == nil || m.nested: // it runs under no slot, or under that of the job that waits for it
+		return WaitForWorker
+	}
+	return waitReasons[h.claim.Waited(m.ready.Sub(s.p.began), now.Sub(s.p.began))]
 }
 
 func (s *hookSet) retry(ctx context.Context, t *Task, r *retryAfter) {

@@ -23,13 +23,6 @@ func (p *Pool) Submit(job Job, opts ...JobOption) *Task {
 //
 // With the context of a job of the same pool it does not wait for room.
 func (p *Pool) SubmitContext(ctx context.Context, job Job, opts ...JobOption) *Task {
-	if len(opts) == 0 && ctx == background && p.bare && p.src == nil && job != nil {
-		t := &Task{pool: p, job: job}
-		if !p.injected.put(item{task: t}) {
-			_ = p.start(ctx, t, sched.Wait)
-		}
-		return t
-	}
 	t := p.newTask(ctx, job, gather(opts))
 	if job == nil {
 		p.refuse(t, ErrNilJob)

@@ -35,6 +35,25 @@ func TestATaskThatHasWaitedForRoomEndsWithItsSubmittersContext(t *testing.T) {
 	})
 }
 
+// It was not watched while it ran, nor before that, since it started at once.
+func TestATaskThatBacksOffAfterALongAttemptEndsWithItsSubmittersContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(t, 1)
+		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, errGone)
+		defer cancel()
+		start := time.Now()
+		task := p.SubmitContext(ctx, func(context.Context) error {
+			time.Sleep(time.Second)
+			return RetryAfter(time.Hour, errTest)
+		})
+		err := task.Wait(t.Context())
+		require.ErrorIs(t, err, errGone)
+		require.ErrorIs(t, err, errTest, "what the attempt failed with is not forgotten")
+		require.Equal(t, time.Minute, time.Since(start))
+		finish(t, p)
+	})
+}
+
 // They are watched together, and so are those of contexts that end with it.
 func TestAllTasksOfAContextEndWithIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -124,6 +143,23 @@ func TestAJobThatHasWaitedForLongPassesMoreUrgentOnes(t *testing.T) {
 	})
 }
 
+// Those that rest end at once, the others when they come for jobs.
+func TestAPoolThatShrinksWhileItsWorkersAreAtWorkRunsFewer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(t, 4)
+		start := time.Now()
+		for range 8 {
+			require.NoError(t, p.Go(sleeps(time.Second)))
+		}
+		time.Sleep(500 * time.Millisecond)
+		require.NoError(t, p.Resize(2))
+		require.NoError(t, p.Wait(t.Context()))
+		require.Equal(t, 3*time.Second, time.Since(start), "four at first, then two at a time")
+		require.Equal(t, 2, p.Stats().Workers)
+		finish(t, p)
+	})
+}
+
 func TestAWorkerThatHasNothingToDoEndsAfterTheIdleTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, c := range []struct {
@@ -170,7 +206,7 @@ func TestAJobOfGoThatHasEndedKeepsNothingAlive(t *testing.T) {
 		}()
 	}
 	require.NoError(t, p.Wait(t.Context()))
-	for range 1000 { // the runtime cleans up at its leisure
+	for range 100 { // the runtime cleans up at its leisure
 		if freed.Load() == jobs {
 			break
 		}

@@ -357,7 +357,7 @@ func watchedJob() (freed *atomic.Bool, job pool.Job) {
 }
 
 func isFreed(freed *atomic.Bool) error {
-	for range 1000 { // the runtime cleans up at its leisure
+	for range 100 { // the runtime cleans up at its leisure
 		if freed.Load() {
 			return nil
 		}

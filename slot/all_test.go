@@ -294,3 +294,23 @@ func ExampleAll() {
 	fmt.Println("at most", n, "for", s.Info().Key)
 	// Output: at most 4 for example.com
 }
+
+// The line that a claim of All is in is that of the source that it waits for.
+func TestATicketOfAllKnowsWhereItIsInTheLineThatItWaitsIn(t *testing.T) {
+	host, all := slot.NewLocalKeyed(1), slot.NewLocal(1)
+	src := slot.All(host, all)
+	a, b := take(t, src, "a"), queue(t, src, "b")
+	n, ok := slot.Ahead(b)
+	require.True(t, ok)
+	require.Zero(t, n, "the host's slot was free")
+	n, ok = slot.Ahead(queue(t, src, "c"))
+	require.True(t, ok)
+	require.Equal(t, 1, n)
+	queue(t, src, "a")
+	n, ok = slot.Ahead(queue(t, src, "a"))
+	require.True(t, ok)
+	require.Equal(t, 1, n, "in the line of the host")
+	_, ok = slot.Ahead(nil)
+	require.False(t, ok)
+	require.NoError(t, a.Release())
+}

@@ -20,14 +20,17 @@
 // means is up to the source: [NewLocal] has one limit whatever the key,
 // [NewLocalKeyed] one for each key. An engine is given [Limits]: [Fixed] and
 // [Keyed] are the same two, and [LimitBy] asks a function, so that each customer
-// can have a limit of its own.
+// can have a limit of its own. [NewLocalLimits] takes them too.
 //
 // A claim keeps its own limit where the source can do that, as those of this module
 // can: while a slot that was claimed with limit n is held, at most n slots of that name
-// are. So a limit can be changed by a rolling deploy. It has its price: one claim of
-// limit 1 beside a fleet of 100 has the fleet wait until it alone has held its slot;
-// and whoever claims a second slot of a name while he holds one can wait for ever for
-// a smaller limit that came between.
+// are. So a limit can be changed by a rolling deploy. An engine keeps it by one rule,
+// which needs no memory: a claim is granted if and only if its rank among the claims
+// that hold or wait, in the order of the line, is at most the smallest limit up to and
+// including its own. Nobody passes one that waits, and when one leaves the line those
+// behind it may be next. It has its price: one claim of limit 1 beside a fleet of 100
+// has the fleet wait until it alone has held its slot; and whoever claims a second slot
+// of a name while he holds one can wait for ever for a smaller limit that came between.
 //
 // Sources are put together of others. [All] claims a slot of each: one of the
 // host's and one of all. [MinHold] keeps each slot for a time, which makes a

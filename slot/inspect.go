@@ -14,7 +14,7 @@ const MaxListed = 1000
 // for them.
 type Inspector interface {
 	// Inspect returns the state of key's semaphore at one moment. It takes a
-	// round trip to the engine, and claims nothing. A key that nobody holds or
+	// round trip to the engine, plus opening a session, and claims nothing. A key that nobody holds or
 	// waits for has an empty State. The error is one that Enqueue could have
 	// returned, or matches errors.ErrUnsupported where the engine behind the
 	// source cannot tell.

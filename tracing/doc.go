@@ -28,7 +28,7 @@
 //	job            submitted                       result                       berth.key, berth.job.name, berth.job.attempts, error.type
 //	queue          ready to run                    claim, or start              -
 //	slot acquire   claim, or ready to run          slot held                    berth.key, berth.slot.reused, berth.slot.queued, berth.slot.ahead, error.type
-//	run            start of an attempt             its end                      berth.job.attempt, berth.slot.lost, error.type
+//	run            start of an attempt             its end                      berth.job.attempt, berth.job.waited_for, berth.slot.lost, error.type
 //	backoff        end of an attempt               ready to run                 -
 //	slot hold      grant                           release or loss              berth.key, berth.slot.queued, berth.slot.runs, error.type
 //
@@ -51,6 +51,7 @@
 //	berth.job.name       the name of the job, if it has one             as many as names
 //	berth.job.attempt    the number of the attempt, from 1              as many as attempts
 //	berth.job.attempts   how many attempts were started                 as many as attempts
+//	berth.job.waited_for   worker, place, slot or engine: what the attempt waited for longest, if for a millisecond   4
 //	berth.slot.reused    whether the slot had served another job        2
 //	berth.slot.queued    whether the claim had to wait in line          2
 //	berth.slot.ahead     claims in front when it joined the line, outside a pool  as many as wait
@@ -81,11 +82,23 @@
 //	berth.job.queue_time          histogram       s          berth.key                             1 a key
 //	berth.job.retries             counter         {retry}    berth.key                             1 a key
 //	berth.job.queued              up-down         {job}      berth.key                             1 a key
+//	berth.pool.slots              up-down         {slot}     state                                 2
+//	berth.pool.slot_time          counter         s          state                                 2
+//	berth.pool.claims             counter         {claim}    -                                     1
+//	berth.pool.claims_in_line     up-down         {claim}    -                                     1
+//	berth.pool.unused_grants      counter         {grant}    -                                     1
 //
 // Each source of a Tracer has series of its own, but for those that were given
 // the same name (see [WithSourceName]). A slot of a source counts as used while a
 // job runs under it, also where the source is inside slot.All, slot.MinHold or
 // another one whose slots have a method Unwrap.
+//
+// The metrics whose names begin with berth.pool tell how well pools use their slots
+// (see [Tracer.Watch]): for what share of the time for which they have slots no
+// job runs under these is the rate of berth.pool.slot_time whose state is idle,
+// divided by the rate of all of it. A "run" says in berth.job.waited_for what it
+// waited for longest (see [pool.WaitReason]): more workers, a higher limit, or a
+// look at the engine is what would have it start sooner.
 //
 // The "key" of a row is what WithKeyAttribute made of it; without that there is
 // one. berth.slot.max is the limit of one key: for the keys that share a series

@@ -11,7 +11,8 @@ import (
 var buckets = []float64{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300}
 
 // instruments are the metrics. Those that count what is there at the moment
-// and that sources know are observed when they are collected (see sourceSet).
+// and that sources or pools know are observed when they are collected (see
+// sourceSet and poolSet).
 type instruments struct {
 	slotWait   metric.Float64Histogram
 	slotUse    metric.Float64Histogram
@@ -25,6 +26,12 @@ type instruments struct {
 	queueTime  metric.Float64Histogram
 	retries    metric.Int64Counter
 	jobsQueued metric.Int64UpDownCounter
+
+	poolSlots    metric.Int64ObservableUpDownCounter
+	poolSlotTime metric.Float64ObservableCounter
+	poolClaims   metric.Int64ObservableCounter
+	poolInLine   metric.Int64ObservableUpDownCounter
+	poolUnused   metric.Int64ObservableCounter
 }
 
 func newInstruments(m metric.Meter) (*instruments, error) {
@@ -43,6 +50,11 @@ func newInstruments(m metric.Meter) (*instruments, error) {
 	i.pending = b.observedUpDown(MetricSlotPendingRequests, "{request}", "Claims that wait for their slot.")
 	i.slotCount = b.observedUpDown(MetricSlotCount, "{slot}", "Slots that are held, by whether a job runs under them.")
 	i.slotMax = b.observedGauge(MetricSlotMax, "{slot}", "The limit of a key: the highest among the keys of the series.")
+	i.poolSlots = b.observedUpDown(MetricPoolSlots, "{slot}", "Slots that pools have, by whether a worker has them.")
+	i.poolSlotTime = b.observedSeconds(MetricPoolSlotTime, "The time for which pools have had slots, added up, by whether a job ran under them.")
+	i.poolClaims = b.observedCounter(MetricPoolClaims, "{claim}", "How often pools asked for a slot.")
+	i.poolInLine = b.observedUpDown(MetricPoolClaimsInLine, "{claim}", "Claims of pools that wait for their slot.")
+	i.poolUnused = b.observedCounter(MetricPoolUnusedGrants, "{grant}", "Slots that pools gave back without having run a job under them.")
 	return i, errors.Join(b.errs...)
 }
 
@@ -79,6 +91,18 @@ func (b *builder) upDown(name, unit, text string) metric.Int64UpDownCounter {
 
 func (b *builder) observedUpDown(name, unit, text string) metric.Int64ObservableUpDownCounter {
 	c, err := b.meter.Int64ObservableUpDownCounter(name, metric.WithUnit(unit), metric.WithDescription(text))
+	b.note(err)
+	return c
+}
+
+func (b *builder) observedCounter(name, unit, text string) metric.Int64ObservableCounter {
+	c, err := b.meter.Int64ObservableCounter(name, metric.WithUnit(unit), metric.WithDescription(text))
+	b.note(err)
+	return c
+}
+
+func (b *builder) observedSeconds(name, text string) metric.Float64ObservableCounter {
+	c, err := b.meter.Float64ObservableCounter(name, metric.WithUnit("s"), metric.WithDescription(text))
 	b.note(err)
 	return c
 }

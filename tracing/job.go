@@ -102,6 +102,9 @@ func (t *Tracer) run(ctx context.Context, j *jobTrace, e pool.StartEvent, held [
 	}
 	ctx, j.run = t.begin(ctx, SpanRun, about(e.JobEvent), e.At, opts...)
 	j.run.SetAttributes(attribute.Int(AttrAttempt, e.Attempt))
+	if e.Waited != pool.WaitNone {
+		j.run.SetAttributes(attribute.String(AttrWaitedFor, string(e.Waited)))
+	}
 	if j.run.SpanContext().IsSampled() {
 		for _, s := range held {
 			s.AddLink(trace.Link{SpanContext: j.run.SpanContext()})

@@ -120,10 +120,10 @@ func TestQueuedJobs(t *testing.T) {
 		  run 1 0s 1s job.attempt=1
 		job 2 0s 3s job.attempts=1 key=
 		  queue 2 0s 1s
-		  run 2 1s 3s job.attempt=1
+		  run 2 1s 3s job.attempt=1 job.waited_for=worker
 		job 3 0s 6s job.attempts=1 key=
 		  queue 3 0s 3s
-		  run 3 3s 6s job.attempt=1
+		  run 3 3s 6s job.attempt=1 job.waited_for=worker
 		`), r.end(p))
 	})
 }
@@ -142,7 +142,7 @@ func TestJobThatWaitsForASlot(t *testing.T) {
 		job 1 0s 4s job.attempts=1 key=a
 		  queue 1 0s 0s
 		  slot acquire 1 0s 3s client key=a slot.queued=true slot.reused=false !queued 0s !granted 3s !confirmed 3s
-		  run 1 3s 4s job.attempt=1 → slot hold 1
+		  run 1 3s 4s job.attempt=1 job.waited_for=slot → slot hold 1
 		slot hold 1 3s 4s key=a slot.queued=true slot.runs=1 → run 1
 		`), r.end(p))
 	})
@@ -214,11 +214,11 @@ func TestJobsThatShareASlot(t *testing.T) {
 		job 2 0s 1.2s job.attempts=1 key=a
 		  queue 2 0s 600ms
 		  slot acquire 2 600ms 600ms client key=a slot.queued=false slot.reused=true
-		  run 2 600ms 1.2s job.attempt=1 → slot hold 1
+		  run 2 600ms 1.2s job.attempt=1 job.waited_for=slot → slot hold 1
 		job 3 0s 2.2s job.attempts=1 key=a
 		  queue 3 0s 1.2s
 		  slot acquire 3 1.2s 1.2s client key=a slot.queued=false slot.reused=false !granted 1.2s !confirmed 1.2s
-		  run 3 1.2s 2.2s job.attempt=1 → slot hold 2
+		  run 3 1.2s 2.2s job.attempt=1 job.waited_for=slot → slot hold 2
 		slot hold 1 0s 1.2s key=a slot.queued=false slot.runs=2 → run 1 → run 2
 		slot hold 2 1.2s 2.2s key=a slot.queued=false slot.runs=1 → run 3
 		`), r.end(p))
@@ -344,7 +344,7 @@ func TestNestedJobRunsUnderTheSlotOfTheOneThatWaits(t *testing.T) {
 		    job 2 1s 4s job.attempts=1 key=a
 		      queue 2 1s 2s
 		      slot acquire 2 2s 2s client key=a slot.queued=false slot.reused=true
-		      run 2 2s 4s job.attempt=1 → slot hold 1
+		      run 2 2s 4s job.attempt=1 job.waited_for=worker → slot hold 1
 		slot hold 1 0s 4s key=a slot.queued=false slot.runs=2 → run 1 → run 2
 		`), r.end(p))
 	})
@@ -370,7 +370,7 @@ func TestGrantThatWaitsForAWorker(t *testing.T) {
 		job 2 0s 3s job.attempts=1 key=b
 		  slot acquire 2 0s 1s client key=b slot.queued=true slot.reused=false !queued 0s !granted 1s !confirmed 1s
 		  queue 2 1s 3s
-		  run 2 3s 3s job.attempt=1 → slot hold 2
+		  run 2 3s 3s job.attempt=1 job.waited_for=worker → slot hold 2
 		slot hold 1 0s 3s key=a slot.queued=false slot.runs=1 → run 1
 		slot hold 2 1s 3s key=b slot.queued=true slot.runs=1 → run 2
 		`), r.end(p))
@@ -393,7 +393,7 @@ func TestShortWaitForAWorkerIsPartOfTheAcquire(t *testing.T) {
 		job 2 0s 1s job.attempts=1 key=b
 		  queue 2 0s 0s
 		  slot acquire 2 0s 1s client key=b slot.queued=true slot.reused=false !queued 0s !granted 999.001ms !confirmed 999.001ms
-		  run 2 1s 1s job.attempt=1 → slot hold 2
+		  run 2 1s 1s job.attempt=1 job.waited_for=slot → slot hold 2
 		`))
 	})
 }
@@ -418,7 +418,7 @@ func TestAcquireIsClippedToTheLifeOfTheJobThatGotTheSlot(t *testing.T) {
 		job 2 2s 6s job.attempts=1 key=a
 		  queue 2 2s 2s
 		  slot acquire 1 2s 5s client key=a slot.queued=true slot.reused=false !queued 2s !granted 5s !confirmed 5s
-		  run 1 5s 6s job.attempt=1 → slot hold 1
+		  run 1 5s 6s job.attempt=1 job.waited_for=slot → slot hold 1
 		slot hold 1 5s 6s key=a slot.queued=true slot.runs=1 → run 1
 		`), r.end(p))
 	})

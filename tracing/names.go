@@ -31,16 +31,17 @@ const (
 	AttrJobName    = "berth.job.name"
 	AttrAttempt    = "berth.job.attempt"
 	AttrAttempts   = "berth.job.attempts"
+	AttrWaitedFor  = "berth.job.waited_for"
 	AttrSlotReused = "berth.slot.reused"
 	AttrSlotQueued = "berth.slot.queued"
 	AttrSlotAhead  = "berth.slot.ahead" // claims in line in front when this one joined, where the source tells
 	AttrSlotRuns   = "berth.slot.runs"
 	AttrSlotLost   = "berth.slot.lost"
 	AttrErrorType  = "error.type"
-	AttrState      = "state" // of berth.slot.count: StateIdle or StateUsed
+	AttrState      = "state" // of slots and their time: StateIdle or StateUsed
 )
 
-// The values of the attribute "state" of berth.slot.count.
+// The values of the attribute "state" of slots and of their time.
 const (
 	StateIdle = "idle" // held, and no job runs under it
 	StateUsed = "used" // a job runs under it
@@ -60,4 +61,9 @@ const (
 	MetricJobQueueTime        = "berth.job.queue_time"
 	MetricJobRetries          = "berth.job.retries"
 	MetricJobQueued           = "berth.job.queued"
+	MetricPoolSlots           = "berth.pool.slots"
+	MetricPoolSlotTime        = "berth.pool.slot_time"
+	MetricPoolClaims          = "berth.pool.claims"
+	MetricPoolClaimsInLine    = "berth.pool.claims_in_line"
+	MetricPoolUnusedGrants    = "berth.pool.unused_grants"
 )

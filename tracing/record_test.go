@@ -155,6 +155,10 @@ func (r *recorder) points(name string) []string {
 		for _, p := range data.DataPoints {
 			add(p.Attributes, fmt.Sprintf("%d × %vs", p.Count, p.Sum))
 		}
+	case metricdata.Sum[float64]:
+		for _, p := range data.DataPoints {
+			add(p.Attributes, fmt.Sprintf("%vs", p.Value))
+		}
 	case metricdata.Sum[int64]:
 		for _, p := range data.DataPoints {
 			add(p.Attributes, fmt.Sprint(p.Value))

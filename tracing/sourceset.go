@@ -5,7 +5,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/metric"
 )
 
@@ -84,52 +83,36 @@ func (s *source) forget(h *hold) {
 
 // A sourceSet observes the sources of one Tracer that are open. All are observed
 // by one callback, so that what sources with the same attributes hold is added
-// up, and the callback exists only while there is a source.
+// up.
 type sourceSet struct {
-	meter       metric.Meter
 	instruments *instruments
+	observation observation
 
 	mu      sync.Mutex // guards sources; never held while the SDK is called, which calls observe
 	sources map[*source]struct{}
+}
 
-	registering  sync.Mutex // guards registration; held while the SDK is called, never by observe
-	registration metric.Registration
+func newSourceSet(m metric.Meter, i *instruments) *sourceSet {
+	ss := &sourceSet{instruments: i, sources: make(map[*source]struct{})}
+	ss.observation = observation{meter: m, observe: ss.observe, instruments: []metric.Observable{i.pending, i.slotCount, i.slotMax}}
+	return ss
 }
 
 func (ss *sourceSet) open(s *source) {
 	ss.mu.Lock()
-	if ss.sources == nil {
-		ss.sources = make(map[*source]struct{})
-	}
 	ss.sources[s] = struct{}{}
 	ss.mu.Unlock()
-	ss.register()
+	ss.observation.update(ss.any)
 }
 
 func (ss *sourceSet) close(s *source) {
 	ss.mu.Lock()
 	delete(ss.sources, s)
 	ss.mu.Unlock()
-	ss.register()
+	ss.observation.update(ss.any)
 }
 
-// register makes the callback exist if and only if there are sources.
-func (ss *sourceSet) register() {
-	ss.registering.Lock()
-	defer ss.registering.Unlock()
-	needed := len(ss.list()) > 0
-	var err error
-	switch i := ss.instruments; {
-	case needed && ss.registration == nil:
-		ss.registration, err = ss.meter.RegisterCallback(ss.observe, i.pending, i.slotCount, i.slotMax)
-	case !needed && ss.registration != nil:
-		err = ss.registration.Unregister()
-		ss.registration = nil
-	}
-	if err != nil {
-		otel.Handle(err) // spans and the other metrics work without it
-	}
-}
+func (ss *sourceSet) any() bool { return len(ss.list()) > 0 }
 
 // counts is what is observed for one set of attributes.
 type counts struct{ pending, idle, used, max int64 }

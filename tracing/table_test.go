@@ -49,6 +49,9 @@ func everything(t *testing.T, opts ...tracing.Option) *recorder {
 	inner := slottest.NewBreakable(slot.NewLocalKeyed(1))
 	src := r.Source(&renewing{Source: inner}, tracing.WithSourceName("hosts"))
 	p := r.newPool(2, pool.WithSlots(src))
+	stop, err := r.Watch(p)
+	require.NoError(t, err)
+	t.Cleanup(stop)
 	ctx := context.Background()
 	require.Error(t, p.Submit(func(ctx context.Context) error {
 		if info, _ := pool.FromContext(ctx); info.Attempt == 1 {
@@ -58,7 +61,7 @@ func everything(t *testing.T, opts ...tracing.Option) *recorder {
 	}, pool.Key("A"), pool.Name("copy")).Wait(ctx))
 	lost := p.Submit(func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }, pool.Key("B"))
 	waits := p.Submit(sleep(0), pool.Key("B"))
-	synctest.Wait()
+	time.Sleep(time.Second)
 	inner.Expire("B")
 	require.ErrorIs(t, lost.Wait(ctx), slot.ErrLost)
 	require.NoError(t, waits.Wait(ctx))
@@ -178,15 +181,24 @@ func describe(m metricdata.Metrics) (kind string, attrs []string) {
 			note(p.Attributes)
 		}
 	case metricdata.Sum[int64]:
-		kind = "up-down"
-		if data.IsMonotonic {
-			kind = "counter"
+		kind = kindOfSum(data.IsMonotonic)
+		for _, p := range data.DataPoints {
+			note(p.Attributes)
 		}
+	case metricdata.Sum[float64]:
+		kind = kindOfSum(data.IsMonotonic)
 		for _, p := range data.DataPoints {
 			note(p.Attributes)
 		}
 	}
 	return kind, sortedKeys(keys)
+}
+
+func kindOfSum(monotonic bool) string {
+	if monotonic {
+		return "counter"
+	}
+	return "up-down"
 }
 
 func sortedKeys(m map[string]bool) []string {

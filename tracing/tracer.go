@@ -31,7 +31,8 @@ type Tracer struct {
 	named   map[string]*labelCache // of sources, by their names
 	numbers int                    // of sources
 
-	sources sourceSet
+	sources *sourceSet
+	pools   *poolSet
 }
 
 // New returns a Tracer that reports to the global OpenTelemetry providers, or to
@@ -54,8 +55,8 @@ func New(opts ...Option) (*Tracer, error) {
 	if t.instruments, err = newInstruments(meter); err != nil {
 		return nil, fmt.Errorf("tracing: the meter provider refused an instrument: %w", err)
 	}
-	t.sources.meter = meter
-	t.sources.instruments = t.instruments
+	t.sources = newSourceSet(meter, t.instruments)
+	t.pools = newPoolSet(meter, t.instruments, t.labels.plain)
 	return t, nil
 }
 

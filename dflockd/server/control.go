@@ -28,9 +28,25 @@ func (c *conn) control(now time.Duration, r *wire.Request, key []byte) wire.Stat
 		}
 	}, now)
 	if res.Status == wire.OK {
-		c.srv.log.info("control", "command", r.Command.String(), "key", string(key), "pause", d, "admin", c.admin, "peer", c.ip, "conn", c.lc.ID)
+		c.logControl(r, key, d)
 	}
 	return res.Status
+}
+
+// logControl says all that administrators do, and of others what they do now and
+// then.
+func (c *conn) logControl(r *wire.Request, key []byte, d time.Duration) {
+	log := c.srv.log.debug
+	if c.admin {
+		log = c.srv.log.info
+	}
+	args := []any{"command", r.Command.String(), "key", string(key), "peer", c.ip, "conn", c.lc.ID}
+	if r.Command == wire.Pause {
+		args = append(args, "for", d)
+	} else {
+		args = append(args, "id", wire.FormatID(r.ID))
+	}
+	log("asked to step in", args...)
 }
 
 // control does something to the table that is no claim.

@@ -94,6 +94,9 @@ func (c *crawl) run() error {
 	c.begin()
 	for c.alive() > 0 {
 		c.handOut()
+		if c.world.local != nil {
+			c.world.local.Want(c.frontier.CouldFill())
+		}
 		select {
 		case e := <-c.events:
 			c.handle(e)

@@ -249,7 +249,15 @@ func (r *report) limits(b *bytes.Buffer) {
 		return // the slots were not what set the pace
 	}
 	fmt.Fprintf(b, "all %d slots were in use for %.1f s of %.1f s (%.0f %%), %.1f of them on average\n",
-		r.slots, r.seen.Full.Seconds(), r.took.Seconds(), 100*r.seen.Full.Seconds()/max(r.took.Seconds(), 0.001), r.seen.Mean)
+		r.slots, r.seen.Full.Seconds(), r.took.Seconds(), percent(r.seen.Full, r.took), r.seen.Mean)
+	if r.seen.Wanted > 0 {
+		fmt.Fprintf(b, "while pages were left for all of them: for %.1f s of %.1f s (%.0f %%)\n",
+			r.seen.Met.Seconds(), r.seen.Wanted.Seconds(), percent(r.seen.Met, r.seen.Wanted))
+	}
+}
+
+func percent(part, whole time.Duration) float64 {
+	return 100 * part.Seconds() / max(whole.Seconds(), 0.001)
 }
 
 // accounts shows what became of every URL, and of those of dead workers.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -60,6 +61,16 @@ func TestVerdict(t *testing.T) {
 			require.NotContains(t, r.String(), "ok:")
 		})
 	}
+}
+
+func TestReportSaysForHowLongAllSlotsWereInUseWhilePagesWereLeft(t *testing.T) {
+	r := good()
+	r.took = 10 * time.Second
+	r.seen.Full, r.seen.Met, r.seen.Wanted = 8*time.Second, 7600*time.Millisecond, 8*time.Second
+	require.Contains(t, r.String(), "in use for 8.0 s of 10.0 s (80 %)")
+	require.Contains(t, r.String(), "while pages were left for all of them: for 7.6 s of 8.0 s (95 %)")
+	r.seen.Met, r.seen.Wanted = 0, 0
+	require.NotContains(t, r.String(), "while pages were left")
 }
 
 func TestExcessAfterADeathIsExplainedWhereTheServerIsNotStrict(t *testing.T) {

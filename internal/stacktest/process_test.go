@@ -211,6 +211,9 @@ type fleet struct {
 const (
 	fleetLimit = 2
 	fleetLease = 2 * time.Second
+	// A process that resumes is told within a step that its slot is gone: a busy
+	// machine may let its goroutines wait for some tens of milliseconds.
+	fleetStep = 100 * time.Millisecond
 )
 
 func newFleet(t *testing.T, m mode, workers int) *fleet {
@@ -244,7 +247,7 @@ func (f *fleet) startWorker() *process { return f.startWorkerOf(fleetLimit) }
 
 // startWorkerOf starts a worker whose claims have this limit.
 func (f *fleet) startWorkerOf(limit int) *process {
-	return start(f.t, "worker", "-server", f.address, "-limit", fmt.Sprint(limit), "-lease", fleetLease.String())
+	return start(f.t, "worker", "-server", f.address, "-limit", fmt.Sprint(limit), "-lease", fleetLease.String(), "-step", fleetStep.String())
 }
 
 // eventually waits for a condition.

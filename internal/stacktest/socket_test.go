@@ -22,10 +22,11 @@ func TestPartitionOfRealSocketsEndsTheSlotAndWorkGoesOn(t *testing.T) {
 	proxy, err := faultnet.NewProxy(srv.Addr().String())
 	require.NoError(t, err)
 	defer proxy.Close()
-	src, err := dflockd.NewSource(slot.Fixed("k", 1), dflockd.WithServers(proxy.Address()), dflockd.WithLease(time.Second))
+	// Renewed after a second and lost after one more: a slow machine has the rest.
+	src, err := dflockd.NewSource(slot.Fixed("k", 1), dflockd.WithServers(proxy.Address()), dflockd.WithLease(10*time.Second), dflockd.WithRenewRatio(0.1))
 	require.NoError(t, err)
 	defer src.Close(context.Background())
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 
 	held := claim(ctx, t, src)

@@ -60,6 +60,9 @@ type granting struct {
 
 var errOver = errors.New("the test is over")
 
+// adminSecret is what whoever pauses keys and takes slots back shows.
+const adminSecret = "zookeeper"
+
 func newWorld(t *testing.T, m mode, limit int, lease time.Duration) *world {
 	w := &world{t: t, mode: m, limit: limit, lease: lease, tries: map[string][]time.Time{}}
 	w.net = faultnet.New(nil)
@@ -70,7 +73,7 @@ func newWorld(t *testing.T, m mode, limit int, lease time.Duration) *world {
 // startServer starts a server that knows nothing of an earlier one. A strict
 // one grants nothing for as long as slots of that one may be in use.
 func (w *world) startServer() {
-	opts := []server.Option{server.WithInMemory()}
+	opts := []server.Option{server.WithInMemory(), server.WithAdminSecrets(adminSecret)}
 	if w.mode == strict {
 		opts = append(opts, server.WithAutoRelease(false), server.WithStartupGrace(w.lease))
 	}
@@ -221,7 +224,7 @@ func (w *world) once(ctx context.Context, src *dflockd.Source, machine, worker, 
 		}
 	}
 	w.granted(machine, key, s.Info().ConfirmedAt, s.Info().Fence)
-	end := w.rec.Begin(s.Context(), key, worker)
+	end := w.rec.BeginWith(s.Context(), key, worker, s.Info().Limit)
 	rest(s.Context(), hold)
 	end()
 	_ = s.Release() // a loss is what the test is about

@@ -18,7 +18,7 @@ const (
 
 // Groups returns the whole suite in the order of the tables.
 func (e *Env) Groups() []suite.Group {
-	return slices.Concat(e.claimGroups(), e.serverGroups(), poolGroups(), e.growthGroups())
+	return slices.Concat(e.claimGroups(), e.serverGroups(), e.useGroups(), poolGroups(), e.growthGroups())
 }
 
 // timed adds what f takes to the time of a benchmark whose loop has ended.

@@ -21,31 +21,40 @@ type foreign struct {
 	start func(addr string, r *run) (next func(), finish func() error, counted func() (int64, error), err error)
 }
 
-// foreignClaims measures claims of another engine, in a process of its own.
+// startForeign starts the engine in a process of its own.
+func (e *Env) startForeign(f foreign) (addr string, stop func(), err error) {
+	path, err := exec.LookPath(f.binary)
+	if err != nil {
+		return "", nil, fmt.Errorf("%w: %s is not installed", suite.ErrMissing, f.binary)
+	}
+	dir, err := os.MkdirTemp(e.dir, f.binary)
+	if err != nil {
+		return "", nil, err
+	}
+	if addr, err = proc.FreePort(); err != nil {
+		return "", nil, err
+	}
+	p, err := proc.Start(path, f.args(addr[len("127.0.0.1:"):], dir)...)
+	if err != nil {
+		return "", nil, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	if err := p.Answering(ctx, addr); err != nil {
+		p.Stop()
+		return "", nil, err
+	}
+	return addr, p.Stop, nil
+}
+
+// foreignClaims measures claims of another engine.
 func (e *Env) foreignClaims(f foreign, l load) func(*testing.B) error {
 	return func(b *testing.B) error {
-		path, err := exec.LookPath(f.binary)
-		if err != nil {
-			return fmt.Errorf("%w: %s is not installed", suite.ErrMissing, f.binary)
-		}
-		dir, err := os.MkdirTemp(e.dir, f.binary)
+		addr, stop, err := e.startForeign(f)
 		if err != nil {
 			return err
 		}
-		addr, err := proc.FreePort()
-		if err != nil {
-			return err
-		}
-		p, err := proc.Start(path, f.args(addr[len("127.0.0.1:"):], dir)...)
-		if err != nil {
-			return err
-		}
-		defer p.Stop()
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-		defer cancel()
-		if err := p.Answering(ctx, addr); err != nil {
-			return err
-		}
+		defer stop()
 		r := newRun(l)
 		next, finish, counted, err := f.start(addr, r)
 		if err != nil {

@@ -52,10 +52,14 @@ func startRedis(addr string, r *run) (func(), func() error, func() (int64, error
 }
 
 func redisJob(ctx context.Context, db *redis.Client, r *run, i int, me string) error {
-	key := r.key(i)
+	return redisUnderSlot(ctx, db, r.key(i), r.limit, me, func() { r.do(i) })
+}
+
+// redisUnderSlot runs a job under a slot.
+func redisUnderSlot(ctx context.Context, db *redis.Client, key string, limit int, me string, job func()) error {
 	for {
 		now := time.Now()
-		got, err := redisAcquire.Run(ctx, db, []string{key}, now.UnixMilli(), r.limit, now.Add(33*time.Second).UnixMilli(), me).Int()
+		got, err := redisAcquire.Run(ctx, db, []string{key}, now.UnixMilli(), limit, now.Add(33*time.Second).UnixMilli(), me).Int()
 		if err != nil {
 			return err
 		}
@@ -64,7 +68,7 @@ func redisJob(ctx context.Context, db *redis.Client, r *run, i int, me string) e
 		}
 		time.Sleep(time.Millisecond + rand.N(2*time.Millisecond))
 	}
-	r.do(i)
+	job()
 	return db.ZRem(ctx, key, me).Err()
 }
 

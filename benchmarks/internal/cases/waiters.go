@@ -27,7 +27,7 @@ const (
 
 // Roles are what the benchmarks' program does when it has started itself
 // again. They are for [proc.RunRole].
-var Roles = map[string]proc.Role{crowdRole: joinCrowd}
+var Roles = map[string]proc.Role{crowdRole: joinCrowd, handOverRole: joinHandOver}
 
 // crowded keeps the connections of the crowd's process open until it ends: one
 // that nothing refers to is closed.

@@ -11,8 +11,10 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/binary"
 	"flag"
 	"fmt"
+	"math/rand"
 	"os"
 	"strconv"
 	"sync"
@@ -30,6 +32,14 @@ var (
 	job     = flag.Duration("job", 0, "how long a job takes")
 	ca      = flag.String("ca", "", "file of the certificate that TLS trusts")
 	secret  = flag.String("secret", "", "what the server asks for")
+
+	// With times the driver runs jobs that sleep under one key until a time, and
+	// writes down when each began and ended. It rests between a job and the next
+	// claim for about half of a job.
+	times = flag.String("times", "", "file for the times of jobs, in nanoseconds")
+	key   = flag.String("key", "", "the key of those")
+	sleep = flag.Duration("sleep", 0, "how long each takes")
+	until = flag.Int64("until", 0, "when to end, in nanoseconds since 1970")
 )
 
 // A gate counts the jobs of one key.
@@ -47,6 +57,10 @@ func (g *gate) do() {
 
 func main() {
 	flag.Parse()
+	if *times != "" {
+		noteTimes()
+		return
+	}
 	gates := make([]gate, *keys)
 	turns := make(chan bool)
 	var running sync.WaitGroup
@@ -74,6 +88,27 @@ func main() {
 		most = max(most, gates[i].most.Load())
 	}
 	fmt.Println("ran", ran, "most", most, "counted", ran)
+}
+
+func noteTimes() {
+	s := &client.Semaphore{Key: *key, Limit: *limit, Servers: []string{*addr}}
+	ctx := context.Background()
+	var all []byte
+	note := func() { all = binary.LittleEndian.AppendUint64(all, uint64(time.Now().UnixNano())) }
+	for time.Now().UnixNano() < *until {
+		ok, err := s.Acquire(ctx)
+		check(err)
+		if !ok {
+			check(fmt.Errorf("no slot of %s in time", s.Key))
+		}
+		note()
+		time.Sleep(*sleep)
+		note()
+		check(s.Release(ctx))
+		time.Sleep(*sleep*3/10 + time.Duration(rand.Int63n(int64(*sleep*4/10))))
+	}
+	check(s.Close())
+	check(os.WriteFile(*times, all, 0o600))
 }
 
 func semaphore(key int) *client.Semaphore {

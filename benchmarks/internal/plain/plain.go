@@ -175,6 +175,7 @@ func (c *Conn) pipeline(n int, want string, request func(int) string) error {
 // Stats are the parts of a server's stats that the benchmarks look at.
 type Stats struct {
 	Connections int `json:"connections"`
+	Held        int `json:"held"` // slots; our server tells it
 	Locks       []struct {
 		Key     string `json:"key"`
 		Waiters int    `json:"waiters"`

@@ -123,6 +123,11 @@ func writeLines(p *plot.Plot, o suite.Outcome, c suite.Chart, path string) error
 	}
 	p.Y.Min = math.Pow(10, math.Floor(math.Log10(low)))
 	p.Y.Max = math.Pow(10, math.Ceil(math.Log10(high*1.2)))
+	if c.Share {
+		p.Y.Scale, p.Y.Tick.Marker = plot.LinearScale{}, plot.DefaultTicks{}
+		p.Y.Min, p.Y.Max = 0, 100
+		p.X.Tick.Marker = places(c.Lines[0].X)
+	}
 	return save(p, chartHeight, path)
 }
 
@@ -140,10 +145,18 @@ func linePoints(o suite.Outcome, c suite.Chart, line suite.Line) points {
 			continue
 		}
 		y, a, b := c.Value(s.Median), c.Value(s.Low), c.Value(s.High)
-		all.XYs = append(all.XYs, plotter.XY{X: max(1, line.X[i]), Y: y})
+		all.XYs = append(all.XYs, plotter.XY{X: place(line.X[i]), Y: y})
 		all.YErrors = append(all.YErrors, struct{ Low, High float64 }{y - min(a, b), max(a, b) - y})
 	}
 	return all
+}
+
+// place is where a size is drawn: there is no 0 on a logarithmic axis.
+func place(x float64) float64 {
+	if x == 0 {
+		return 1
+	}
+	return x
 }
 
 func addLine(p *plot.Plot, all points, name string, i int) error {
@@ -189,6 +202,15 @@ func (grouped) Ticks(low, high float64) []plot.Tick {
 		if t.Label != "" {
 			ticks[i].Label = suite.Figure(t.Value)
 		}
+	}
+	return ticks
+}
+
+// places marks the sizes that were measured.
+func places(all []float64) plot.ConstantTicks {
+	var ticks plot.ConstantTicks
+	for _, x := range all {
+		ticks = append(ticks, plot.Tick{Value: place(x), Label: suite.Figure(x)})
 	}
 	return ticks
 }

@@ -9,6 +9,8 @@ type Chart struct {
 	// divided by the metric, which is in nanoseconds then.
 	Metric string
 	Rate   bool
+	// Share means that the lines show percentages: their axis goes from 0 to 100.
+	Share bool
 	// Lines are drawn over logarithmic axes. A chart without lines is one of
 	// bars, one for each side of the group that has the metric.
 	Lines []Line

@@ -126,6 +126,7 @@ const (
 	Pools   Area = "pools"
 	Claims  Area = "claims"
 	Servers Area = "servers"
+	Use     Area = "use"
 	Growth  Area = "growth"
 )
 

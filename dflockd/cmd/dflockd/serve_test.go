@@ -99,6 +99,30 @@ func TestSecretIsChangedWithoutAnOutage(t *testing.T) {
 	require.Contains(t, ask(t, nc, r, "l|k|0"), "ok ", "who came in with the old one stays")
 }
 
+func TestAdministratorsHaveASecretOfTheirOwnThatChangesWithTheOthers(t *testing.T) {
+	secrets, admins := file(t, "sesame\n"), file(t, "old\n")
+	p := startProgram(t, "--auth-token-file", secrets, "--admin-token-file", admins)
+	administers := func(secret string) string {
+		nc, r := p.dial(t)
+		require.Equal(t, "ok", ask(t, nc, r, "auth|_|"+secret))
+		return ask(t, nc, r, "pause|k|0")
+	}
+	require.Equal(t, "ok", administers("old"))
+	require.Equal(t, "error_not_allowed", administers("sesame"))
+
+	require.NoError(t, os.WriteFile(admins, []byte("new\n"), 0o600))
+	p.signal(t, syscall.SIGHUP)
+	p.logged(t, "reloaded certificates and secrets")
+	require.Equal(t, "ok", administers("new"))
+	require.False(t, p.accepted(t, "old"))
+
+	require.NoError(t, os.WriteFile(secrets, []byte("another\n"), 0o600))
+	require.NoError(t, os.WriteFile(admins, []byte("a\x00b\n"), 0o600))
+	p.signal(t, syscall.SIGHUP)
+	p.logged(t, "reload failed")
+	require.True(t, p.accepted(t, "sesame"), "all is replaced together, or nothing")
+}
+
 func TestABrokenSecretAtSIGHUPChangesNothingAndIsLoggedAsAnError(t *testing.T) {
 	dir := t.TempDir()
 	cert, key, secrets := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"), file(t, "sesame\n")

@@ -80,6 +80,18 @@ func TestOverlapsAgreeWithCountingEachMoment(t *testing.T) {
 	}
 }
 
+func TestExcessesAreJudgedByTheLimitOfEachHolder(t *testing.T) {
+	with := func(limit int, iv check.Interval) check.Interval {
+		iv.Limit = limit
+		return iv
+	}
+	require.Empty(t, check.Excesses([]check.Interval{
+		with(2, held("k", "a", 0, 10)), with(3, held("k", "b", 5, 20)), with(1, held("l", "c", 5, 20)), with(1, held("k", "d", 20, 30)),
+	}))
+	require.Equal(t, []check.Overlap{{Key: "k", From: at(5), To: at(10), Holders: []string{"a", "b"}}},
+		check.Excesses([]check.Interval{with(3, held("k", "a", 0, 10)), with(1, held("k", "b", 5, 20))}))
+}
+
 func TestLongestJoinsOverlapsThatTouch(t *testing.T) {
 	overlaps := check.Overlaps(1, []check.Interval{
 		held("k", "a", 0, 10), held("k", "b", 4, 7), held("k", "c", 6, 20), held("l", "d", 0, 9), held("l", "e", 2, 3),

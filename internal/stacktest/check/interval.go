@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -13,6 +14,7 @@ import (
 // not belong to it: one that ends when another begins does not overlap it.
 type Interval struct {
 	Key, Holder string
+	Limit       int // what it was claimed with; for Excesses
 	Start, End  time.Time
 }
 
@@ -35,13 +37,31 @@ func (o Overlap) String() string {
 // Overlaps returns the times in which more than n held slots of the same key,
 // one for each change of who did, in the order of time within each key.
 func Overlaps(n int, intervals []Interval) []Overlap {
+	return overlaps(intervals, func(map[int]bool, []Interval) int { return n })
+}
+
+// Excesses returns the times in which more held slots of the same key than the
+// limit of one of them, as Overlaps does.
+func Excesses(intervals []Interval) []Overlap {
+	return overlaps(intervals, func(holding map[int]bool, ivs []Interval) int {
+		least := math.MaxInt
+		for i := range holding {
+			least = min(least, ivs[i].Limit)
+		}
+		return least
+	})
+}
+
+// overlaps returns the times in which more held slots of a key than most says of
+// those that do.
+func overlaps(intervals []Interval, most func(holding map[int]bool, ivs []Interval) int) []Overlap {
 	byKey := map[string][]Interval{}
 	for _, iv := range intervals {
 		byKey[iv.Key] = append(byKey[iv.Key], iv)
 	}
 	var found []Overlap
 	for key, ivs := range byKey {
-		found = append(found, sweep(key, n, ivs)...)
+		found = append(found, sweep(key, ivs, most)...)
 	}
 	slices.SortFunc(found, func(a, b Overlap) int {
 		return cmp.Or(cmp.Compare(a.Key, b.Key), a.From.Compare(b.From))
@@ -50,7 +70,7 @@ func Overlaps(n int, intervals []Interval) []Overlap {
 }
 
 // sweep walks over the starts and ends of one key's intervals in order of time.
-func sweep(key string, n int, ivs []Interval) []Overlap {
+func sweep(key string, ivs []Interval, most func(map[int]bool, []Interval) int) []Overlap {
 	type edge struct {
 		at    time.Time
 		index int
@@ -71,7 +91,7 @@ func sweep(key string, n int, ivs []Interval) []Overlap {
 		} else {
 			delete(holding, e.index)
 		}
-		if i+1 < len(edges) && len(holding) > n && e.at.Before(edges[i+1].at) {
+		if i+1 < len(edges) && len(holding) > most(holding, ivs) && e.at.Before(edges[i+1].at) {
 			o := Overlap{Key: key, From: e.at, To: edges[i+1].at}
 			for h := range holding {
 				o.Holders = append(o.Holders, ivs[h].Holder)
@@ -110,7 +130,12 @@ type Recorder struct {
 // function that it returns is called, whichever is first. That function must
 // be called.
 func (r *Recorder) Begin(ctx context.Context, key, holder string) (end func()) {
-	iv := &Interval{Key: key, Holder: holder, Start: time.Now()}
+	return r.BeginWith(ctx, key, holder, 0)
+}
+
+// BeginWith is Begin of a slot that was claimed with a limit.
+func (r *Recorder) BeginWith(ctx context.Context, key, holder string, limit int) (end func()) {
+	iv := &Interval{Key: key, Holder: holder, Limit: limit, Start: time.Now()}
 	r.mu.Lock()
 	if r.open == nil {
 		r.open = map[*Interval]struct{}{}
@@ -138,7 +163,7 @@ func (r *Recorder) Intervals() []Interval {
 	defer r.mu.Unlock()
 	all := slices.Clone(r.done)
 	for iv := range r.open {
-		all = append(all, Interval{Key: iv.Key, Holder: iv.Holder, Start: iv.Start, End: time.Now()})
+		all = append(all, Interval{Key: iv.Key, Holder: iv.Holder, Limit: iv.Limit, Start: iv.Start, End: time.Now()})
 	}
 	return all
 }

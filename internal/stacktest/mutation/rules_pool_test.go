@@ -15,7 +15,7 @@ var poolRules = []broken{
 		file: "pool/internal/sched/worker.go",
 		old:  "c.workers[w].state == leaving || c.present() > c.target",
 		new:  "c.workers[w].state == leaving",
-		test: "pool.TestResizeChangesHowManyRun",
+		test: "pool.TestAPoolThatShrinksWhileItsWorkersAreAtWorkRunsFewer",
 	},
 	{
 		rule: "lanes take turns",
@@ -215,7 +215,7 @@ var poolRules = []broken{
 		file: "pool/attempt.go",
 		old:  "\tp.follow(t)\n",
 		new:  "",
-		test: "pool.TestWhatHoldsForOneWayToRunAJobHoldsForAll",
+		test: "pool.TestATaskThatBacksOffAfterALongAttemptEndsWithItsSubmittersContext",
 	},
 	{
 		rule: "a task that has waited for room ends with its submitter's context",
@@ -375,9 +375,9 @@ var poolRules = []broken{
 	},
 	{
 		rule: "a retry keeps no slot",
-		file: "pool/internal/sched/worker.go",
-		old:  "\t\tc.workers[w].claim = nil\n\t\tc.release(cl)\n",
-		new:  "\t\tc.workers[w].claim = nil\n",
+		file: "pool/internal/sched/claim.go",
+		old:  "\tc.effect(Effect[J]{Kind: Release, Claim: cl})\n",
+		new:  "",
 		test: "pool.TestARetryGivesTheSlotBack",
 	},
 	{

@@ -21,7 +21,10 @@ type Claim[J Job] struct {
 	quota   *quota[J]
 	state   claimState
 	at      int           // its place in the quota's line
+	begun   time.Duration // when
 	granted time.Duration // when
+	before  Cause         // what its key waited for longest before it began
+	after   Cause         // what the job that it serves waited for when the slot was there
 	single  bool          // it serves one job only
 	served  bool          // it has served a job
 	checked bool          // Lost is told of it from now on
@@ -77,6 +80,9 @@ func (c *Core[J]) turn(cl *Claim[J], s claimState) {
 		q.line[last] = nil
 		q.line = q.line[:last]
 	}
+	if cl.state <= asking && s != over && s != asking {
+		c.endWait(cl)
+	}
 	q.claims[cl.state]--
 	c.claims[cl.state]--
 	cl.state = s
@@ -92,6 +98,7 @@ func (c *Core[J]) turn(cl *Claim[J], s claimState) {
 func (c *Core[J]) begin(q *quota[J], s claimState) *Claim[J] {
 	cl := &Claim[J]{quota: q}
 	c.counts.Claims++
+	c.beginWait(cl)
 	c.turn(cl, s)
 	c.review(q)
 	return cl

@@ -88,6 +88,7 @@ func (c *Core[J]) review(q *quota[J]) {
 	default:
 		c.enlist(q, askable)
 	}
+	c.noteWait(q)
 }
 
 // enlist changes what may be done for a quota. It is the only place that does.

@@ -30,6 +30,11 @@ type quota[J Job] struct {
 
 	lingers bool
 
+	wait     Cause         // what the next job waits for
+	waitAt   time.Duration // since when
+	waited   waits         // for how long, since a claim got into line or had its slot
+	lastWait Cause         // the longest before that
+
 	short    bool     // the jobs that were reported last were
 	out      int      // batches of it that workers have, all of one lane
 	outLane  *lane[J] // that

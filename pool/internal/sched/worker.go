@@ -354,6 +354,10 @@ func (c *Core[J]) releaseOf(w WorkerID) {
 func (c *Core[J]) bind(w WorkerID, cl *Claim[J], into []J) Order[J] {
 	q := cl.quota
 	o := Order[J]{Do: Run, Claim: cl, Reused: cl.served}
+	cl.after = ForWorker
+	if cl.served {
+		cl.after = q.wait
+	}
 	c.workers[w].claim, cl.served = cl, true
 	c.turn(cl, serving)
 	q.since = c.now

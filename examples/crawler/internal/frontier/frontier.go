@@ -219,7 +219,7 @@ func (f *Frontier) leave(urls []string) {
 // Fetched records that the site answered url.
 func (f *Frontier) Fetched(url string) error {
 	h := f.host(url)
-	full, fullHost := f.fill >= f.cfg.Slots, h.out >= 2*f.cfg.PerHost
+	full, fullHost := f.CouldFill(), h.out >= 2*f.cfg.PerHost
 	if err := f.end(url, Fetched); err != nil {
 		return err
 	}
@@ -365,6 +365,10 @@ func (f *Frontier) Lost() (n int) {
 	}
 	return n
 }
+
+// CouldFill reports whether what is out could fill all slots: there is enough of
+// it, and on hosts enough.
+func (f *Frontier) CouldFill() bool { return f.fill >= f.cfg.Slots }
 
 // Counts returns the sums.
 func (f *Frontier) Counts() Counts { return f.counts }

@@ -16,11 +16,13 @@ type Counter struct {
 	hosts map[string]*level
 	// Invariant: since is when the present number of requests was reached, and
 	// no time before it is missing from fullTime and area.
-	since    time.Time
-	fullTime time.Duration
-	area     time.Duration // requests at once, summed over time
-	served   int
-	began    time.Time
+	since               time.Time
+	fullTime            time.Duration
+	wanted              bool          // there is work for all slots
+	wantedTime, metTime time.Duration // for how long there was, and all were in use meanwhile
+	area                time.Duration // requests at once, summed over time
+	served              int
+	began               time.Time
 }
 
 // A level is how many requests are there, the most there ever were, and when
@@ -69,11 +71,27 @@ func (c *Counter) advance() time.Time {
 	}
 	passed := now.Sub(c.since)
 	c.area += passed * time.Duration(c.total.now)
-	if c.total.now >= c.full {
+	full := c.total.now >= c.full
+	if full {
 		c.fullTime += passed
+	}
+	if c.wanted {
+		c.wantedTime += passed
+	}
+	if c.wanted && full {
+		c.metTime += passed
 	}
 	c.since = now
 	return now
+}
+
+// Want tells whether there is work for all slots from now on: only then is it a
+// loss if not all of them are in use.
+func (c *Counter) Want(all bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.advance()
+	c.wanted = all
 }
 
 func (l *level) enter(now time.Time) {
@@ -90,6 +108,8 @@ type Seen struct {
 	PeakHost int           // the most at once on one host
 	Busiest  string        // that host
 	Full     time.Duration // how long at least as many as all slots were there
+	Wanted   time.Duration // how long there was work for all slots, see Want
+	Met      time.Duration // how long of that all slots were in use
 	Mean     float64       // requests at once on average since the first
 	// Burst is the most requests that arrived in any window of a second, and
 	// BurstHost the same for the host that had the most, Bursting.
@@ -107,6 +127,8 @@ func (c *Counter) Seen() Seen {
 		Now:      c.total.now,
 		Peak:     c.total.peak,
 		Full:     c.fullTime,
+		Wanted:   c.wantedTime,
+		Met:      c.metTime,
 		Burst:    burst(c.total.starts),
 	}
 	if passed := now.Sub(c.began); passed > 0 {

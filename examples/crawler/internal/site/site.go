@@ -26,17 +26,23 @@ type Site struct {
 	served chan error // from the serving goroutine, once
 }
 
-// Start serves files until Close. The seed draws the delays; full is the number
-// of requests at once that the counter takes for the use of all slots.
+// Start serves files at a free port until Close. The seed draws the delays; full
+// is the number of requests at once that the counter takes for the use of all
+// slots.
 func Start(files fs.FS, seed uint64, full int) (*Site, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("start the local site: %w", err)
 	}
+	return Serve(l, files, seed, full), nil
+}
+
+// Serve is Start for a listener that there is already.
+func Serve(l net.Listener, files fs.FS, seed uint64, full int) *Site {
 	s := &Site{Counter: NewCounter(full), addr: l.Addr().String(), served: make(chan error, 1)}
 	s.server.Handler = Handler(files, seed, s.Counter)
 	go func() { s.served <- s.server.Serve(l) }()
-	return s, nil
+	return s
 }
 
 // URL is the site's top page.

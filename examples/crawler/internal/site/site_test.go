@@ -73,6 +73,27 @@ func TestCounterKnowsPeaksTimesAndBursts(t *testing.T) {
 	})
 }
 
+func TestCounterKnowsForHowLongSlotsWereIdleThoughThereWasWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := NewCounter(2)
+		first := c.Arrive("a")
+		second := c.Arrive("b")
+		time.Sleep(time.Second)
+		c.Want(true)
+		time.Sleep(2 * time.Second)
+		second()
+		time.Sleep(3 * time.Second)
+		c.Want(false)
+		time.Sleep(4 * time.Second)
+		first()
+
+		seen := c.Seen()
+		require.Equal(t, 3*time.Second, seen.Full)
+		require.Equal(t, 5*time.Second, seen.Wanted)
+		require.Equal(t, 2*time.Second, seen.Met)
+	})
+}
+
 func TestBurstCountsAnyWindowOfASecondNotTheSecondsOfAClock(t *testing.T) {
 	at := func(ms ...int) (times []time.Time) {
 		for _, m := range ms {
