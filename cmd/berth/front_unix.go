@@ -52,16 +52,17 @@ func runFront(req *request, s *screen) keeper.Outcome {
 	defer signal.Stop(f.signals)
 	// What is said may reach nobody. That ends no command, up to the last word.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	if err := f.start(req); err != nil {
+	if err := f.start(); err != nil {
 		return keeper.Outcome{Kind: keeper.Misused, Reason: fmt.Sprintf("the process that is to hold the slot cannot be started: %v", err)}
 	}
 	defer f.keeper.Close()
+	_ = f.orders.Encode(req) // a keeper that is dead is noticed by its silence
 	return f.wait()
 }
 
-// start starts the keeper and sends it the request. The pipes have the numbers in
-// the keeper that they have here: so files that berth was given stay where they are.
-func (f *front) start(req *request) error {
+// start starts the keeper. The pipes have the numbers in the keeper that they have
+// here: so files that berth was given stay where they are.
+func (f *front) start() error {
 	program, err := ownProgram()
 	if err != nil {
 		return err
@@ -90,7 +91,6 @@ func (f *front) start(req *request) error {
 	letGo()
 	f.orders = json.NewEncoder(orders)
 	go f.listen(told)
-	_ = f.orders.Encode(req) // a keeper that is dead is noticed by its silence
 	return nil
 }
 

@@ -45,7 +45,7 @@ func runFront(req *request, s *screen) keeper.Outcome {
 	}()
 	defer close(done)
 	defer signal.Stop(interrupts)
-	k := &keeper.Keeper{Job: req.Job, Source: e, Start: start(req.Job), Say: s.show, Orders: orders}
+	k := &keeper.Keeper{Job: req.Job, Source: e, Start: start(req.Job), Say: s.show, Orders: orders, Hung: func() bool { return false }}
 	return k.Run(ctx)
 }
 

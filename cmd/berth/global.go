@@ -76,6 +76,7 @@ func readVariables(f *pflag.FlagSet) (err error) {
 
 // open opens the engine for what asks and claims nothing.
 func (g *global) open() (engine.Engine, error) {
+	g.engine.Admin = true
 	e, err := engine.Open(g.engine, slot.Keyed("", 1))
 	if err != nil {
 		return nil, &status{statusMisused, err}

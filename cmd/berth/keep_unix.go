@@ -62,8 +62,24 @@ func keepFor(req *request, orders <-chan keeper.Order, tell func(keeper.Event)) 
 		return keeper.Outcome{Kind: keeper.Misused, Reason: err.Error()}
 	}
 	defer func() { _ = e.Close(ctx) }() // what it cannot give back ends with its lease
-	k := &keeper.Keeper{Job: req.Job, Source: e, Start: starter(req.Job), Say: tell, Orders: orders}
+	k := &keeper.Keeper{Job: req.Job, Source: e, Start: starter(req.Job), Say: tell, Orders: orders, Hung: hung(os.Getppid())}
 	return k.Run(ctx)
+}
+
+// hung returns what finds that the terminal of the front has gone. A front that is
+// stopped then can be continued by nobody else: not by the system either, for which
+// this process is one that could.
+func hung(front int) func() bool {
+	return func() bool {
+		f, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
+		if err == nil {
+			return f.Close() != nil
+		}
+		if os.Getppid() == front {
+			_ = syscall.Kill(front, syscall.SIGCONT)
+		}
+		return true
+	}
 }
 
 // starter returns what starts the command.

@@ -35,7 +35,7 @@ others are listed all the same.`,
 					return &status{statusFailed, failed}
 				}
 				if err != nil {
-					return &status{statusNoEngine, err}
+					return failed(err)
 				}
 				return nil
 			})

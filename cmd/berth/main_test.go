@@ -35,18 +35,28 @@ func TestMain(m *testing.M) {
 // self is a command line that plays a role.
 func self(args ...string) []string { return append([]string{os.Args[0], roleArg}, args...) }
 
-// shortLease is that of the servers here: a slot whose holder is silent may be relied
-// on for 1.73 s.
-const shortLease = 2 * time.Second
+// shortLease is for tests that wait for its end: a slot whose holder is silent may be
+// relied on for 1.73 s. In the others a machine that is slow must not end it.
+const shortLease, longLease = 2 * time.Second, 30 * time.Second
 
 // startServer starts a strict server on a loopback port.
 func startServer(t *testing.T, more ...server.Option) *server.Server {
 	t.Helper()
-	options := append([]server.Option{
+	return startWithLease(t, longLease, more...)
+}
+
+// startImpatient is startServer with short leases.
+func startImpatient(t *testing.T, more ...server.Option) *server.Server {
+	t.Helper()
+	return startWithLease(t, shortLease, more...)
+}
+
+func startWithLease(t *testing.T, lease time.Duration, more ...server.Option) *server.Server {
+	t.Helper()
+	s, err := server.Start(context.Background(), append([]server.Option{
 		server.WithAddress("127.0.0.1:0"), server.WithAutoRelease(false),
-		server.WithDefaultLease(shortLease), server.WithMaxLease(shortLease),
-	}, more...)
-	s, err := server.Start(context.Background(), options...)
+		server.WithDefaultLease(lease), server.WithMaxLease(lease),
+	}, more...)...)
 	require.NoError(t, err)
 	t.Cleanup(s.Close)
 	return s

@@ -15,7 +15,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+	"golang.org/x/term"
 )
 
 // roleArg makes the test's program one of the commands that berth runs in tests.
@@ -30,6 +32,11 @@ func role(args []string) int {
 		return countSignals()
 	case "greet":
 		return greet()
+	case "raw":
+		if _, err := term.MakeRaw(0); err != nil {
+			return 94
+		}
+		return work(args[1], []string{"deaf"})
 	case "shut":
 		return shut(args[1])
 	case "shell":
@@ -107,6 +114,16 @@ func ready(t *testing.T, folder string, n int) {
 		}
 	})
 	eventually(t, fmt.Sprintf("%d processes work", n), func() bool { return len(workers(folder)) == n })
+}
+
+// requireDead fails if a process of the command lives. Each has a lock on a file,
+// which the system frees when the process ends.
+func requireDead(t *testing.T, folder string) {
+	t.Helper()
+	f, err := os.OpenFile(filepath.Join(folder, "alive"), os.O_RDWR, 0o600)
+	require.NoError(t, err)
+	defer f.Close()
+	require.NoError(t, syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB), "another holds the slot, and a process of the command lives")
 }
 
 // countSignals prints each signal that it gets, and ends with SIGUSR2.

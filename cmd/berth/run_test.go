@@ -23,6 +23,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/alicebob/miniredis/v2"
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-go/berth/dflockd/server"
@@ -98,7 +99,7 @@ func TestTheStatusIsThatOfTheCommandOrSaysWhatWentWrong(t *testing.T) {
 		{"no engine is named", "", nil, []string{"true"}, 125, "BERTH_ENGINE"},
 		{"no limit", urlOf(s), []string{"--limit", "0"}, []string{"true"}, 125, "--limit is 0"},
 		{"a lease that cannot be", urlOf(s), []string{"--lease", "-1s"}, []string{"true"}, 125, "--lease is -1s"},
-		{"a grace that does not fit", urlOf(s), []string{"--grace", "1m"}, []string{"true"}, 125, "a grace of 1m0s does not fit into the lease"},
+		{"a grace that does not fit", urlOf(s), []string{"--grace", "1m", "--lease", "10s"}, []string{"true"}, 125, "a grace of 1m0s does not fit into the lease"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -269,6 +270,28 @@ func TestWithJSONEachEventIsALine(t *testing.T) {
 		events = append(events, r.Event)
 	}
 	require.Equal(t, []string{"granted", "started", "over"}, events)
+}
+
+// Moving to another engine changes the URL and nothing else.
+func TestACommandRunsUnderASlotOfRedis(t *testing.T) {
+	s := miniredis.RunT(t)
+	url := "redis://" + s.Addr()
+	folder := t.TempDir()
+	first := berthRun(t, url, []string{"--name", "first", "--grace", "100ms"}, self("work", folder, "child", "session")...)
+	require.NoError(t, first.Start())
+	ready(t, folder, 3)
+	status, out, errs := said(t, "inspect", "k", "--engine", url)
+	require.Zero(t, status, errs)
+	require.Contains(t, out, "first")
+	second := berthRun(t, url, []string{"--json"}, "echo", "it runs")
+	printed := follow(t, second)
+	require.NoError(t, second.Start())
+	printed.expect(`"queued"`)
+	require.NoError(t, first.Process.Kill())
+	require.NoError(t, second.Wait())
+	requireDead(t, folder)
+	require.Contains(t, printed.text(), "it runs")
+	_ = first.Wait() // it was killed
 }
 
 func TestTheKeeperSpeaksTLSAndShowsTheSecret(t *testing.T) {

@@ -18,16 +18,6 @@ import (
 	"github.com/berth-go/berth/dflockd/server"
 )
 
-// requireDead fails if a process of the command lives. Each has a lock on a file,
-// which the system frees when the process ends.
-func requireDead(t *testing.T, folder string) {
-	t.Helper()
-	f, err := os.OpenFile(filepath.Join(folder, "alive"), os.O_RDWR, 0o600)
-	require.NoError(t, err)
-	defer f.Close()
-	require.NoError(t, syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB), "another holds the slot, and a process of the command lives")
-}
-
 // everything is a command with a child, one that left its session, and one whose
 // parent has ended. None of the four heeds SIGTERM.
 func everything(folder string) []string {
@@ -87,7 +77,7 @@ func TestNothingOfTheCommandLivesWhenAnotherHoldsTheSlot(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := startServer(t)
+			s := startImpatient(t)
 			cmd, folder := startEverything(t, s)
 			harm(t, cmd, s)
 			other := hold(t, s.Addr().String(), "k")
@@ -108,7 +98,7 @@ func TestNothingOfTheCommandLivesAlsoWhereSlotsAreFreedAtOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := startServer(t, server.WithAutoRelease(true))
+			s := startImpatient(t, server.WithAutoRelease(true))
 			folder := t.TempDir()
 			cmd := berthRun(t, urlOf(s), []string{"--grace", "100ms"}, self("work", folder, "child", "session", "orphan")...)
 			require.NoError(t, cmd.Start())
@@ -126,7 +116,7 @@ func TestNothingOfTheCommandLivesAlsoWhereSlotsAreFreedAtOnce(t *testing.T) {
 // to end with the keeper.
 func TestTheCommandEndsWithTheKeeperAlsoWhileTheFrontIsStopped(t *testing.T) {
 	t.Parallel()
-	s := startServer(t)
+	s := startImpatient(t)
 	folder := t.TempDir()
 	cmd := berthRun(t, urlOf(s), nil, self("work", folder, "deaf")...)
 	require.NoError(t, cmd.Start())
@@ -143,7 +133,7 @@ func TestTheCommandEndsWithTheKeeperAlsoWhileTheFrontIsStopped(t *testing.T) {
 }
 
 func TestASlotThatIsTakenBackEndsItsCommand(t *testing.T) {
-	s := startServer(t, server.WithSecret("hush"), server.WithAdminSecrets("chief"))
+	s := startImpatient(t, server.WithSecret("hush"), server.WithAdminSecrets("chief")) // which says so at the next renewal
 	t.Setenv("BERTH_ENGINE", urlOf(s))
 	t.Setenv(secretVariable, "chief")
 	folder := t.TempDir()
@@ -166,11 +156,11 @@ func TestASlotThatIsTakenBackEndsItsCommand(t *testing.T) {
 // A server that dies grants nothing for a lease after it has come back.
 func TestNothingOfTheCommandLivesWhenAServerThatDiedIsBackAndGrants(t *testing.T) {
 	t.Parallel()
-	s := startServer(t)
+	s := startImpatient(t)
 	cmd, folder := startEverything(t, s, "--grace", "500ms")
 	address := s.Addr().String()
 	s.Close()
-	startServer(t, server.WithAddress(address)) // on a fixed address: with a grace of a lease
+	startImpatient(t, server.WithAddress(address)) // on a fixed address: with a grace of a lease
 	other := hold(t, address, "k")
 	requireDead(t, folder)
 	require.NoError(t, other.Release())
@@ -180,7 +170,7 @@ func TestNothingOfTheCommandLivesWhenAServerThatDiedIsBackAndGrants(t *testing.T
 
 func TestWhatTheCommandLeavesBehindHasEndedBeforeTheSlotIsGivenBack(t *testing.T) {
 	t.Parallel()
-	s := startServer(t)
+	s := startImpatient(t)
 	folder := t.TempDir()
 	cmd := berthRun(t, urlOf(s), []string{"--grace", "100ms"}, self("work", folder, "child", "orphan", "parent")...)
 	require.NoError(t, cmd.Start())

@@ -12,6 +12,7 @@ import (
 
 	"github.com/creack/pty"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/berth-go/berth/dflockd/server"
 )
@@ -46,8 +47,8 @@ func startJob(t *testing.T, s *server.Server, job ...string) *session {
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
-		<-done // the terminal hangs up with its last user
-		_ = keys.Close()
+		_ = keys.Close() // whoever is left there is hung up on
+		<-done
 	})
 	return &session{output: o, keys: keys, cmd: cmd}
 }
@@ -62,6 +63,19 @@ func (s *session) press(t *testing.T, keys string) {
 	t.Helper()
 	_, err := s.keys.WriteString(keys)
 	require.NoError(t, err)
+}
+
+// modes returns how the terminal treats what is typed.
+func (s *session) modes(t *testing.T) (flags uint32) {
+	t.Helper()
+	raw, err := s.keys.SyscallConn()
+	require.NoError(t, err)
+	require.NoError(t, raw.Control(func(fd uintptr) {
+		state, err := unix.IoctlGetTermios(int(fd), unix.TCGETS)
+		require.NoError(t, err)
+		flags = state.Lflag
+	}))
+	return flags
 }
 
 // job returns the process id of berth.
@@ -102,7 +116,7 @@ func TestCtrlCReachesTheCommandOnce(t *testing.T) {
 func TestCtrlCEndsACommandThatDoesNotCatchIt(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
-	s := startSession(t, startServer(t), self("work", folder, "session")...)
+	s := startSession(t, startImpatient(t), self("work", folder, "session")...)
 	ready(t, folder, 2)
 	s.press(t, ctrlC)
 	s.expect("[status 130]")
@@ -111,7 +125,7 @@ func TestCtrlCEndsACommandThatDoesNotCatchIt(t *testing.T) {
 
 func TestCtrlZStopsTheCommandWhichKeepsItsSlot(t *testing.T) {
 	t.Parallel()
-	srv := startServer(t)
+	srv := startImpatient(t)
 	s := startSession(t, srv, self("greet")...)
 	s.expect("name? ")
 	s.press(t, ctrlZ)
@@ -135,7 +149,7 @@ func TestCtrlZStopsTheCommandWhichKeepsItsSlot(t *testing.T) {
 
 func TestAStoppedCommandIsEndedWhenItsSlotIsLost(t *testing.T) {
 	t.Parallel()
-	srv := startServer(t)
+	srv := startImpatient(t)
 	folder := t.TempDir()
 	s := startSession(t, srv, self("work", folder, "deaf", "child")...)
 	ready(t, folder, 2)
@@ -143,11 +157,39 @@ func TestAStoppedCommandIsEndedWhenItsSlotIsLost(t *testing.T) {
 	s.expect("[stopped]")
 	address := srv.Addr().String()
 	srv.Close()
-	startServer(t, server.WithAddress(address))
+	startImpatient(t, server.WithAddress(address))
 	hold(t, address, "k")
 	requireDead(t, folder)
 	s.press(t, "fg\n")
 	s.expect("[status 122]")
+}
+
+func TestAStoppedJobIsEndedWhenItsShellIsKilled(t *testing.T) {
+	t.Parallel()
+	srv := startServer(t)
+	folder := t.TempDir()
+	s := startSession(t, srv, self("work", folder)...)
+	ready(t, folder, 1)
+	s.press(t, ctrlZ)
+	s.expect("[stopped]")
+	front := s.job(t)
+	require.NoError(t, s.cmd.Process.Kill())
+	hold(t, srv.Addr().String(), "k")
+	requireDead(t, folder)
+	eventually(t, "berth itself has ended", func() bool { return syscall.Kill(front, 0) != nil })
+}
+
+func TestAKilledCommandLeavesTheTerminalAsItWas(t *testing.T) {
+	t.Parallel()
+	srv := startImpatient(t)
+	folder := t.TempDir()
+	s := startSession(t, srv, self("raw", folder)...)
+	ready(t, folder, 1)
+	require.Zero(t, s.modes(t)&unix.ICANON)
+	srv.Close()
+	s.expect("[status 122]")
+	require.NotZero(t, s.modes(t)&unix.ICANON, "lines are read again")
+	require.NotZero(t, s.modes(t)&unix.ECHO)
 }
 
 func TestTheWaitForASlotIsSaidOnATerminalAndEndsWithCtrlC(t *testing.T) {
@@ -155,7 +197,7 @@ func TestTheWaitForASlotIsSaidOnATerminalAndEndsWithCtrlC(t *testing.T) {
 	srv := startServer(t)
 	hold(t, srv.Addr().String(), "k")
 	s := startSession(t, srv, "true")
-	s.expect(`berth: waiting for a slot of "k" (limit 1)`)
+	s.expect(`berth: waiting for a slot of "k" (limit 1), 0 in front`)
 	s.press(t, ctrlC)
 	s.expect("[status 130]")
 	eventually(t, "the place in line is given up", func() bool { return waiting(srv) == 0 })

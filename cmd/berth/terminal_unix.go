@@ -32,14 +32,23 @@ func (t *terminal) close() { _ = t.file.Close() }
 
 // foreground reports whether the terminal's keys signal the process group of this
 // process.
-func (t *terminal) foreground() bool {
+func (t *terminal) foreground() bool { return t.holder() == syscall.Getpgrp() }
+
+// holder returns the process group that has the terminal, or 0 if that is not known.
+func (t *terminal) holder() int {
 	group, err := unix.IoctlGetInt(int(t.file.Fd()), unix.TIOCGPGRP)
-	return err == nil && group == syscall.Getpgrp()
+	if err != nil {
+		return 0
+	}
+	return group
 }
 
-// restore undoes what a command has done to the terminal that was killed.
+// restore undoes what a command has done to the terminal that was killed, unless
+// somebody else has the terminal now.
 func (t *terminal) restore() {
-	if t.state == nil {
+	group := t.holder()
+	killed := group > 1 && syscall.Kill(-group, 0) == syscall.ESRCH // as a shell that was the command
+	if t.state == nil || group != syscall.Getpgrp() && !killed {
 		return
 	}
 	signal.Ignore(syscall.SIGTTOU) // the terminal may be in the hands of what was killed

@@ -30,7 +30,8 @@ func newTop(g *global) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "top [PREFIX]",
 		Short: "Watch which keys are in use",
-		Long: `Watch which keys are in use: those that begin with PREFIX, or all. The keys that most
+		Long: `Watch which keys are in use: those that begin with PREFIX, or all. (etcd and Redis do
+not list their keys: there the key itself has to be named.) The keys that most
 wait for come first. On a terminal, the arrows choose a key, whose holders and
 waiters are shown below; q ends. Elsewhere it prints a line for each key, time and
 again.`,
@@ -82,6 +83,9 @@ func (w *watcher) look(ctx context.Context, chosen string) look {
 	defer cancel()
 	l := look{At: time.Now()}
 	l.Keys, l.Err = w.engine.List(ctx)
+	if errors.Is(l.Err, errors.ErrUnsupported) && w.prefix != "" {
+		return w.one(ctx, l)
+	}
 	l.Keys = busiest(l.Keys, w.prefix)
 	if chosen == "" && len(l.Keys) > 0 {
 		chosen = l.Keys[0].Key
@@ -92,6 +96,20 @@ func (w *watcher) look(ctx context.Context, chosen string) look {
 	if state, err := slot.Inspect(ctx, w.engine, chosen); err == nil {
 		l.State = &state
 	}
+	return l
+}
+
+// one looks at one key, of an engine that does not list them.
+func (w *watcher) one(ctx context.Context, l look) look {
+	state, err := slot.Inspect(ctx, w.engine, w.prefix)
+	if l.Err = err; err != nil {
+		return l
+	}
+	k := engine.Key{Key: state.Name, Held: state.Held, Waiting: state.Waiting}
+	if len(state.Holders) > 0 {
+		k.Limit = state.Holders[0].Limit
+	}
+	l.Keys, l.State = []engine.Key{k}, &state
 	return l
 }
 
@@ -109,7 +127,7 @@ func printed(ctx context.Context, w *watcher, out io.Writer, f *topFlags, asJSON
 		}
 		if n == f.count {
 			if l.Err != nil {
-				return &status{statusNoEngine, l.Err}
+				return failed(l.Err)
 			}
 			return nil
 		}

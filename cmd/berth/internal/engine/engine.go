@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -42,6 +43,8 @@ var engines = map[string]struct {
 	words *strings.Replacer
 }{
 	"dflockd": {openDflockd, dflockdWords},
+	"etcd":    {openEtcd, etcdWords},
+	"redis":   {openRedis, redisWords},
 }
 
 // Words says in the terms of the command line what an engine's package says in those
@@ -62,6 +65,9 @@ type Settings struct {
 	SecretFile string
 	Secret     Secret
 	TLS        TLS
+	// Admin says that a person asks, who may pause keys and take slots back if the
+	// engine lets him.
+	Admin bool
 	// Patience is how long the engine may take to answer; 0: its default.
 	Patience time.Duration
 }
@@ -86,4 +92,9 @@ func Schemes() []string {
 		all = append(all, scheme+"://")
 	}
 	return all
+}
+
+// cannotList is the answer of an engine that does not know which keys there are.
+func cannotList(scheme string) error {
+	return fmt.Errorf("an engine of %s does not list its keys: name the key that you want to see: %w", scheme, errors.ErrUnsupported)
 }

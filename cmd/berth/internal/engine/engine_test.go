@@ -2,11 +2,14 @@ package engine_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
+	"github.com/alicebob/miniredis/v2"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
@@ -43,7 +46,7 @@ func TestAURLThatCannotBeSaysWhatToDo(t *testing.T) {
 	}{
 		{engine.Settings{}, "no engine is named: use --engine or the variable BERTH_ENGINE"},
 		{engine.Settings{URL: "127.0.0.1:6388"}, `is no URL: write it as dflockd://127.0.0.1:6388`},
-		{engine.Settings{URL: "zookeeper://h"}, `there is no engine "zookeeper": the URL of one begins with dflockd://`},
+		{engine.Settings{URL: "zookeeper://h"}, `there is no engine "zookeeper": the URL of one begins with dflockd:// or etcd:// or redis://`},
 		{engine.Settings{URL: "dflockd://"}, "has no host"},
 		{engine.Settings{URL: "dflockd://a,,b"}, "has an empty host"},
 		{engine.Settings{URL: "dflockd://a/b"}, "a Unix socket is written as dflockd:///b"},
@@ -51,6 +54,13 @@ func TestAURLThatCannotBeSaysWhatToDo(t *testing.T) {
 		{engine.Settings{URL: "dflockd://a?stict=1"}, `has an option "stict": dflockd:// has strict, fence, cluster, orphan-time, plaintext-auth`},
 		{engine.Settings{URL: "dflockd://a?strict=maybe"}, "it is true or false"},
 		{engine.Settings{URL: "dflockd://a?cluster&orphan-time=5"}, "it is a time such as 30s"},
+		{engine.Settings{URL: "etcd://a?x"}, `etcd:// has user`},
+		{engine.Settings{URL: "etcd://a", Secret: "hush"}, "give both, ?user=name in the URL and --secret-file"},
+		{engine.Settings{URL: "etcd://a", Lease: time.Second}, "--lease: 1s is not between"},
+		{engine.Settings{URL: "redis://a/x"}, "it is the number of a database"},
+		{engine.Settings{URL: "redis://a,b"}, "those of a Redis Cluster (?cluster), or of Sentinel (?master=name)?"},
+		{engine.Settings{URL: "redis://a?prefix="}, "the prefix in the URL: the prefix is empty"},
+		{engine.Settings{URL: "redis://:hush@a"}, "use --secret-file"},
 		{engine.Settings{URL: "dflockd://:hush@a"}, "use --secret-file"},
 		{engine.Settings{URL: "dflockd://a", SecretFile: filepath.Join(folder, "none")}, "no such file"},
 		{engine.Settings{URL: "dflockd://a", SecretFile: empty}, "is empty"},
@@ -101,5 +111,41 @@ func TestAUnixSocketIsReached(t *testing.T) {
 	e, err := engine.Open(engine.Settings{URL: "dflockd://" + path}, slot.Fixed("k", 1))
 	require.NoError(t, err)
 	require.NoError(t, e.Ping(ctx))
+	require.NoError(t, e.Close(ctx))
+}
+
+func TestRedisIsAnEngine(t *testing.T) {
+	ctx := context.Background()
+	srv := miniredis.NewMiniRedis()
+	srv.RequireAuth("hush")
+	require.NoError(t, srv.Start())
+	defer srv.Close()
+	e, err := engine.Open(engine.Settings{URL: "redis://" + srv.Addr() + "/3?prefix=test:", Secret: "hush", Name: "me", Admin: true}, slot.Fixed("k", 1))
+	require.NoError(t, err)
+	defer func() { require.NoError(t, e.Close(ctx)) }()
+	require.NoError(t, e.Ping(ctx))
+	ticket, err := e.Enqueue(ctx, "")
+	require.NoError(t, err)
+	s, err := ticket.Wait(ctx)
+	require.NoError(t, err)
+	state, err := slot.Inspect(ctx, e, "")
+	require.NoError(t, err)
+	require.Equal(t, "me", state.Holders[0].Name)
+	require.NoError(t, slot.Pause(ctx, e, "", time.Hour), "a person who asks is an administrator")
+	require.NotEmpty(t, srv.DB(3).Keys())
+	require.NoError(t, s.Release())
+	_, err = e.List(ctx)
+	require.ErrorIs(t, err, errors.ErrUnsupported)
+}
+
+func TestAnEtcdThatIsNotThereIsUnavailable(t *testing.T) {
+	ctx := context.Background()
+	e, err := engine.Open(engine.Settings{URL: "etcd://127.0.0.1:1/app", Patience: 50 * time.Millisecond}, slot.Fixed("k", 1))
+	require.NoError(t, err)
+	_, err = e.Enqueue(ctx, "")
+	require.ErrorIs(t, err, slot.ErrUnavailable)
+	require.ErrorIs(t, e.Ping(ctx), slot.ErrUnavailable)
+	_, err = e.List(ctx)
+	require.ErrorIs(t, err, errors.ErrUnsupported)
 	require.NoError(t, e.Close(ctx))
 }

@@ -72,10 +72,16 @@ func (c *claiming) granted() (slot.Slot, error) {
 // resumed waits until the command may start, and gives s back if it is not to any
 // more.
 func (c *claiming) resumed(s slot.Slot) error {
+	ticks := time.NewTicker(askHung)
+	defer ticks.Stop()
 	for c.paused && c.ctx.Err() == nil {
 		select {
 		case o, ok := <-c.orders:
 			c.heed(o, ok)
+		case <-ticks.C:
+			if c.keeper.Hung() {
+				c.giveUp(interrupted{syscall.SIGHUP})
+			}
 		case <-s.Context().Done():
 			return context.Cause(s.Context())
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -149,6 +150,13 @@ func (f *fakeTree) ends(code int) {
 	f.exit(process.Event{Change: process.Exited, Code: code})
 }
 
+func (f *fakeTree) stops() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.events = append(f.events, process.Event{Change: process.Stopped})
+	f.changed <- struct{}{}
+}
+
 func (f *fakeTree) Pid() int                 { return 42 }
 func (f *fakeTree) Close()                   {}
 func (f *fakeTree) Changed() <-chan struct{} { return f.changed }
@@ -210,6 +218,7 @@ type world struct {
 	orders chan keeper.Order
 	env    []string
 	failed error // of Start
+	hung   atomic.Bool
 
 	mu   sync.Mutex
 	said []keeper.Event
@@ -227,6 +236,7 @@ func newWorld(t *testing.T, processes int, answers ...any) *world {
 func (w *world) start() {
 	k := &keeper.Keeper{
 		Job: w.job, Source: w.source, Orders: w.orders,
+		Hung:  func() bool { return w.hung.Load() },
 		Start: func(_ string, env []string) (keeper.Tree, error) { w.env = env; return w.tree, w.failed },
 		Say: func(e keeper.Event) {
 			w.mu.Lock()

@@ -51,6 +51,7 @@ type hold struct {
 	orders <-chan Order
 
 	state   state
+	stopped bool
 	exited  bool
 	outcome *Outcome  // decided
 	killAt  time.Time // in asked: when the grace is over
@@ -108,12 +109,16 @@ func (h *hold) soon() time.Duration {
 // to be told anew, or the command to be asked to end. A slot without a lease is safe
 // until its context ends.
 func (h *hold) calm() time.Duration {
+	idle := time.Hour
+	if h.stopped {
+		idle = askHung
+	}
 	guard := h.slot.Info().ExpiresAt
 	if guard.IsZero() {
-		return time.Hour
+		return idle
 	}
 	h.keeper.Say(Event{Kind: Held, Until: guard})
-	return min(time.Until(h.askAt(guard)), max(time.Until(guard)/2, longestLook))
+	return min(idle, time.Until(h.askAt(guard)), max(time.Until(guard)/2, longestLook))
 }
 
 // askAt returns when the command has to be asked to end for the sake of that guard.
@@ -123,6 +128,10 @@ func (h *hold) askAt(guard time.Time) time.Time { return guard.Add(-h.grace) }
 func (h *hold) tick(now time.Time) {
 	switch h.state {
 	case running:
+		if h.stopped && h.keeper.Hung() {
+			h.ask(now, "the job is stopped and its terminal has gone")
+			return
+		}
 		if guard := h.slot.Info().ExpiresAt; !guard.IsZero() && !now.Before(h.askAt(guard)) {
 			h.decide(Outcome{Kind: Lost, Reason: fmt.Sprintf("the slot of %q could not be renewed in time", h.keeper.Job.Key)})
 			h.ask(now, "the slot cannot be renewed")
@@ -151,8 +160,10 @@ func (h *hold) changed() {
 				h.ask(time.Now(), "the command has ended, and what it had started has not")
 			}
 		case process.Stopped:
+			h.stopped = true
 			h.keeper.Say(Event{Kind: Stopped, Signal: e.Signal})
 		case process.Continued:
+			h.stopped = false
 			h.keeper.Say(Event{Kind: Continued})
 		}
 	}

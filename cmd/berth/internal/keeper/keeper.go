@@ -70,10 +70,16 @@ type Keeper struct {
 	// Orders has signals for the command. It is closed when who gave them has gone:
 	// then nobody wants the command any more, and it is ended.
 	Orders <-chan Order
+	// Hung reports whether the terminal has gone that could continue a stopped job.
+	// It is asked once a second while the job is stopped.
+	Hung func() bool
 }
 
 // errGone is why a claim is given up when nobody wants it any more.
 var errGone = errors.New("who wanted the slot has gone")
+
+// askHung is how often a stopped job is asked whether anybody can continue it.
+const askHung = time.Second
 
 // Run waits for the slot, runs the command and returns when nothing of it is left
 // and the slot has been given back. The source stays open.

@@ -137,6 +137,27 @@ func TestACommandThatNobodyWantsAnyMoreIsEnded(t *testing.T) {
 	})
 }
 
+// Nobody can continue it: so it would keep its slot for ever.
+func TestAStoppedJobWhoseTerminalHasGoneIsEnded(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := newSlot(24 * time.Hour)
+		w := newWorld(t, 1, s)
+		w.start()
+		synctest.Wait()
+		w.hung.Store(true) // as with nohup: one that runs may go on
+		time.Sleep(time.Minute)
+		require.Empty(t, w.tree.history())
+		w.hung.Store(false)
+		w.tree.stops()
+		time.Sleep(time.Minute + time.Second/2)
+		require.Empty(t, w.tree.history())
+		w.hung.Store(true)
+		require.Equal(t, keeper.Signaled, w.outcome().Kind)
+		require.Equal(t, []string{"2m1s ask"}, w.tree.history())
+		require.True(t, s.isReleased())
+	})
+}
+
 func TestASignalIsPassedOnUnlessTheCommandHasIt(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		w := newWorld(t, 1, newSlot(time.Hour))

@@ -25,6 +25,7 @@ func TestACommandWaitsUntilItsJobIsContinued(t *testing.T) {
 		},
 		"ended": func(w *world) { w.orders <- keeper.Order{Signal: syscall.SIGTERM} },
 		"gone":  func(w *world) { close(w.orders) },
+		"hung":  func(w *world) { w.hung.Store(true) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
