@@ -24,7 +24,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // leastRules keeps the gate from being emptied unseen.
-const leastRules = 86
+const leastRules = 200
 
 // atOnce is how many rules are broken at a time. Each compiles a part of the
 // module and has the compiler use all processors.
