@@ -59,6 +59,7 @@ func TestServerThatIsKilledAndRestartedLosesNoClaimant(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var held census
 		var claims atomic.Int64
+		var hold atomic.Bool // each slot until its context ends
 		var wg sync.WaitGroup
 		for range workers {
 			wg.Go(func() {
@@ -73,6 +74,9 @@ func TestServerThatIsKilledAndRestartedLosesNoClaimant(t *testing.T) {
 					}
 					held.enter(s)
 					claims.Add(1)
+					if hold.Load() {
+						<-s.Context().Done()
+					}
 					pause(s.Context(), time.Millisecond)
 					held.leave(s)
 					_ = s.Release()
@@ -82,10 +86,13 @@ func TestServerThatIsKilledAndRestartedLosesNoClaimant(t *testing.T) {
 		for range kills {
 			seen := claims.Load()
 			require.Eventually(t, func() bool { return claims.Load() > seen+100 }, time.Minute, time.Millisecond, "work goes on")
+			hold.Store(true)
+			require.Eventually(t, func() bool { return held.live() == limit }, time.Minute, time.Millisecond, "all slots are held")
 			require.NoError(t, cmd.Process.Kill())
 			_ = cmd.Wait()
 			// A server that is back sooner than the break is seen grants at once.
 			require.Eventually(t, func() bool { return held.live() == 0 }, time.Minute, time.Millisecond, "contexts end")
+			hold.Store(false)
 			cmd = lockserver.StartAt(t, path, addr)
 		}
 		seen := claims.Load()
