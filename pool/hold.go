@@ -32,12 +32,13 @@ type hold struct {
 
 	// What follows is there once the slot is granted.
 	slot      slot.Slot
-	granted   time.Time   // when the pool had the slot
-	single    bool        // it serves one job only
-	reused    bool        // it has served a job before the one that runs; its worker's own
-	succeeded atomic.Bool // the last job did, and nobody looked whether the slot was lost
-	busy      atomic.Bool // a worker has it
-	reported  atomic.Bool // as overrun
+	granted   time.Time     // when the pool had the slot
+	single    bool          // it serves one job only
+	looked    time.Duration // when it was looked whether its key is paused; 0: not yet; its worker's own
+	reused    bool          // it has served a job before the one that runs; its worker's own
+	succeeded atomic.Bool   // the last job did, and nobody looked whether the slot was lost
+	busy      atomic.Bool   // a worker has it
+	reported  atomic.Bool   // as overrun
 
 	// watching is there once somebody needs to know when the slot is lost: most
 	// jobs are over before anyone does, and a slot's context costs allocations.
@@ -77,12 +78,41 @@ func (h *hold) receive(s slot.Slot) (err error) {
 }
 
 // check sees to it that the core is told when the slot is lost, and tells it if it
-// was before.
+// was before. A slot whose key is paused serves no further job either.
 func (h *hold) check() {
 	h.context()
-	if h.over() {
+	h.looked = h.p.now()
+	if h.over() || h.isPaused() {
 		h.tellLost()
 	}
+}
+
+// lookEvery is how often it is looked whether the key of a slot that is kept is
+// paused: sources hear of that by renewals, which are not so frequent.
+const lookEvery = 10 * time.Millisecond
+
+// isSpent reports whether the slot must serve no further job, at about now.
+func (h *hold) isSpent(now time.Duration) bool {
+	if h.over() {
+		return true
+	}
+	if h.looked == 0 || now-h.looked < lookEvery {
+		return false
+	}
+	h.looked = now
+	return h.isPaused()
+}
+
+// isPaused reports whether the last renewal said so, or that a source that fails
+// to tell is as good as one that does.
+func (h *hold) isPaused() (paused bool) {
+	contained(func() {
+		returned := false
+		defer guard(&returned, func(error) { paused = true })
+		paused = h.slot.Info().PausedUntil.After(time.Now())
+		returned = true
+	})
+	return paused
 }
 
 // tellLost tells the core that the slot must serve no further job.

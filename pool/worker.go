@@ -125,11 +125,11 @@ func (w *worker) next() {
 	if w.report.Jobs == len(w.batch) && len(w.batch) < mostInBatch {
 		w.batch = make([]item, 2*len(w.batch))
 	}
-	lost := w.hold != nil && w.hold.over()
+	spent := w.hold != nil && w.hold.isSpent(w.began)
 	p := w.p
 	p.lock()
 	now := p.now()
-	if lost {
+	if spent {
 		p.core.Lost(now, w.hold.claim) // nobody may have told it yet
 	}
 	if w.report.Jobs > 0 {
