@@ -125,6 +125,7 @@ func (w *worker) next() {
 	if w.report.Jobs == len(w.batch) && len(w.batch) < mostInBatch {
 		w.batch = make([]item, 2*len(w.batch))
 	}
+	w.bareJob = nil // nothing of it is kept
 	spent := w.hold != nil && w.hold.isSpent(w.began)
 	p := w.p
 	p.lock()
@@ -158,7 +159,7 @@ func (w *worker) next() {
 		w.hold = nil
 		p.newHold(o.Claim)
 	case sched.Rest:
-		w.hold, w.bareJob = nil, nil
+		w.hold = nil
 	}
 	w.unlock()
 }
