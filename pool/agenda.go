@@ -37,7 +37,7 @@ func (h *errands) Pop() any {
 
 // in has f called after d; the caller holds mu.
 func (p *Pool) in(d time.Duration, f func()) {
-	heap.Push(&p.agenda.errands, errand{p.now() + d, f})
+	heap.Push(&p.agenda.errands, errand{later(p.now(), d), f})
 	p.setTimer()
 }
 

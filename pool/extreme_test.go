@@ -101,7 +101,8 @@ func TestAWaitBelowZeroIsNone(t *testing.T) {
 func TestEveryOptionTakesTheLargestValue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPool(t, 2, WithSlots(slot.NewLocal(1)), WithQueue(math.MaxInt), WithQueueTotal(math.MaxInt), WithMaxClaims(math.MaxInt),
-			WithReuse(math.MaxInt64), WithGrace(math.MaxInt64), FailAfter(math.MaxInt64))
+			WithReuse(math.MaxInt64), WithGrace(math.MaxInt64), FailAfter(math.MaxInt64),
+			WithIdleTimeout(math.MaxInt64), WithAging(math.MaxInt64))
 		for _, priority := range []int{math.MinInt, 0, math.MaxInt} {
 			p.Submit(sleeps(time.Second), Priority(priority))
 		}
@@ -110,6 +111,10 @@ func TestEveryOptionTakesTheLargestValue(t *testing.T) {
 		require.EqualValues(t, 1, p.Stats().Running)
 		task.Cancel()
 		require.NoError(t, p.Wait(t.Context()))
+		time.Sleep(time.Second) // workers rest, and the key has no job
+		start := time.Now()
+		require.NoError(t, p.Submit(nothing, After(time.Second)).Wait(t.Context()))
+		require.Equal(t, time.Second, time.Since(start), "the timer goes on")
 		sum := 0
 		for n := range Map(t.Context(), p, slices.Values([]int{1, 2, 3}), func(_ context.Context, n int) (int, error) { return n, nil }, Window(math.MaxInt)) {
 			sum += n

@@ -243,7 +243,7 @@ func (c *Core[J]) unneeded(q *quota[J]) {
 		c.leave(q)
 	case !q.lingers:
 		q.lingers = true
-		c.lingering.push(linger[J]{c.now + c.cfg.Linger, q})
+		c.lingering.push(linger[J]{after(c.now, c.cfg.Linger), q})
 	}
 }
 

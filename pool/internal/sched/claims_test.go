@@ -377,8 +377,8 @@ var scenarios = []scenario{
 		pools: []poolLoad{{8, 1, 1}, {8, 1, 1}}, use: 0.98, idle: 0.01, asked: 1, wait: time.Second,
 	},
 	{
-		name: "3 pools of 4, 16 and 64 workers, 100 keys, jobs of 1 ms to 8 s", limit: 1, keys: 100, horizon: 2 * time.Minute,
-		pools: []poolLoad{{4, 100, 4}, {16, 100, 16}, {64, 100, 64}}, use: 0.98, idle: 0.05, asked: 5, wait: 2 * time.Minute,
+		name: "3 pools of 4, 16 and 64 workers, 100 keys, jobs of 1 ms to 8 s", limit: 1, keys: 100, horizon: 30 * time.Minute,
+		pools: []poolLoad{{4, 100, 4}, {16, 100, 16}, {64, 100, 64}}, use: 0.98, idle: 0.05, asked: 3.5, wait: 7 * time.Minute,
 	},
 }
 

@@ -91,6 +91,14 @@ type Core[J Job] struct {
 
 const never = time.Duration(math.MaxInt64)
 
+// after returns the time d after t, which may be so late that it never comes.
+func after(t, d time.Duration) time.Duration {
+	if d > never-t {
+		return never
+	}
+	return t + d
+}
+
 // New returns a core that has nothing to do.
 func New[J Job](cfg Config) *Core[J] {
 	c := &Core[J]{

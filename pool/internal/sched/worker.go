@@ -421,7 +421,7 @@ func (c *Core[J]) rest(w WorkerID) Order[J] {
 	worker.looked, worker.since = false, c.now
 	c.resting = append(c.resting, w)
 	if c.cfg.Rest > 0 && len(c.resting) == 1 {
-		c.restAt = c.now + c.cfg.Rest
+		c.restAt = after(c.now, c.cfg.Rest)
 	}
 	return Order[J]{Do: Rest}
 }
@@ -442,13 +442,13 @@ func (c *Core[J]) end(w WorkerID) Order[J] {
 // resting, as those that are woken are the last.
 func (c *Core[J]) dismissRested() {
 	k := 0
-	for k < len(c.resting) && c.workers[c.resting[k]].since+c.cfg.Rest <= c.now {
+	for k < len(c.resting) && c.now-c.workers[c.resting[k]].since >= c.cfg.Rest {
 		k++
 	}
 	c.dismiss(k)
 	c.restAt = never
 	if len(c.resting) > 0 {
-		c.restAt = c.workers[c.resting[0]].since + c.cfg.Rest
+		c.restAt = after(c.workers[c.resting[0]].since, c.cfg.Rest)
 	}
 }
 
