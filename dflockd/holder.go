@@ -183,6 +183,8 @@ func (h *holder) Enqueue(ctx context.Context, opts ...OpenOption) (Status, error
 	case err != nil:
 		cl.giveUp(time.Now())
 		return 0, cl.wrap("claim", err)
+	case errors.Is(cl.err, errNoneFree):
+		return Queued, nil // it was, and another call has asked and given the place up
 	case cl.settled():
 		return 0, cl.told()
 	default:

@@ -265,3 +265,40 @@ func TestWaitsThatEndAtDifferentTimesTakeNothingFromEachOther(t *testing.T) {
 		})
 	}
 }
+
+// A call that asks whether the slot is there gives the place up if it is not, maybe
+// before the call that joined the line has looked.
+func TestEnqueueHadAPlaceThoughAnotherCallGaveItUpAtOnce(t *testing.T) {
+	for _, d := range dialects() {
+		t.Run(d.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { enqueueBesideAsking(t, d) })
+		})
+	}
+}
+
+func enqueueBesideAsking(t *testing.T, d dialect) {
+	a := newArena(t, d, 1, 2, rand.New(rand.NewPCG(1, 2)))
+	ok, err := a.sems[0].Acquire(t.Context())
+	require.NoError(t, err)
+	require.True(t, ok)
+	s := a.sems[1]
+	for range 300 {
+		var calls sync.WaitGroup
+		calls.Go(func() {
+			status, err := s.Enqueue(t.Context())
+			if err != nil || status != Queued {
+				t.Errorf("Enqueue: %v, %v", status, err)
+			}
+		})
+		for range 3 {
+			calls.Go(func() {
+				if ok, err := s.WaitFor(t.Context(), 0); ok || err != nil && !errors.Is(err, ErrClosed) {
+					t.Errorf("WaitFor: %v, %v", ok, err)
+				}
+			})
+		}
+		calls.Wait()
+		_, _ = s.WaitFor(t.Context(), 0)
+	}
+	a.close()
+}
