@@ -227,7 +227,10 @@ func (s *Source) sendBeat(l *lane, f *flight, batch []*op, now time.Time) {
 // beaten is called with the answer to a call that renews. Caller holds mu.
 func (s *Source) beaten(o *op, cmd *goredis.Cmd, sent, now time.Time) {
 	answer, err := cmd.Int64Slice()
-	if err != nil || len(answer) != 2+len(o.claims) {
+	if err == nil && len(answer) != 2+len(o.claims) {
+		err = errAnswer
+	}
+	if err != nil {
 		for _, c := range o.claims {
 			c.traceRenewed(sent, now, s.trouble(err))
 		}

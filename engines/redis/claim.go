@@ -96,12 +96,12 @@ func (c *claim) wake() {
 func (c *claim) answered(cmd *goredis.Cmd, o *op, sent, now time.Time) {
 	answer, err := cmd.Int64Slice()
 	if err == nil && len(answer) != 4 {
-		err = fmt.Errorf("an answer of %d numbers instead of 4", len(answer))
+		err = errAnswer
 	}
 	c.copies = o.copies.count() > 1 || err != nil
 	switch {
 	case err != nil:
-		c.failed(err, o, now)
+		c.failed(err, o)
 	case c.state == done: // it was given up
 		if answer[0] != claimAbsent {
 			c.src.leave(c)
@@ -117,10 +117,9 @@ func (c *claim) answered(cmd *goredis.Cmd, o *op, sent, now time.Time) {
 }
 
 // failed is called when there was no answer. Unless the request was never sent, or
-// the engine refused it, the claim may be in line there. Caller holds Source.mu.
-func (c *claim) failed(err error, o *op, now time.Time) {
-	var refused goredis.Error
-	if o.copies.count() > 0 && !errors.As(err, &refused) {
+// its only copy was refused, the claim may be in line there. Caller holds Source.mu.
+func (c *claim) failed(err error, o *op) {
+	if n := o.copies.count(); n > 1 || n == 1 && !answered(err) {
 		c.src.leave(c)
 	}
 	if c.state != done {
@@ -205,7 +204,7 @@ func (c *claim) renewed(is int64, paused, sent, now time.Time) {
 		c.owed = true // it may go back before its lease is over
 		c.lose(errRevoked)
 	default:
-		c.lease.From, c.paused = later(c.lease.From, sent), paused
+		c.lease.From, c.paused = latest(c.lease.From, sent), paused
 		c.traceRenewed(sent, now, nil)
 		if is == claimHolds && c.state == queued { // the message of the grant was lost
 			c.grant(true, now)
@@ -221,7 +220,7 @@ func (c *claim) expire() {
 	c.lose(errNotRenewed)
 }
 
-func later(a, b time.Time) time.Time {
+func latest(a, b time.Time) time.Time {
 	if b.After(a) {
 		return b
 	}

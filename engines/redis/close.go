@@ -113,7 +113,7 @@ func leaves(claims []*claim, until time.Time) []*op {
 // checkDrained notes that a source which is closing has nothing to send any more.
 // Caller holds mu.
 func (s *Source) checkDrained() {
-	if !s.closing || s.last != nil {
+	if !s.closing || s.last != nil || s.returning > 0 {
 		return
 	}
 	for _, l := range s.lanes {

@@ -41,6 +41,9 @@ func (w *world) harness(limit int, opts ...Option) slottest.Harness {
 		Heal:     func() { w.net.Set("a", connected) },
 		Ignore:   ofTheClient, BadKeys: badKeys,
 	}
+	if w.db == nil {
+		h.Within = 20 * time.Second // real ones
+	}
 	if w.config(opts).durable {
 		h.Strict, h.Fence = true, true
 		h.Break = func() { w.net.Reset("a") }

@@ -123,6 +123,8 @@ func (s *Source) trouble(err error) error {
 	var answer goredis.Error
 	var dns *net.DNSError
 	switch {
+	case errors.Is(err, errAnswer):
+		return err
 	case errors.As(err, &answer) && !errors.Is(err, goredis.Nil):
 		return refusal(err, s.accepted.Load())
 	case errors.Is(err, goredis.ErrClosed):

@@ -352,3 +352,57 @@ func TestLimitsMayBeAsHighAsNumbersAre(t *testing.T) {
 		require.Equal(t, []int{11, 11}, []int{held, in})
 	})
 }
+
+// The first copy is carried out, its answer is lost, and the second one is refused, as
+// by a server that was restarted meanwhile.
+func TestAClaimWhoseSecondCopyIsRefusedLeavesNothingBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a := w.source("a", slot.Fixed("k", 1), WithLease(time.Minute))
+		require.NoError(t, w.claim(a, "").Release())
+		synctest.Wait()
+		var seen atomic.Int32
+		w.hook(func(c *server.Peer, cmd string, args ...string) bool {
+			if cmd != "EVALSHA" || !slices.Contains(args, "claim") {
+				return false
+			}
+			switch seen.Add(1) {
+			case 1:
+				c.Close()
+				go w.carryOut(args)
+			case 2: // the copy that the test carries out
+				return false
+			default:
+				c.WriteError("LOADING Redis is loading the dataset in memory")
+			}
+			return true
+		})
+		_, err := a.Enqueue(t.Context(), "")
+		require.ErrorIs(t, err, slot.ErrUnavailable)
+		require.Greater(t, seen.Load(), int32(2))
+		time.Sleep(time.Second)
+		held, all := w.counts("k")
+		require.Zero(t, held+all)
+	})
+}
+
+// A slot that is being released is no claim of the source any more, and not given back
+// yet: its context ends first.
+func TestCloseWaitsForAReleaseThatIsOnItsWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a := w.source("a", slot.Fixed("k", 1))
+		c := (*claim)(w.claim(a, "").(*grant))
+		cause, mine := c.release()
+		require.True(t, mine)
+		closed := make(chan error, 1)
+		go func() { closed <- a.Close(context.Background()) }()
+		synctest.Wait()
+		require.Empty(t, closed)
+		c.ctx.Cancel(cause)
+		a.giveBack(c)
+		require.NoError(t, <-closed)
+		held, all := w.counts("k")
+		require.Zero(t, held+all)
+	})
+}

@@ -55,7 +55,7 @@ func readState(answer []any, now time.Time) (st slot.State, err error) {
 	}
 	var head [4]int64
 	for i := range head {
-		n, ok := answer[i].(int64)
+		n, ok := readNumber(answer[i])
 		if !ok {
 			return st, errAnswer
 		}
@@ -95,11 +95,23 @@ type listed struct {
 	expiry int64 // ms of the server's clock
 }
 
+// readNumber reads a number, or a high one, which comes as text.
+func readNumber(answer any) (int64, bool) {
+	switch n := answer.(type) {
+	case int64:
+		return n, true
+	case string:
+		value, err := strconv.ParseInt(n, 10, 64)
+		return value, err == nil
+	}
+	return 0, false
+}
+
 // readClaim reads an ID, a number and an expiry.
 func readClaim(answer []any) (c listed, ok bool) {
 	id, isText := answer[0].(string)
-	number, isNumber := answer[1].(int64)
-	expiry, isTime := answer[2].(int64)
+	number, isNumber := readNumber(answer[1])
+	expiry, isTime := readNumber(answer[2])
 	parts := strings.SplitN(id, ":", 4)
 	if !isText || !isNumber || !isTime || len(parts) != 4 {
 		return c, false

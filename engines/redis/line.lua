@@ -36,6 +36,9 @@ local call = redis.call
 local clock = call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
+-- text returns a whole number in full. Not every server keeps those of an answer.
+local function text(number) return string.format('%.0f', number + 0) end
+
 -- arrive puts a claim at the end of the line, with a slot if it is given the limit. Its
 -- number follows the clock, so that it rises even after last was forgotten.
 local function arrive(id, limit)
@@ -58,7 +61,7 @@ end
 -- to define what follows would cost them more than they do.
 if op == 'claim' and call('EXISTS', line, gone, pause) == 0 then
 	local id = ARGV[4]
-	return {HOLDS, arrive(id, string.match(id, '^[^:]*:[^:]*:(%d+):')), 0, -1}
+	return {HOLDS, text(arrive(id, string.match(id, '^[^:]*:[^:]*:(%d+):'))), 0, -1}
 end
 if op == 'leave' and #ARGV == 5 and ARGV[4] ~= '1' then
 	local id = ARGV[5]
@@ -158,9 +161,9 @@ local function claim(id, stay)
 		remove(id)
 		is = ABSENT
 	end
-	if is ~= WAITS then return {is, number + 0, 0, -1} end
+	if is ~= WAITS then return {is, text(number), 0, -1} end
 	local n = held()
-	return {is, number + 0, call('ZRANK', line, 'l' .. id) - total(n) - 2 * n, settle(dead)}
+	return {is, text(number), call('ZRANK', line, 'l' .. id) - total(n) - 2 * n, settle(dead)}
 end
 
 -- leave: whether copies of the claims' requests may be under way ("1"), ids. Answers
@@ -191,14 +194,14 @@ end
 local function inspect(most)
 	sweep()
 	local n, all = serve()
-	local answer = {now, math.max(0, call('PTTL', pause)), n, all - n}
+	local answer = {text(now), math.max(0, call('PTTL', pause)), n, all - n}
 	local function list(from, to)
 		local members = call('ZRANGE', line, n + all + from, n + all + to, 'WITHSCORES')
 		for i = 1, #members, 2 do
 			local id = string.sub(members[i], 2)
 			answer[#answer + 1] = id
-			answer[#answer + 1] = members[i + 1] + 0
-			answer[#answer + 1] = (call('ZSCORE', line, 'e' .. id) or now) + 0
+			answer[#answer + 1] = text(members[i + 1])
+			answer[#answer + 1] = text(call('ZSCORE', line, 'e' .. id) or now)
 		end
 	end
 	if n > 0 then list(0, math.min(n, most) - 1) end

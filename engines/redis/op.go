@@ -57,7 +57,7 @@ func (o *op) absorb(other *op) bool {
 		return false
 	}
 	o.ids = append(slices.Clip(o.ids), other.ids...)
-	o.until = later(o.until, other.until)
+	o.until = latest(o.until, other.until)
 	o.tries = max(o.tries, other.tries)
 	return true
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/berth-go/berth/slot"
 )
 
 // Oldest version of Redis that a source works with.
@@ -16,7 +18,10 @@ func (s *Source) Ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.cfg.timeout, errTimeout)
 	defer cancel()
 	result := make(chan error, 1)
-	go func() { result <- s.ping(ctx) }() // the client may not heed ctx, and ends by its own timeouts
+	// The client may not heed ctx, and ends by its own timeouts.
+	if err := s.start(func() { result <- s.ping(ctx) }); err != nil {
+		return s.wrap("ping", "", err)
+	}
 	select {
 	case err := <-result:
 		if err != nil {
@@ -26,6 +31,17 @@ func (s *Source) Ping(ctx context.Context) error {
 	case <-ctx.Done():
 		return s.wrap("ping", "", context.Cause(ctx))
 	}
+}
+
+// start runs f on a goroutine of the source.
+func (s *Source) start(f func()) error {
+	s.lock()
+	defer s.unlock()
+	if s.closing {
+		return slot.ErrClosed
+	}
+	s.tasks.Go(f)
+	return nil
 }
 
 func (s *Source) ping(ctx context.Context) error {

@@ -63,6 +63,7 @@ type Source struct {
 	nextLook   time.Time         // when it looks at all claims
 	hurry      bool              // what waits is to be renewed at once
 	owed       []*op             // did not get through, and is to be sent again
+	returning  int               // slots that were released, and are about to be given back
 	closing    bool              // nothing is claimed any more
 	last       []*claim          // what is to be given back when it closes
 	unreturned bool              // something was not taken back when it closed

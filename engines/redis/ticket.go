@@ -126,8 +126,11 @@ func (c *claim) release() (cause error, mine bool) {
 		c.state, c.err = done, slot.ErrReleased
 		c.guard.Stop()
 		s.forget(c)
-	case c.owed:
+	case c.owed && !s.closing:
 		c.owed, mine = false, true
+	}
+	if mine {
+		s.returning++
 	}
 	return c.err, mine
 }
@@ -136,6 +139,7 @@ func (c *claim) release() (cause error, mine bool) {
 func (s *Source) giveBack(c *claim) {
 	s.lock()
 	defer s.unlock()
+	s.returning--
 	s.leave(c)
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -102,11 +103,12 @@ func TestWhatWasClaimedInASilenceIsGivenBackWhenItIsOver(t *testing.T) {
 func TestRequestsThatHangDoNotHoldUpThoseAfterThem(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		machine := "hurt"
+		var machine atomic.Value
+		machine.Store("hurt")
 		c := goredis.NewClient(&goredis.Options{
 			Addr: "127.0.0.1:6379", ReadTimeout: time.Minute, MaxRetries: -1,
 			Dialer: func(ctx context.Context, network, address string) (net.Conn, error) {
-				return w.net.Dialer(machine)(ctx, network, address)
+				return w.net.Dialer(machine.Load().(string))(ctx, network, address)
 			},
 		})
 		defer c.Close()
@@ -119,7 +121,7 @@ func TestRequestsThatHangDoNotHoldUpThoseAfterThem(t *testing.T) {
 			_, _, err := a.Try(t.Context(), "")
 			require.ErrorIs(t, err, slot.ErrUnavailable)
 		}
-		machine = "well"
+		machine.Store("well")
 		for range 5 {
 			require.NoError(t, w.claim(a, "").Release())
 		}

@@ -82,8 +82,8 @@ var redisRules = []broken{
 	{
 		rule: "Redis: a renewal counts from before its request",
 		file: "engines/redis/claim.go",
-		old:  "later(c.lease.From, sent), paused",
-		new:  "later(c.lease.From, now), paused",
+		old:  "latest(c.lease.From, sent), paused",
+		new:  "latest(c.lease.From, now), paused",
 		test: "engines/redis.TestALeaseCountsFromBeforeItsRequestWasSent",
 	},
 	{
