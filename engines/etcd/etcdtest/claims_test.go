@@ -216,6 +216,7 @@ func TestAPlaceIsNeverInheritedFromAKeyThatIsThereAlready(t *testing.T) {
 }
 
 func TestASlotThatNobodyAsksForGoesBack(t *testing.T) {
+	t.Parallel()
 	prefix := newPrefix()
 	src := newSource(t, connect(t, single), prefix, slot.Keyed("k:", 1), etcd.WithLease(short))
 	peer := newSource(t, connect(t, single), prefix, slot.Keyed("k:", 1), etcd.WithLease(short))
@@ -417,6 +418,7 @@ func TestErrorsSayWhatForWhichKeyAndWhere(t *testing.T) {
 }
 
 func TestATraceIsToldOfEachStepOfItsClaim(t *testing.T) {
+	t.Parallel()
 	src := newSource(t, connect(t, single), newPrefix(), slot.Keyed("k:", 1), etcd.WithLease(2*short))
 	told := make(chan string, 100)
 	at := func(step string) func(time.Time) { return func(time.Time) { told <- step } }

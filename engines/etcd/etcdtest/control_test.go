@@ -68,6 +68,7 @@ func TestInspectListsNoMoreThanItMay(t *testing.T) {
 }
 
 func TestNobodyIsGrantedASlotDuringAPauseAndTheLineGoesOnAfterIt(t *testing.T) {
+	t.Parallel()
 	prefix := newPrefix()
 	client := connect(t, single)
 	src := newSource(t, client, prefix, slot.Keyed("k:", 2), etcd.WithLease(2*short))
@@ -102,6 +103,7 @@ func TestNobodyIsGrantedASlotDuringAPauseAndTheLineGoesOnAfterIt(t *testing.T) {
 }
 
 func TestAPauseEndsByItself(t *testing.T) {
+	t.Parallel()
 	src := newSource(t, connect(t, single), newPrefix(), slot.Keyed("k:", 1))
 	require.NoError(t, src.Pause(t.Context(), "x", time.Millisecond))
 	s := grantOf(t, queued(t, src, "x"))
@@ -110,6 +112,7 @@ func TestAPauseEndsByItself(t *testing.T) {
 
 // The holder learns it with a beat: nobody of its source waits, so nothing is watched.
 func TestARevokedSlotEndsItsContextAndIsFreeALeaseLater(t *testing.T) {
+	t.Parallel()
 	prefix := newPrefix()
 	holder := newSource(t, connect(t, single), prefix, slot.Keyed("k:", 1), etcd.WithLease(short))
 	operator := newSource(t, connect(t, single), prefix, slot.Keyed("k:", 1), etcd.WithLease(short))

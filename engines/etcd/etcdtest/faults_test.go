@@ -173,6 +173,7 @@ func (s *muteStream) RecvMsg(m any) error {
 }
 
 func TestAGrantThatTheWatchDoesNotTellIsFoundWithABeat(t *testing.T) {
+	t.Parallel()
 	var mute muteWatches
 	prefix := newPrefix()
 	src := newSource(t, connect(t, single, mute.attach), prefix, slot.Keyed("k:", 1), etcd.WithLease(2*short))
@@ -217,6 +218,7 @@ func TestCloseReturnsWhileEtcdHangs(t *testing.T) {
 }
 
 func TestAnAbandonedSlotOutlivesTheCloseOfItsSource(t *testing.T) {
+	t.Parallel()
 	prefix := newPrefix()
 	src := newSource(t, connect(t, single), prefix, slot.Keyed("k:", 1), etcd.WithLease(short))
 	peer := newSource(t, connect(t, single), prefix, slot.Keyed("k:", 1), etcd.WithLease(short))
@@ -248,6 +250,7 @@ func TestAnAbandonedSlotOutlivesTheCloseOfItsSource(t *testing.T) {
 }
 
 func TestARestartOfTheWholeClusterKeepsSlotsAndPlaces(t *testing.T) {
+	t.Parallel()
 	c, err := etcdtest.Start(1)
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
@@ -286,6 +289,7 @@ func loseMoves(cfg *clientv3.Config) {
 // Nobody renews the lease that the slot has moved to, so whoever believes that it is on
 // the session's lease would go on when somebody else has it.
 func TestAMoveOfWhichNobodyIsToldCounts(t *testing.T) {
+	t.Parallel()
 	prefix := newPrefix()
 	src := newSource(t, connect(t, single, loseMoves), prefix, slot.Keyed("k:", 1), etcd.WithRequestTimeout(500*time.Millisecond), etcd.WithLease(short))
 	peer := newSource(t, connect(t, single), prefix, slot.Keyed("k:", 1), etcd.WithLease(short))

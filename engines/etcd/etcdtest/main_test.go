@@ -18,7 +18,8 @@ import (
 	"github.com/berth-go/berth/slot"
 )
 
-// single is one member that the tests share. Each has a prefix of its own there.
+// single is one member that the tests share. Each has a prefix of its own there. Those
+// that mostly wait run at once, when those are done that count goroutines.
 var single *etcdtest.Cluster
 
 func TestMain(m *testing.M) {

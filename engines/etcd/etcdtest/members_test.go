@@ -27,6 +27,7 @@ func TestSourceKeepsThePromisesOfASourceOnThreeMembers(t *testing.T) {
 }
 
 func TestSlotsAndPlacesSurviveTheLossOfTheLeader(t *testing.T) {
+	t.Parallel()
 	c := three(t)
 	prefix := newPrefix()
 	opts := []etcd.Option{etcd.WithLease(30 * time.Second), etcd.WithRequestTimeout(time.Second)}

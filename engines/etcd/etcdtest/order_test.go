@@ -82,6 +82,7 @@ func (g *guardian) granted(key string, s slot.Slot) error {
 
 // BERTH_SWEEP is for how many seconds it goes on.
 func TestLimitHoldsUnderAnyFaultOfTheNetwork(t *testing.T) {
+	t.Parallel()
 	seconds := faultnet.Count(t, "BERTH_SWEEP", 6)
 	seed := faultnet.Seed(t)
 	n := network(t, single)

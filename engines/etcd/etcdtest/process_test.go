@@ -147,6 +147,7 @@ func (p *processes) breakThings(t *testing.T, ctx context.Context, random *rand.
 
 // BERTH_SWEEP is for how many seconds it goes on.
 func TestLimitHoldsWhileMembersAreFrozenAndKilled(t *testing.T) {
+	t.Parallel()
 	seconds := faultnet.Count(t, "BERTH_SWEEP", 6)
 	seed := faultnet.Seed(t)
 	p := startProcesses(t)
@@ -217,6 +218,7 @@ func (p *processes) leader(t *testing.T, client *clientv3.Client, other int) (le
 }
 
 func TestSlotsAndPlacesSurviveALeaderThatIsFrozenOrKilled(t *testing.T) {
+	t.Parallel()
 	p := startProcesses(t)
 	client := p.client(t)
 	prefix := newPrefix()

@@ -67,6 +67,7 @@ func certificate(t *testing.T) (certFile, keyFile string, pool *x509.CertPool) {
 }
 
 func TestAUserNeedsNoMoreThanThePrefix(t *testing.T) {
+	t.Parallel()
 	c, config := secured(t)
 	as := func(user, password string) func(*clientv3.Config) {
 		return func(cfg *clientv3.Config) { cfg.TLS, cfg.Username, cfg.Password = config, user, password }
@@ -166,6 +167,7 @@ func TestAMemberBefore3_5_14IsRefused(t *testing.T) {
 // The member that is new enough may have answered first: the other counts when it is
 // heard of.
 func TestOneOldMemberOfSeveralIsFound(t *testing.T) {
+	t.Parallel()
 	old := startOld(t, "3.4.30")
 	client := connect(t, single)
 	src := newSource(t, client, newPrefix(), slot.Keyed("k:", 1), etcd.WithLogger(discard), etcd.WithLease(2*short))
