@@ -105,7 +105,7 @@ func (w *world) live(plan faultnet.Plan, machines []string, rng *rand.Rand) {
 			}
 			continue
 		}
-		c := newCrew(w, machine, src, pool.WithReuse(time.Duration(rng.IntN(2))*100*time.Millisecond))
+		c := newCrew(w, machine, src, i == 1, pool.WithReuse(time.Duration(rng.IntN(2))*100*time.Millisecond))
 		crews = append(crews, c)
 		submitter := mine()
 		workers.Go(func() { c.submit(ctx, submitter) })

@@ -19,10 +19,12 @@ import (
 
 // A crew is a machine whose workers are a pool's: somebody submits jobs that
 // succeed, fail, panic, leave, ask for another attempt or are cancelled, and
-// the ledger says what became of each.
+// the ledger says what became of each. With byGo half of them are submitted by
+// Go, and a hook tells what became of those.
 type crew struct {
 	w       *world
 	machine string
+	byGo    bool
 	pool    *pool.Pool
 	src     *tried
 	ledger  check.Ledger
@@ -36,8 +38,11 @@ var (
 	errSoon = errors.New("the job wants to run again")
 )
 
-func newCrew(w *world, machine string, src slot.Source, opts ...pool.Option) *crew {
-	c := &crew{w: w, machine: machine, src: &tried{Source: src}, tasks: map[string]*pool.Task{}}
+func newCrew(w *world, machine string, src slot.Source, byGo bool, opts ...pool.Option) *crew {
+	c := &crew{w: w, machine: machine, byGo: byGo, src: &tried{Source: src}, tasks: map[string]*pool.Task{}}
+	if byGo {
+		opts = append(opts, pool.WithHooks(pool.Hooks{Finish: c.ended}))
+	}
 	p, err := pool.New(4, append([]pool.Option{pool.WithSlots(c.src)}, opts...)...)
 	require.NoError(w.t, err)
 	c.pool = p
@@ -49,6 +54,11 @@ func (c *crew) submit(ctx context.Context, rng *rand.Rand) {
 	for i := 0; ctx.Err() == nil; i++ {
 		id := fmt.Sprint(c.machine, "-", i)
 		key := fmt.Sprintf("key-%d", rng.IntN(2))
+		if c.byGo && rng.IntN(2) == 0 {
+			c.fire(id, key, rng)
+			rest(ctx, time.Duration(rng.Int64N(int64(time.Second))))
+			continue
+		}
 		t := c.pool.SubmitContext(ctx, c.job(id, key, rand.New(rand.NewPCG(rng.Uint64(), 0))), pool.Key(key), pool.Priority(rng.IntN(3)))
 		if errors.Is(t.Err(), pool.ErrClosed) || ctx.Err() != nil && t.State() == pool.StateDone {
 			c.refusedOrDropped(id, t)
@@ -62,6 +72,23 @@ func (c *crew) submit(ctx context.Context, rng *rand.Rand) {
 			t.Cancel()
 		}
 		rest(ctx, time.Duration(rng.Int64N(int64(time.Second))))
+	}
+}
+
+// fire hands a job to the pool by Go, under its name.
+func (c *crew) fire(id, key string, rng *rand.Rand) {
+	job := c.job(id, key, rand.New(rand.NewPCG(rng.Uint64(), 0)))
+	if err := c.pool.Go(job, pool.Key(key), pool.Name(id), pool.Priority(rng.IntN(3))); err != nil {
+		c.ledger.Refused(id)
+		return
+	}
+	c.ledger.Accepted(id)
+}
+
+// ended notes what became of a job of Go. One that was refused has no result.
+func (c *crew) ended(_ context.Context, e pool.FinishEvent) {
+	if e.Name != "" && !errors.Is(e.Err, pool.ErrClosed) {
+		c.ledger.Result(e.Name, e.Err)
 	}
 }
 

@@ -743,6 +743,20 @@ var generalRules = []broken{
 		test: "middleware.TestALostSlotIsRetriedOnlyIfThePolicySaysSo",
 	},
 	{
+		rule: "a few places in line are kept for keys that no worker waits for",
+		file: "pool/internal/sched/policy.go",
+		old:  "n := max(1, c.target/16) + max(",
+		new:  "n := max(",
+		test: "internal/stacktest.TestContendedKeysGetOnAndNoSlotIsIdleInHand",
+	},
+	{
+		rule: "no more places in line are taken than workers are free, but for a few",
+		file: "pool/internal/sched/policy.go",
+		old:  "n := max(1, c.target/16) + max(",
+		new:  "n := 64 + max(",
+		test: "internal/stacktest.TestContendedKeysGetOnAndNoSlotIsIdleInHand",
+	},
+	{
 		rule: "a cancelled job is no failure for a breaker",
 		file: "middleware/circuitbreaker.go",
 		old:  "case ctx.Err() != nil: //",
