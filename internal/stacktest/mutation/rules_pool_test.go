@@ -427,7 +427,7 @@ var poolRules = []broken{
 	{
 		rule: "a place is kept for a while without a job",
 		file: "pool/internal/sched/claim.go",
-		old:  "linger[J]{c.now + c.cfg.Linger, q}",
+		old:  "linger[J]{after(c.now, c.cfg.Linger), q}",
 		new:  "linger[J]{c.now, q}",
 		test: "pool/internal/sched.TestAPlaceIsKeptWhileItsKeyHasAJobAndGivenUpAfterAWhileWithout",
 	},
