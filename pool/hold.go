@@ -34,7 +34,8 @@ type hold struct {
 	slot      slot.Slot
 	granted   time.Time     // when the pool had the slot
 	single    bool          // it serves one job only
-	looked    time.Duration // when it was looked whether its key is paused; 0: not yet; its worker's own
+	ahead     int           // claims that were in line in front, where that is known
+	looked    time.Duration // when it was looked whether it is outdated; 0: not yet; its worker's own
 	reused    bool          // it has served a job before the one that runs; its worker's own
 	succeeded atomic.Bool   // the last job did, and nobody looked whether the slot was lost
 	busy      atomic.Bool   // a worker has it
@@ -70,6 +71,9 @@ func (h *hold) receive(s slot.Slot) (err error) {
 	defer guard(&returned, func(failure error) { err = errors.Join(failure, h.giveBack()) })
 	h.slot, h.granted = s, time.Now()
 	h.single = s.Info().SingleUse || h.p.cfg.reuse == 0
+	if place := h.standsAt(); place != nil {
+		h.ahead, _ = slot.Ahead(place)
+	}
 	if h.p.hooks != nil {
 		h.context()
 	}
@@ -78,17 +82,18 @@ func (h *hold) receive(s slot.Slot) (err error) {
 }
 
 // check sees to it that the core is told when the slot is lost, and tells it if it
-// was before. A slot whose key is paused serves no further job either.
+// was before. A slot whose key is paused, or has another limit by now, serves no
+// further job either.
 func (h *hold) check() {
 	h.context()
 	h.looked = h.p.now()
-	if h.over() || h.isPaused() {
+	if h.over() || h.isOutdated() {
 		h.tellLost()
 	}
 }
 
-// lookEvery is how often it is looked whether the key of a slot that is kept is
-// paused: sources hear of that by renewals, which are not so frequent.
+// lookEvery is how often it is looked whether a slot that is kept is outdated:
+// sources hear of a pause by renewals, which are not so frequent.
 const lookEvery = 10 * time.Millisecond
 
 // isSpent reports whether the slot must serve no further job, at about now.
@@ -100,19 +105,20 @@ func (h *hold) isSpent(now time.Duration) bool {
 		return false
 	}
 	h.looked = now
-	return h.isPaused()
+	return h.isOutdated()
 }
 
-// isPaused reports whether the last renewal said so, or that a source that fails
-// to tell is as good as one that does.
-func (h *hold) isPaused() (paused bool) {
+// isOutdated reports whether the key of the slot is paused or has another limit
+// than the slot was claimed with. A source that fails to tell is taken to say so.
+func (h *hold) isOutdated() (outdated bool) {
 	contained(func() {
 		returned := false
-		defer guard(&returned, func(error) { paused = true })
-		paused = h.slot.Info().PausedUntil.After(time.Now())
+		defer guard(&returned, func(error) { outdated = true })
+		info, limit := h.slot.Info(), h.p.limitOf(h.key)
+		outdated = info.PausedUntil.After(time.Now()) || info.Limit > 0 && limit > 0 && limit != info.Limit
 		returned = true
 	})
-	return paused
+	return outdated
 }
 
 // tellLost tells the core that the slot must serve no further job.

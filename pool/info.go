@@ -23,6 +23,9 @@ type Info struct {
 	FirstStart time.Time
 	// SlotWait is how long the claim of its slot took, from enqueue to grant.
 	SlotWait time.Duration
+	// Ahead is how many claims were in line in front of that one when it joined. It
+	// is 0 also where the claim did not wait, or the engine does not tell.
+	Ahead int
 	// Reused says that the slot has served another job before, or serves the
 	// job that waits for this one.
 	Reused bool
@@ -75,5 +78,5 @@ func (i *Info) addHold(h *hold) {
 		return
 	}
 	i.SlotKey, i.HasSlot, i.Slot = h.key, true, h.slot.Info()
-	i.SlotWait, i.Reused = h.granted.Sub(h.claimed), h.reused
+	i.SlotWait, i.Ahead, i.Reused = h.granted.Sub(h.claimed), h.ahead, h.reused
 }

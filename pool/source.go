@@ -115,7 +115,8 @@ func (h *hold) waits(t slot.Ticket) {
 // placeOf is the place of a ticket that a goroutine waits for.
 type placeOf struct{ ticket slot.Ticket }
 
-func (p placeOf) Leave() { _ = p.ticket.Close() }
+func (p placeOf) Leave()             { _ = p.ticket.Close() }
+func (p placeOf) Ahead() (int, bool) { return slot.Ahead(p.ticket) }
 
 // await waits for a slot.
 func (h *hold) await(t slot.Ticket) {
@@ -192,6 +193,13 @@ func (h *hold) stands(place slot.Place) {
 	if leave {
 		h.leavePlace(place)
 	}
+}
+
+// standsAt returns the claim's place in line, or nil.
+func (h *hold) standsAt() slot.Place {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.place
 }
 
 // leave gives up the claim.

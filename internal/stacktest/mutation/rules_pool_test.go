@@ -425,6 +425,27 @@ var poolRules = []broken{
 		test: "pool/internal/sched.TestAPlaceIsKeptWhileItsKeyHasAJobAndGivenUpAfterAWhileWithout",
 	},
 	{
+		rule: "a slot whose key is paused serves no further job",
+		file: "pool/hold.go",
+		old:  "info.PausedUntil.After(time.Now()) || ",
+		new:  "",
+		test: "pool.TestASlotIsNotUsedAgainWhileItsKeyIsPaused",
+	},
+	{
+		rule: "a slot that is kept for long is looked at again",
+		file: "pool/hold.go",
+		old:  "\th.looked = now\n\treturn h.isOutdated()",
+		new:  "\treturn false",
+		test: "pool.TestASlotThatIsKeptForLongIsGivenBackOnceItsKeyIsPaused",
+	},
+	{
+		rule: "a slot serves no job of another limit",
+		file: "pool/hold.go",
+		old:  " || info.Limit > 0 && limit > 0 && limit != info.Limit",
+		new:  "",
+		test: "pool.TestASlotServesNoJobOfAnotherLimit",
+	},
+	{
 		rule: "a place is kept for a while without a job",
 		file: "pool/internal/sched/claim.go",
 		old:  "linger[J]{after(c.now, c.cfg.Linger), q}",

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -45,6 +46,55 @@ func TestASlotThatIsKeptForLongIsGivenBackOnceItsKeyIsPaused(t *testing.T) {
 		require.NoError(t, p.Wait(t.Context()))
 		require.Len(t, starts, 10)
 		require.GreaterOrEqual(t, starts[4].Sub(starts[3]), 10*time.Second)
+		finish(t, p)
+	})
+}
+
+func TestASlotServesNoJobOfAnotherLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var limit atomic.Int64
+		limit.Store(1)
+		src := slot.NewLocalLimits(slot.LimitBy(func(string) (string, int, error) { return "db", int(limit.Load()), nil }))
+		p := newPool(t, 1, WithSlots(src), WithReuse(time.Hour))
+		var seen []int
+		job := func(ctx context.Context) error {
+			i, _ := FromContext(ctx)
+			seen = append(seen, i.Slot.Limit)
+			return sleeps(time.Second)(ctx)
+		}
+		for range 6 {
+			require.NoError(t, p.Go(job, Key("k")))
+		}
+		time.Sleep(2500 * time.Millisecond)
+		limit.Store(2)
+		require.NoError(t, p.Wait(t.Context()))
+		require.Equal(t, []int{1, 1, 1, 2, 2, 2}, seen)
+		require.EqualValues(t, 2, p.Stats().Claims)
+		finish(t, p)
+	})
+}
+
+func TestAJobKnowsHowManyClaimsWereInFrontOfItsOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := slot.NewLocal(1)
+		held, _, err := slot.Try(t.Context(), src, "")
+		require.NoError(t, err)
+		for range 3 { // others in line
+			ticket, err := src.Enqueue(t.Context(), "")
+			require.NoError(t, err)
+			go func() {
+				if s, err := ticket.Wait(t.Context()); err == nil {
+					_ = s.Release()
+				}
+			}()
+		}
+		p := newPool(t, 1, WithSlots(src))
+		var info Info
+		task := p.Submit(func(ctx context.Context) error { info, _ = FromContext(ctx); return nil })
+		synctest.Wait()
+		require.NoError(t, held.Release())
+		require.NoError(t, task.Wait(t.Context()))
+		require.Equal(t, 3, info.Ahead)
 		finish(t, p)
 	})
 }
