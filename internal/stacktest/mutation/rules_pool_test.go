@@ -441,8 +441,8 @@ var poolRules = []broken{
 	{
 		rule: "a slot serves no job of another limit",
 		file: "pool/hold.go",
-		old:  " || info.Limit > 0 && limit > 0 && limit != info.Limit",
-		new:  "",
+		old:  "limit != info.Limit",
+		new:  "limit < 0",
 		test: "pool.TestASlotServesNoJobOfAnotherLimit",
 	},
 	{
