@@ -257,7 +257,9 @@ func (p *Pool) startWaiting(t *Task, wait time.Duration) bool {
 		m.ready = m.now().Add(wait)
 	}
 	t.become(statePending) // nobody else has it before mu is free
-	p.follow(t)
+	if p.mayFollow(t) {
+		p.follow(t)
+	}
 	return true
 }
 

@@ -238,3 +238,30 @@ func (h *hold) abandon() {
 		})
 	}
 }
+
+// sweepLater looks after a while whether some slot is held for long that nobody
+// watches yet: a job that runs for long is told of as overrun also if it never
+// asks for its context. The caller holds mu.
+func (p *Pool) sweepLater() {
+	if !p.sweeping {
+		p.sweeping = true
+		p.in(p.cfg.grace/4, p.sweep)
+	}
+}
+
+func (p *Pool) sweep() {
+	p.lock()
+	var unwatched []*hold
+	for _, w := range p.workers {
+		if w != nil && w.hold != nil && w.hold.watching.Load() == nil {
+			unwatched = append(unwatched, w.hold)
+		}
+	}
+	if p.sweeping = false; p.core.Held() > 0 {
+		p.sweepLater()
+	}
+	p.unlock()
+	for _, h := range unwatched {
+		h.context()
+	}
+}

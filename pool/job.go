@@ -138,26 +138,3 @@ func Priority(p int) JobOption { return JobOption{kind: optPriority, n: int64(p)
 // After starts the job no sooner than d after its submit. Meanwhile it is not
 // in its lane and needs no worker. The default is 0; below 0 counts as 0.
 func After(d time.Duration) JobOption { return JobOption{kind: optAfter, n: int64(d)} }
-
-// jobOptions is what a list of options amounts to.
-type jobOptions struct {
-	key, name string
-	priority  int
-	after     time.Duration
-}
-
-func gather(opts []JobOption) (o jobOptions) {
-	for i := range opts {
-		switch opt := &opts[i]; opt.kind {
-		case optKey:
-			o.key = opt.text
-		case optName:
-			o.name = opt.text
-		case optPriority:
-			o.priority = int(opt.n)
-		case optAfter:
-			o.after = max(time.Duration(opt.n), 0)
-		}
-	}
-	return o
-}

@@ -5,17 +5,6 @@ import (
 	"context"
 )
 
-// waiterOf returns the task of p that runs and that ctx belongs to, or nil.
-func waiterOf(ctx context.Context, p *Pool) *Task {
-	if t, ok := ctx.Value(runKey{}).(*Task); ok && t.pool == p && t.isRunning() {
-		return t
-	}
-	return nil
-}
-
-// isInside reports whether ctx is that of a job of p.
-func isInside(ctx context.Context, p *Pool) bool { return waiterOf(ctx, p) != nil }
-
 // waitInside waits for t as a job of the same pool. A pool of one worker and a
 // limit of one slot must not wait for itself.
 func (t *Task) waitInside(ctx context.Context, waiter *Task) error {

@@ -35,26 +35,14 @@ const (
 	sweepEvery = time.Second
 )
 
-// follow has a task that begins to wait end with its submitter's context; the
-// caller holds mu.
+// follow has a task that begins to wait, and may have a submitter whose context
+// ends, end with that; the caller holds mu.
 func (p *Pool) follow(t *Task) {
-	if !p.mayFollow(t) {
-		return
-	}
 	p.parents.fresh = append(p.parents.fresh, t)
 	if !p.parents.looks {
 		p.parents.looks = true
 		p.in(patience, p.watchParents)
 	}
-}
-
-// mayFollow reports whether a task may have a submitter whose context ends.
-func (p *Pool) mayFollow(t *Task) bool {
-	if t == nil {
-		return false
-	}
-	parent := t.parent()
-	return parent != background && parent != p.base
 }
 
 // watchParents looks which of the tasks that began to wait still do.

@@ -160,6 +160,17 @@ func (p *Pool) Wait(ctx context.Context) error {
 	}
 }
 
+// waiterOf returns the task of p that runs and that ctx belongs to, or nil.
+func waiterOf(ctx context.Context, p *Pool) *Task {
+	if t, ok := ctx.Value(runKey{}).(*Task); ok && t.pool == p && t.isRunning() {
+		return t
+	}
+	return nil
+}
+
+// isInside reports whether ctx is that of a job of p.
+func isInside(ctx context.Context, p *Pool) bool { return waiterOf(ctx, p) != nil }
+
 func (p *Pool) isClosing() bool {
 	p.lock()
 	defer p.unlock()

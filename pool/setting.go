@@ -141,3 +141,9 @@ func (t *Task) extra() *taskMore {
 	}
 	return s.more.Load()
 }
+
+// mayFollow reports whether a task may have a submitter whose context ends.
+func (p *Pool) mayFollow(t *Task) bool {
+	parent := t.parent()
+	return parent != background && parent != p.base
+}

@@ -130,10 +130,12 @@ func (p *Pool) refuse(t *Task, err error) {
 
 // enqueue puts a job into its lane.
 func (p *Pool) enqueue(ctx context.Context, r request, full sched.WhenFull) error {
-	if r.Key == "" && r.Priority == 0 && !p.mayFollow(r.Job.task) && p.injected.put(r.Job) {
+	t := r.Job.task
+	follows := t != nil && p.mayFollow(t)
+	if r.Key == "" && r.Priority == 0 && !follows && p.injected.put(r.Job) {
 		return nil
 	}
-	if full == sched.Wait && ctx != background && isInside(ctx, p) {
+	if full == sched.Wait && ctx != background && ctx != p.base && isInside(ctx, p) {
 		full = sched.Overfill
 	}
 	at, err := p.lockFor(&r)
@@ -143,14 +145,16 @@ func (p *Pool) enqueue(ctx context.Context, r request, full sched.WhenFull) erro
 	verdict, s := p.core.Submit(at, r, full)
 	switch verdict {
 	case sched.Accepted:
-		p.follow(r.Job.task)
+		if follows {
+			p.follow(t)
+		}
 		p.unlock()
 		return nil
 	case sched.Waits:
 		ready := make(chan struct{})
 		s.Waiter = ready
 		p.unlock()
-		return p.awaitRoom(ctx, r.Job.task, s, ready)
+		return p.awaitRoom(ctx, t, s, ready)
 	case sched.Full:
 		p.unlock()
 		return ErrQueueFull
@@ -201,7 +205,7 @@ func (p *Pool) awaitRoom(ctx context.Context, t *Task, s *sched.Submitter[item],
 	if s.Verdict == sched.Closed {
 		return ErrClosed
 	}
-	if p.mayFollow(t) { // one that got in first is in, and ends like any that is
+	if t != nil && p.mayFollow(t) { // one that got in first is in, and ends like any that is
 		p.lock()
 		p.follow(t)
 		p.unlock()
@@ -223,6 +227,31 @@ func (p *Pool) enqueueLater(at time.Duration, r request) error {
 	if p.core.Later(p.now(), at, r) != sched.Accepted {
 		return ErrClosed
 	}
-	p.follow(r.Job.task)
+	if t := r.Job.task; p.mayFollow(t) {
+		p.follow(t)
+	}
 	return nil
+}
+
+// jobOptions is what a list of options amounts to.
+type jobOptions struct {
+	key, name string
+	priority  int
+	after     time.Duration
+}
+
+func gather(opts []JobOption) (o jobOptions) {
+	for i := range opts {
+		switch opt := &opts[i]; opt.kind {
+		case optKey:
+			o.key = opt.text
+		case optName:
+			o.name = opt.text
+		case optPriority:
+			o.priority = int(opt.n)
+		case optAfter:
+			o.after = max(time.Duration(opt.n), 0)
+		}
+	}
+	return o
 }

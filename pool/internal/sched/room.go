@@ -70,7 +70,9 @@ func (c *Core[J]) Submit(now time.Duration, r Request[J], full WhenFull) (Verdic
 	l := c.lane(r)
 	if full == Overfill || l.waiters.n == 0 && c.fits(l) {
 		c.accept(c.level(l, r.Priority), r.Job)
-		c.lineUp()
+		if c.cfg.Slots {
+			c.lineUp()
+		}
 		c.call()
 		c.setAlarm()
 		return Accepted, nil
@@ -166,7 +168,7 @@ func (c *Core[J]) accept(lv *level[J], jobs ...J) {
 // comes back if one of these may go first.
 func (c *Core[J]) queue(lv *level[J], jobs ...J) {
 	c.push(lv, jobs...)
-	if c.overtakes(lv) {
+	if lv.lane.quota.out > 0 && c.overtakes(lv) {
 		c.recall(lv.lane.quota)
 	}
 }

@@ -201,7 +201,9 @@ func (c *Core[J]) Next(w WorkerID, now time.Duration, r Report, into []J) Order[
 	c.report(w, r)
 	o := c.order(w, into)
 	if o.Do != Again {
-		c.lineUp()
+		if c.cfg.Slots {
+			c.lineUp()
+		}
 		c.call()
 		c.noteIdle()
 		c.setAlarm()
@@ -222,7 +224,9 @@ func (c *Core[J]) report(w WorkerID, r Report) {
 		worker.stuck = false
 		c.stuck--
 	}
-	c.dropBatch(w)
+	if worker.batch.level != nil {
+		c.dropBatch(w)
+	}
 	if r.Jobs == 0 {
 		return
 	}
