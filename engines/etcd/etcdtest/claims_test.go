@@ -26,7 +26,7 @@ import (
 // waitFor waits until a condition holds.
 func waitFor(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	require.Eventually(t, holds, 30*time.Second, 5*time.Millisecond, what)
+	require.Eventually(t, holds, 2*time.Minute, 5*time.Millisecond, what)
 }
 
 // claim claims a slot, and waits for it.
@@ -53,7 +53,7 @@ func queued(t testing.TB, src slot.Source, key string) slot.Ticket {
 
 func grantOf(t testing.TB, ticket slot.Ticket) slot.Slot {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	s, err := ticket.Wait(ctx)
 	require.NoError(t, err)

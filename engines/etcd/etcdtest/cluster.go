@@ -3,6 +3,7 @@ package etcdtest
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/url"
 	"os"
@@ -79,14 +80,17 @@ func (c *Cluster) configure(i int) (*embed.Config, error) {
 }
 
 // freeAddress returns a loopback address that nobody listens on: the members have to
-// know each other's before they start.
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+// know each other's before they start. Its port is none of those that Linux gives to
+// whoever asks for any, who could have it by then.
+func freeAddress() (address string, err error) {
+	const first, ports, tries = 10_000, 20_000, 100
+	for range tries {
+		var l net.Listener
+		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", first+rand.IntN(ports))); err == nil {
+			return l.Addr().String(), l.Close()
+		}
 	}
-	defer l.Close()
-	return l.Addr().String(), nil
+	return "", err
 }
 
 // StartMembers starts those members that do not run, with the data that they have.

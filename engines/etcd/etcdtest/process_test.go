@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"net/url"
 	"os"
 	"os/exec"
@@ -26,6 +25,7 @@ import (
 
 	"github.com/berth-go/berth/engines/etcd"
 	"github.com/berth-go/berth/internal/stacktest/faultnet"
+	"github.com/berth-go/berth/internal/stacktest/lockserver"
 	"github.com/berth-go/berth/slot"
 )
 
@@ -81,7 +81,7 @@ func startProcesses(t *testing.T) *processes {
 	p := &processes{}
 	var cluster []string
 	for i := range 3 {
-		m := member{Name: fmt.Sprint("p", i), Client: freeAddress(t), Peer: freeAddress(t)}
+		m := member{Name: fmt.Sprint("p", i), Client: lockserver.FreeAddress(t), Peer: lockserver.FreeAddress(t)}
 		m.Folder = filepath.Join(t.TempDir(), m.Name)
 		cluster = append(cluster, m.Name+"=http://"+m.Peer)
 		p.members = append(p.members, m)
@@ -154,7 +154,7 @@ func TestLimitHoldsWhileMembersAreFrozenAndKilled(t *testing.T) {
 	p.leader(t, p.client(t), -1)
 	prefix := newPrefix()
 	g := &guardian{limit: 2, held: map[string][]slot.Slot{}}
-	ctx, stop := context.WithTimeout(t.Context(), time.Duration(seconds)*time.Second)
+	ctx, stop := g.until(t.Context(), time.Duration(seconds)*time.Second, 1)
 	defer stop()
 	var tasks sync.WaitGroup
 	var sources []*etcd.Source
@@ -176,14 +176,6 @@ func TestLimitHoldsWhileMembersAreFrozenAndKilled(t *testing.T) {
 	}
 	t.Logf("seed %d: %d grants, %d slots lost", seed, g.grants, g.lost)
 	require.Positive(t, g.grants)
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // client returns a client that notices a member that hangs.
