@@ -33,7 +33,8 @@ func TestTheContextOfAJobOfGoEndsWithThatJobWheneverSomebodyLooks(t *testing.T) 
 					return nil
 				}))
 			}
-			lookers.Wait() // for ever, if one has the context of another job
+			require.NoError(t, p.Wait(t.Context())) // all have begun to look
+			lookers.Wait()                          // for ever, if one has the context of another job
 			finish(t, p)
 		})
 	}

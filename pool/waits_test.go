@@ -103,6 +103,8 @@ func TestAJobWithoutAPriorityPassesLessUrgentOnesThatAWorkerHasTaken(t *testing.
 	synctest.Test(t, func(t *testing.T) {
 		p := newPool(t, 1)
 		ran, at, taken := 0, 0, int64(0)
+		queued := make(chan struct{})
+		require.NoError(t, p.Go(func(context.Context) error { <-queued; return nil }))
 		for i := range 200 {
 			require.NoError(t, p.Go(func(context.Context) error {
 				if ran++; i == 100 {
@@ -112,6 +114,7 @@ func TestAJobWithoutAPriorityPassesLessUrgentOnesThatAWorkerHasTaken(t *testing.
 				return nil
 			}, Priority(-1)))
 		}
+		close(queued)
 		require.NoError(t, p.Wait(t.Context()))
 		require.Positive(t, taken, "the worker had taken some")
 		require.Equal(t, 101, at, "it runs next")

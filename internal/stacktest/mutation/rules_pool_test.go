@@ -490,7 +490,7 @@ var poolRules = []broken{
 	{
 		rule: "joined claims in line are bounded",
 		file: "pool/internal/sched/policy.go",
-		old:  " && c.claims[waiting] < c.places(0)",
+		old:  " && c.inLine() < c.places(0)",
 		new:  "",
 		test: "pool.TestJoinedClaimsInLineAreBounded",
 	},

@@ -30,6 +30,7 @@ type Claim[J Job] struct {
 	checked bool          // Lost is told of it from now on
 	lost    bool          // it must not serve another job
 	leaving bool          // it is to leave the line
+	mayWait bool          // it is asking, and may have a place in line for an answer
 }
 
 // FailingSince returns since when claims for the same slots are refused.
@@ -82,6 +83,10 @@ func (c *Core[J]) turn(cl *Claim[J], s claimState) {
 	}
 	if cl.state <= asking && s != over && s != asking {
 		c.endWait(cl)
+	}
+	if cl.mayWait {
+		cl.mayWait = false
+		c.mayWait--
 	}
 	q.claims[cl.state]--
 	c.claims[cl.state]--

@@ -22,6 +22,7 @@ type claimWorld struct {
 	alarm time.Duration
 
 	keys    int
+	most    int // claims in line
 	short   bool // so are most jobs
 	jobs    []*job
 	workers map[sched.WorkerID]*claimWorker
@@ -53,13 +54,15 @@ type engineClaim struct {
 func runClaimWorld(t *testing.T, seed uint64, steps int) {
 	r := rand.New(rand.NewPCG(seed, 0))
 	w := &claimWorld{t: t, r: r, alarm: -1, keys: 1 + r.IntN(4), short: r.IntN(2) == 0, workers: map[sched.WorkerID]*claimWorker{}}
+	w.most = []int{1, 4, 100}[r.IntN(3)]
 	w.core = sched.New[*job](sched.Config{
 		Workers: 1 + r.IntN(5), Procs: 2, Batch: []int{1, 8}[r.IntN(2)], Queue: []int{2, 256}[r.IntN(2)], QueueTotal: []int{3, 256}[r.IntN(2)],
 		Slots: true, Reuse: []time.Duration{0, 100 * time.Millisecond}[r.IntN(2)], Linger: 100 * time.Millisecond,
-		MaxClaims: []int{1, 4, 100}[r.IntN(3)], FailAfter: []time.Duration{0, time.Second}[r.IntN(2)],
+		MaxClaims: w.most, FailAfter: []time.Duration{0, time.Second}[r.IntN(2)],
 	})
 	for range steps {
 		w.random()
+		require.LessOrEqual(t, w.inLine(), w.most, "claims are in line, or may be")
 	}
 	w.drains = true
 	w.core.Drain(w.now)
@@ -78,6 +81,21 @@ func runClaimWorld(t *testing.T, seed uint64, steps int) {
 		require.Equal(t, ended, j.state, "job %d", j.id)
 	}
 	require.Zero(t, w.core.Pending())
+}
+
+// inLine returns how many claims are in line, or may be.
+func (w *claimWorld) inLine() (n int) {
+	for _, c := range w.claims {
+		if c.state == "waits" || c.state == "leaves" {
+			n++
+		}
+	}
+	for _, worker := range w.workers {
+		if worker.asks != nil && worker.queue {
+			n++
+		}
+	}
+	return n
 }
 
 // open returns how many claims are neither over nor released.

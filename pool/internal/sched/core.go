@@ -75,6 +75,7 @@ type Core[J Job] struct {
 	quotas      map[string]*quota[J]
 	spareQuotas spares[quota[J]]
 	claims      [claimStates]int // by state; changed by turn alone
+	mayWait     int              // of those that are asking, those that may have to wait in line
 	grants      ring[*Claim[J]]  // those that are granted
 	wants       [wantKinds]int   // quotas by want, but for idle; changed by enlist alone
 	askable     ring[*quota[J]]  // in turn; some are not askable any more

@@ -179,9 +179,11 @@ func (c *Core[J]) ask(w WorkerID) Order[J] {
 	c.askable.pop()
 	q.listed = false
 	cl := c.begin(q, asking)
-	queue := c.claims[waiting] < c.places(1)
+	if cl.mayWait = c.inLine() < c.places(1); cl.mayWait {
+		c.mayWait++
+	}
 	c.become(w, asks)
-	return Order[J]{Do: Ask, Claim: cl, Queue: queue}
+	return Order[J]{Do: Ask, Claim: cl, Queue: cl.mayWait}
 }
 
 // places returns how many claims there may be in line: one for each worker that
@@ -203,9 +205,12 @@ func (c *Core[J]) maxClaims() int {
 	return claimsPerWorker * c.cfg.Workers
 }
 
+// inLine returns how many claims are in line, or may be before it is known.
+func (c *Core[J]) inLine() int { return c.claims[waiting] + c.mayWait }
+
 // lineUp has as many claims join their lines as there may be.
 func (c *Core[J]) lineUp() {
-	for len(c.crowded.all) > 0 && c.claims[waiting] < c.places(0) {
+	for len(c.crowded.all) > 0 && c.inLine() < c.places(0) {
 		cl := c.begin(c.crowded.all[0], waiting)
 		c.effect(Effect[J]{Kind: Join, Claim: cl})
 	}
