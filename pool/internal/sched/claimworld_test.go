@@ -22,7 +22,7 @@ type claimWorld struct {
 	alarm time.Duration
 
 	keys    int
-	most    int // claims in line
+	most    int  // claims in line
 	short   bool // so are most jobs
 	jobs    []*job
 	workers map[sched.WorkerID]*claimWorker
