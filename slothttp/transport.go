@@ -1,6 +1,7 @@
 package slothttp
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -49,6 +50,12 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := t.base().RoundTrip(req.WithContext(h.ctx))
 	if err != nil || resp == nil {
 		return nil, h.explain(err)
+	}
+	if cause := context.Cause(h.ctx); errors.Is(cause, slot.ErrLost) { // it came all the same
+		if resp.Body != nil {
+			_ = resp.Body.Close()
+		}
+		return nil, h.explain(cause)
 	}
 	resp, kept = h.respond(resp, req)
 	return resp, nil

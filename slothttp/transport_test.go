@@ -182,6 +182,29 @@ func TestALostSlotEndsTheRequestBeforeAnybodyElseHasIt(t *testing.T) {
 	})
 }
 
+// A server may answer in the moment in which the connection is closed, and a base
+// transport hands that on although the request's context has ended.
+func TestAResponseThatComesAfterTheLossOfItsSlotIsAnError(t *testing.T) {
+	src := slottest.NewBreakable(slot.NewLocal(1))
+	body := &closable{}
+	transport := &slothttp.Transport{Source: src, Key: always("k"), Base: roundTrip(func(*http.Request) (*http.Response, error) {
+		src.Expire("k")
+		return &http.Response{StatusCode: http.StatusOK, Body: body}, nil
+	})}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://site/", nil)
+	require.NoError(t, err)
+	_, err = transport.RoundTrip(req)
+	require.ErrorIs(t, err, slot.ErrLost)
+	require.ErrorContains(t, err, `the slot of "k" was lost`)
+	require.True(t, body.closed)
+	require.Equal(t, 1, free(t, src))
+}
+
+type closable struct{ closed bool }
+
+func (*closable) Read([]byte) (int, error) { return 0, io.EOF }
+func (c *closable) Close() error           { c.closed = true; return nil }
+
 func TestASlotIsFreeWhenTheContextOfItsRequestHasEndedAlthoughNobodyClosesTheBody(t *testing.T) {
 	serve := func(w http.ResponseWriter, r *http.Request) {
 		w.(http.Flusher).Flush()
