@@ -20,7 +20,7 @@ type hold struct {
 	p       *Pool
 	claim   *claim
 	key     string // the slot key
-	limit   int    // of that, if it is known
+	limit   int    // of that as the slot was granted, if it is known
 	claimed time.Time
 
 	mu      sync.Mutex // guards what follows; nothing is called while it is held
@@ -56,7 +56,7 @@ type watch struct {
 
 // newHold begins what the pool has of a claim; the caller holds mu.
 func (p *Pool) newHold(cl *claim) {
-	cl.Owner = &hold{p: p, claim: cl, key: cl.Slot(), limit: cl.Limit(), claimed: time.Now()}
+	cl.Owner = &hold{p: p, claim: cl, key: cl.Slot(), claimed: time.Now()}
 }
 
 func holdOf(cl *claim) *hold { return cl.Owner.(*hold) }
@@ -70,6 +70,7 @@ func (h *hold) receive(s slot.Slot) (err error) {
 	returned := false
 	defer guard(&returned, func(failure error) { err = errors.Join(failure, h.giveBack()) })
 	h.slot, h.granted = s, time.Now()
+	h.limit = h.p.limitOf(h.key)
 	h.single = s.Info().SingleUse || h.p.cfg.reuse == 0
 	if place := h.standsAt(); place != nil {
 		h.ahead, _ = slot.Ahead(place)
@@ -109,13 +110,14 @@ func (h *hold) isSpent(now time.Duration) bool {
 }
 
 // isOutdated reports whether the key of the slot is paused or has another limit
-// than the slot was claimed with. A source that fails to tell is taken to say so.
+// than when the slot was granted. (The limit in the slot's Info can differ from the
+// key's all the time: that of a fallback's local slots does.) A source that fails
+// to tell is taken to say so.
 func (h *hold) isOutdated() (outdated bool) {
 	contained(func() {
 		returned := false
 		defer guard(&returned, func(error) { outdated = true })
-		info, limit := h.slot.Info(), h.p.limitOf(h.key)
-		outdated = info.PausedUntil.After(time.Now()) || info.Limit > 0 && limit > 0 && limit != info.Limit
+		outdated = h.slot.Info().PausedUntil.After(time.Now()) || h.p.limitOf(h.key) != h.limit
 		returned = true
 	})
 	return outdated

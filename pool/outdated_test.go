@@ -98,3 +98,19 @@ func TestAJobKnowsHowManyClaimsWereInFrontOfItsOwn(t *testing.T) {
 		finish(t, p)
 	})
 }
+
+// Its slots come from another source than the one whose limit it tells.
+func TestASlotOfAFallbackIsUsedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := newFake(5)
+		src.limit = 5
+		src.setFail(func(string) error { return slot.ErrUnavailable })
+		p := newPool(t, 1, WithSlots(slot.Fallback(src, slot.NewLocal(1), time.Second)), WithReuse(time.Hour))
+		for range 20 {
+			require.NoError(t, p.Go(sleeps(time.Second), Key("k")))
+		}
+		require.NoError(t, p.Wait(t.Context()))
+		require.Greater(t, p.Stats().Reused, int64(10))
+		finish(t, p)
+	})
+}

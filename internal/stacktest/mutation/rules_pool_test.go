@@ -427,7 +427,7 @@ var poolRules = []broken{
 	{
 		rule: "a slot whose key is paused serves no further job",
 		file: "pool/hold.go",
-		old:  "info.PausedUntil.After(time.Now()) || ",
+		old:  "h.slot.Info().PausedUntil.After(time.Now()) || ",
 		new:  "",
 		test: "pool.TestASlotIsNotUsedAgainWhileItsKeyIsPaused",
 	},
@@ -441,8 +441,8 @@ var poolRules = []broken{
 	{
 		rule: "a slot serves no job of another limit",
 		file: "pool/hold.go",
-		old:  "limit != info.Limit",
-		new:  "limit < 0",
+		old:  " || h.p.limitOf(h.key) != h.limit",
+		new:  "",
 		test: "pool.TestASlotServesNoJobOfAnotherLimit",
 	},
 	{

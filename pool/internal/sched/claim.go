@@ -39,9 +39,6 @@ func (cl *Claim[J]) FailingSince() time.Duration { return cl.quota.failed }
 // Slot returns what is claimed.
 func (cl *Claim[J]) Slot() string { return cl.quota.name }
 
-// Limit returns how many slots of that there are; 0: not known.
-func (cl *Claim[J]) Limit() int { return cl.quota.limit }
-
 type claimState uint8
 
 const (
