@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/internal/stacktest/counts"
 	"github.com/berth-go/berth/internal/stacktest/faultnet"
 )
 
@@ -490,7 +491,7 @@ func TestTableDoesWhatTheModelDoes(t *testing.T) {
 		}
 	}
 	require.GreaterOrEqual(t, steps, least)
-	t.Logf("%d steps", steps)
+	counts.Report(t, counts.Of{"steps": steps})
 }
 
 // alphabet is what two connections can do to one key, in small.
@@ -547,4 +548,5 @@ func TestEveryShortHistoryDoesWhatTheModelDoes(t *testing.T) {
 		}
 	}
 	require.Equal(t, int(math.Pow(float64(len(ops)), float64(depth))), histories)
+	counts.Report(t, counts.Of{"histories": histories})
 }
