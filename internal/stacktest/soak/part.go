@@ -71,6 +71,21 @@ var parts = []*part{
 	simulation("all", "slots of two limits at once, strict server", "TestEachLimitOfAllHoldsUnderAnyFault", 2),
 	simulation("limits", "limits that change, pauses, slots taken back, strict server", "TestEachClaimsLimitHoldsUnderAnyFaultWhileLimitsChange", 3),
 	{
+		name: "clocks", what: "clocks of different rates, wall clocks that jump, strict server", folder: "dflockd",
+		test: "TestLimitHoldsWhateverTheClocksDo", amount: "BERTH_SIMULATIONS", first: 2, seeds: true,
+		counted: minutes, goal: 20 * day,
+	},
+	{
+		name: "hostile", what: "hostile clients beside honest machines, both modes", folder: stack,
+		test: "TestHonestMachinesGetOnBesideHostileClients", amount: "BERTH_SIMULATIONS", first: 2, seeds: true,
+		counted: "attacks", goal: 100_000,
+	},
+	{
+		name: "local", what: "slots in one process, limits that change", folder: stack,
+		test: "TestEachClaimsLimitOfALocalSourceHoldsWhateverClaimantsDo", amount: "BERTH_SIMULATIONS", first: 2, seeds: true,
+		counted: minutes, goal: 20 * day,
+	},
+	{
 		name: "processes", what: "real servers and workers, killed and stopped", folder: stack,
 		test: "TestLimitHoldsWhileProcessesAreKilledAndStopped", amount: "BERTH_KILLS", first: 4,
 		counted: "kills", goal: 200,
@@ -89,6 +104,11 @@ var parts = []*part{
 		name: "redis-line", what: "the script of engines/redis beside its model", folder: redis,
 		test: "TestScriptDoesWhatTheModelDoes", amount: "BERTH_REDIS_STEPS", first: 4000,
 		counted: "steps", goal: 500_000,
+	},
+	{
+		name: "redis-server", what: "a real Redis that is killed and stopped", folder: redis,
+		test: "TestLimitHoldsWhileARealServerIsKilledAndStopped", amount: "BERTH_REDIS_KICKS", first: 2,
+		counted: "kills", goal: 50, needs: "redis-server",
 	},
 	{
 		name: "etcd", what: "engines/etcd under faults of the network", folder: etcdtest,

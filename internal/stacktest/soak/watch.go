@@ -37,7 +37,7 @@ type watched struct {
 }
 
 // settle is how long after a crowd what it had used may still be given back.
-const settle = 5 * time.Second
+const settle = 8 * time.Second
 
 // startWatch builds and starts both.
 func startWatch(ctx context.Context, dir string) (*watch, error) {
