@@ -24,6 +24,7 @@ var layers = map[string][]string{
 	"":                           {},
 	"internal/lease":             {},
 	"internal/linkctx":           {},
+	"internal/release":           {},
 	"internal/version":           {},
 	"slot":                       {"internal/linkctx"},
 	"slot/slottest":              {"slot", "internal/linkctx"},
