@@ -36,6 +36,9 @@ var layers = map[string][]string{
 	"dflockd/internal/locktable": {"dflockd/internal/wire"},
 	"dflockd/server":             {"dflockd/internal/wire", "dflockd/internal/locktable"},
 	"dflockd/cmd/dflockd":        {"dflockd/server", "dflockd/internal/wire"},
+	// What the pages show.
+	"internal/svg":  {},
+	"docs/pictures": {"internal/svg"},
 	// Tests of the whole stack, and programs and helpers for them.
 	"internal/stacktest": {"slot", "pool", "dflockd", "dflockd/server"},
 }
