@@ -40,6 +40,9 @@ var layers = map[string][]string{
 	"dflockd/internal/locktable": {"dflockd/internal/wire"},
 	"dflockd/server":             {"dflockd/internal/wire", "dflockd/internal/locktable", "internal/version"},
 	"dflockd/cmd/dflockd":        {"dflockd/server", "dflockd/internal/wire", "internal/version"},
+	// What the pages show.
+	"internal/svg":  {},
+	"docs/pictures": {"internal/svg"},
 	// Tests of the whole stack, and programs and helpers for them.
 	"internal/stacktest": {"slot", "pool", "dflockd", "dflockd/server"},
 }
