@@ -55,6 +55,8 @@ func main() {}
 			require.NoError(t, err)
 		}
 	}
+	_, err = user.command(environment, "go", "get", ".") // the checksums of what is imported
+	require.NoError(t, err)
 	_, err = user.command(environment, "go", "build", "-trimpath", ".")
 	require.NoError(t, err)
 }
