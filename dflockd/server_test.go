@@ -71,6 +71,25 @@ func original(dial DialFunc) DialFunc {
 	}
 }
 
+// clockless wraps a dialler so that the server seems to have no clocks for a pace.
+func clockless(dial DialFunc) DialFunc {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return &unpaced{c}, nil
+	}
+}
+
+type unpaced struct{ net.Conn }
+
+func (c *unpaced) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	copy(b, bytes.ReplaceAll(b[:n], []byte(" pace=1"), []byte(" pace=0")))
+	return n, err
+}
+
 type untagged struct{ net.Conn }
 
 func (c *untagged) Read(b []byte) (int, error) {
