@@ -181,13 +181,15 @@ func TestSourceKeepsThePromisesOfASource(t *testing.T) {
 		name         string
 		strict, tags bool
 		limit        int
+		paced        bool // at a rate that stops nobody
 	}{
-		{"immediate release, tagged requests", false, true, 2},
-		{"immediate release", false, false, 2},
-		{"strict, tagged requests", true, true, 2},
-		{"strict", true, false, 2},
-		{"one slot", false, true, 1},
-		{"many slots", false, false, 20},
+		{"immediate release, tagged requests", false, true, 2, false},
+		{"immediate release", false, false, 2, false},
+		{"strict, tagged requests", true, true, 2, false},
+		{"strict", true, false, 2, false},
+		{"one slot", false, true, 1, false},
+		{"many slots", false, false, 20, false},
+		{"with a pace", true, true, 2, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			slottest.RunSynctest(t, func(t *testing.T) slottest.Harness {
@@ -196,7 +198,7 @@ func TestSourceKeepsThePromisesOfASource(t *testing.T) {
 				th := &thief{}
 				dial, peerDial := DialFunc(th.dial(n.dial)), DialFunc(other.dial)
 				if !tc.tags {
-					dial, peerDial = original(dial), original(peerDial)
+					dial, peerDial = original(clockless(dial)), original(clockless(peerDial))
 				}
 				source := func(limit int, dial DialFunc) *Source {
 					src, err := NewSource(slot.Keyed("", limit), WithDialer(dial), WithLease(5*time.Second), WithAuth("zookeeper"))
@@ -207,9 +209,13 @@ func TestSourceKeepsThePromisesOfASource(t *testing.T) {
 				if !tc.tags {
 					ownLimits = nil // an original server wants the same one of all
 				}
+				src := slot.Source(source(tc.limit, dial))
+				if tc.paced {
+					src = slot.Pace(src, slot.Every(time.Nanosecond), 10_000)
+				}
 				return slottest.Harness{
-					Source: source(tc.limit, dial), Peer: source(tc.limit, peerDial), OwnLimits: ownLimits, Inspect: tc.tags, Control: tc.tags,
-					FIFO: true, Prompt: true, Strict: tc.strict, Fence: true,
+					Source: src, Peer: source(tc.limit, peerDial), OwnLimits: ownLimits, Inspect: tc.tags, Control: tc.tags,
+					FIFO: true, Prompt: true, Strict: tc.strict, Fence: true, Pace: !tc.paced,
 					TakeAway: func(string) { th.expire(t, other.dial) },
 					Expire:   func(string) { th.rob(t, tc.limit) },
 					Silence:  func() { n.set(func() { n.frozen, n.hang = true, true }) },
