@@ -1002,6 +1002,20 @@ var generalRules = []broken{
 		new:  "case false:",
 		test: "examples/crawler.TestStartPageCountsAsReadOnlyIfItWas",
 	},
+	{
+		rule: "crawlers with one server hear from each other which host asks for patience",
+		file: "examples/crawler/visit.go",
+		old:  "\tif later != nil {",
+		new:  "\tif false && later != nil {",
+		test: "examples/crawler.TestAHostThatAsksForItIsLeftAloneByAllCrawlersWithOneServer",
+	},
+	{
+		rule: "a slot of a real site serves one page",
+		file: "examples/crawler/slots.go",
+		old:  "\tif !s.Local {",
+		new:  "\tif false && !s.Local {",
+		test: "examples/crawler.TestEachPageOfARealSiteHasSlotsOfItsOwn",
+	},
 
 	// Requests over HTTP.
 	{
