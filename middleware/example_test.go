@@ -135,7 +135,7 @@ func ExampleTimeout() {
 	}).Wait(context.Background())
 	fmt.Println(err, errors.Is(err, context.DeadlineExceeded))
 	_ = p.Shutdown(context.Background())
-	// Output: middleware: the attempt timed out after 1ms true
+	// Output: pool: the attempt timed out after 1ms true
 }
 
 // The breaker opens after two failures in a row. The job fails twice and would
