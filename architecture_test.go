@@ -22,6 +22,7 @@ const module = "github.com/berth-go/berth"
 // longest match wins, and imports point down only.
 var layers = map[string][]string{
 	"":                           {},
+	"internal/errs":              {"slot"},
 	"internal/lease":             {},
 	"internal/linkctx":           {},
 	"slot":                       {"internal/linkctx"},
@@ -31,7 +32,7 @@ var layers = map[string][]string{
 	"middleware":                 {"pool", "slot"},
 	"tracing":                    {"pool", "slot"},
 	"slothttp":                   {"slot", "internal/linkctx"},
-	"dflockd":                    {"slot", "internal/linkctx", "internal/lease", "dflockd/internal/wire"},
+	"dflockd":                    {"slot", "internal/linkctx", "internal/lease", "internal/errs", "dflockd/internal/wire"},
 	"dflockd/internal/wire":      {},
 	"dflockd/internal/locktable": {"dflockd/internal/wire"},
 	"dflockd/server":             {"dflockd/internal/wire", "dflockd/internal/locktable"},
