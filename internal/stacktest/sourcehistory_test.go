@@ -16,7 +16,7 @@ import (
 // server is restarted, is recorded and judged as it is for every other engine.
 func TestHistoriesOfSourcesUnderFaultsAreLinearizable(t *testing.T) {
 	const claims = 200
-	count := faultnet.Count(t, "BERTH_HISTORIES", 10)
+	count := faultnet.Count(t, "BERTH_HISTORIES", 40)
 	seed := faultnet.Seed(t)
 	var all histories.History
 	for i := range count {
