@@ -235,6 +235,6 @@ func (w *world) claimKey(s *Source, key string) slot.Slot {
 		one, ok, err := s.Try(w.t.Context(), key)
 		got = one
 		return ok && err == nil
-	}, 20*time.Second, 5*time.Millisecond)
+	}, time.Minute, 5*time.Millisecond)
 	return got
 }
