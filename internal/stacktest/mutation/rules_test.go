@@ -437,7 +437,7 @@ var generalRules = []broken{
 	{
 		rule: "a grant that is not confirmed is not used",
 		file: "dflockd/grant.go",
-		old:  "\tif r.Status != wire.OK {\n\t\tcl.finish(unavailable(errGhost))\n\t\treturn nil\n\t}\n",
+		old:  "\tif r.Status != wire.OK {\n\t\tcl.finish(errs.Unavailable(errGhost))\n\t\treturn nil\n\t}\n",
 		new:  "\tr.Seconds = max(r.Seconds, 1)\n",
 		test: "dflockd.TestGhostGrantIsNotUsed",
 	},
