@@ -43,3 +43,11 @@ SOAK ?= 30m
 .PHONY: soak
 soak: ## the random tests for as long as SOAK says, 30m by default; writes the table of docs/evidence.md
 	go run ./internal/stacktest/soak -for $(SOAK) -write
+
+.PHONY: release
+release: ## make a release of main, up to what is to be pushed: VERSION=v0.2.0, and CHECKED=yes if .ci/run was green just now
+	go run ./internal/release cut $(if $(CHECKED),-checked) $(VERSION)
+
+.PHONY: binaries
+binaries: ## build the archives of a release into dist: VERSION=v0.2.0
+	go run ./internal/release build $(VERSION)
