@@ -24,6 +24,8 @@ var layers = map[string][]string{
 	"":                           {},
 	"internal/lease":             {},
 	"internal/linkctx":           {},
+	"internal/trace":             {},
+	"internal/model":             {"internal/trace"},
 	"slot":                       {"internal/linkctx"},
 	"slot/slottest":              {"slot", "internal/linkctx"},
 	"pool":                       {"slot", "internal/linkctx", "pool/internal/sched"},
@@ -31,13 +33,13 @@ var layers = map[string][]string{
 	"middleware":                 {"pool", "slot"},
 	"tracing":                    {"pool", "slot"},
 	"slothttp":                   {"slot", "internal/linkctx"},
-	"dflockd":                    {"slot", "internal/linkctx", "internal/lease", "dflockd/internal/wire"},
+	"dflockd":                    {"slot", "internal/linkctx", "internal/lease", "internal/trace", "dflockd/internal/wire"},
 	"dflockd/internal/wire":      {},
-	"dflockd/internal/locktable": {"dflockd/internal/wire"},
-	"dflockd/server":             {"dflockd/internal/wire", "dflockd/internal/locktable"},
+	"dflockd/internal/locktable": {"dflockd/internal/wire", "internal/trace"},
+	"dflockd/server":             {"dflockd/internal/wire", "dflockd/internal/locktable", "internal/trace"},
 	"dflockd/cmd/dflockd":        {"dflockd/server", "dflockd/internal/wire"},
 	// Tests of the whole stack, and programs and helpers for them.
-	"internal/stacktest": {"slot", "pool", "dflockd", "dflockd/server"},
+	"internal/stacktest": {"slot", "pool", "dflockd", "dflockd/server", "internal/trace"},
 }
 
 // outside lists the modules that shipped code may import, and who may.

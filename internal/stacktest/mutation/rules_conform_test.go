@@ -1,0 +1,13 @@
+package mutation_test
+
+// conformRules are those that a replay of recorded runs in the model of the protocol
+// notices, and a few that the model has beside.
+var conformRules = []broken{
+	{
+		rule: "a slot that was taken back is free when its lease ends, and not at once",
+		file: "dflockd/internal/locktable/pause.go",
+		old:  "\tcl.origin |= revoked\n",
+		new:  "\tt.release(cl)\n",
+		test: "dflockd/server.TestASlotThatIsTakenBackIsRenewedNoMoreAndFreeWhenItsLeaseEnds",
+	},
+}
