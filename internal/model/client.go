@@ -88,7 +88,7 @@ func (w *world) ask(p *Peer, m Message) {
 // rest clears what is of no meaning outside of a claim.
 func (w *world) rest(p *Peer) {
 	p.Stage, p.Renewing, p.Age, p.Used, p.Since = Idle, false, 0, 0, 0
-	p.Slipped, p.SlipAge, p.Cancelled, p.Sure = false, false, false, false
+	p.Slipped, p.SlipAge, p.Cancelled, p.Sure, p.Lost = false, false, false, false, false
 	p.Outlived = 0
 }
 
@@ -100,7 +100,7 @@ func (w *world) read(p *Peer, answer Message) {
 	case answer == trace.Acquired && p.Cancelled:
 		w.giveBack(p)
 	case answer == trace.Acquired:
-		w.hold(p)
+		w.begin(p)
 	case answer == trace.Granted:
 		w.granted(p)
 	case answer == trace.Queued:
@@ -109,7 +109,7 @@ func (w *world) read(p *Peer, answer Message) {
 	case answer == trace.Refused:
 		w.rest(p)
 	case answer == trace.Renewed && p.Stage == Confirming:
-		w.hold(p)
+		w.begin(p)
 	case answer == trace.Renewed:
 		w.renewed(p)
 	case answer == trace.Denied && p.Stage == Confirming:
@@ -136,8 +136,8 @@ func (w *world) granted(p *Peer) {
 // young reports whether a grant needs no confirmation.
 func (w *world) young(p *Peer) bool { return w.c.Wait && p.Since < w.c.Young }
 
-// hold makes the slot usable, if it still is.
-func (w *world) hold(p *Peer) {
+// begin makes the slot usable, if it still is.
+func (w *world) begin(p *Peer) {
 	if p.Age >= w.c.guard() {
 		w.giveBack(p)
 		return

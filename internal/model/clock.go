@@ -26,7 +26,7 @@ func (n *next) tick() {
 		if !w.Stopped {
 			w.expire()
 		}
-		n.steps = append(n.steps, Step{Label{trace.None, 0, 0}, w.State})
+		n.steps = append(n.steps, Step{Label{Peer: Nobody}, w.State})
 	}
 }
 

@@ -48,7 +48,8 @@ func (w *world) reply(p *Peer, answer Message) {
 	}
 }
 
-func (w *world) hold1(p *Peer) {
+// hold makes a peer the holder of a slot.
+func (w *world) hold(p *Peer) {
 	p.Held = true
 	p.Lease = w.c.Lease
 }
@@ -61,8 +62,12 @@ func (w *world) takeClaim(i int) Message {
 	p.Requests &^= p.Way
 	switch {
 	case w.room(p.Limit) && !w.frozen() && len(w.Line) == 0:
-		w.hold1(p)
-		w.reply(p, trace.Acquired)
+		w.hold(p)
+		answer := trace.Acquired
+		if w.c.Fine && p.Way == trace.AskBoth {
+			answer = trace.Granted // it is the answer to a wait
+		}
+		w.reply(p, answer)
 		return trace.Acquired
 	case p.Way == trace.AskSlot:
 		w.reply(p, trace.Refused)
@@ -75,8 +80,8 @@ func (w *world) takeClaim(i int) Message {
 	return trace.Queued
 }
 
-// takeWait takes the wait for a place, and returns the answer, or AskWait if it is
-// to be answered later.
+// takeWait takes the wait for a place, and returns the answer, or Queued if it is to
+// be answered later.
 func (w *world) takeWait(i int) Message {
 	p := &w.Peers[i]
 	p.Requests &^= trace.AskWait
@@ -89,7 +94,7 @@ func (w *world) takeWait(i int) Message {
 		return trace.Granted
 	case p.Placed:
 		p.Waits = true
-		return trace.AskWait
+		return trace.Queued
 	case w.c.Ghosts:
 		w.reply(p, trace.Granted) // although its lease has run out
 		return trace.Granted
@@ -162,7 +167,7 @@ func (w *world) serveFirst() {
 	w.Line = slices.Delete(w.Line, 0, 1)
 	p.Placed = false
 	if !p.Closed {
-		w.hold1(p)
+		w.hold(p)
 		w.tell(p)
 	}
 }
@@ -188,5 +193,8 @@ func (w *world) restart() {
 		p.Placed, p.Closed, p.Unseen = false, false, false
 	}
 	w.Line = nil
+	if w.c.Fine { // another process
+		w.Stopped, w.Halted = false, false
+	}
 	w.Grace = w.c.Grace
 }

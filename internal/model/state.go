@@ -58,6 +58,7 @@ type Peer struct {
 	Slipped   bool    // its clock has lost its tick since Used was 0
 	SlipAge   bool    // the same since Age was 0
 	Stray     Message // requests on connections that the client has given up
+	Lost      bool    // the client has learned that the slot is not its own any more
 
 	// The server.
 	Held    bool
@@ -75,7 +76,7 @@ type Peer struct {
 type State struct {
 	Peers   []Peer
 	Line    []int // of peers, the first in front
-	Stopped bool  // the server's process
+	Stopped bool  // the server's process; or with Fine, it drains
 	Halted  bool  // nothing is granted
 	Grace   Time  // what is left of it
 }

@@ -33,6 +33,7 @@ const (
 	Restart                  // a server starts, knowing nothing; Length is its grace
 	Pause                    // nothing is granted of a key for Length, or any more for 0
 	Revoke                   // a slot is not renewed any more
+	Drain                    // nothing is granted any more, and who waits is turned out
 )
 
 // Kill is noted by whoever kills a client's process.
@@ -41,7 +42,7 @@ const Kill Kind = 30
 var kindNames = map[Kind]string{
 	None: "none", Sent: "sent", Received: "received", Begin: "begin", End: "end", Close: "close",
 	Enqueue: "enqueue", Wait: "wait", Grant: "grant", Renew: "renew", Release: "release", Expire: "expire",
-	Leave: "leave", Drop: "drop", Restart: "restart", Pause: "pause", Revoke: "revoke", Kill: "kill",
+	Leave: "leave", Drop: "drop", Restart: "restart", Pause: "pause", Revoke: "revoke", Drain: "drain", Kill: "kill",
 }
 
 // String returns the name of the kind.
@@ -107,6 +108,7 @@ type Event struct {
 	What   Message
 	Conn   string // the address of the client's end; "": of no connection
 	Key    string
+	Tag    uint64        // of a tagged request
 	Claim  uint64        // a client's number of the claim; 0: the event is the server's
 	Fence  uint64        // of the grant, where there is one
 	Limit  int64         // of Sent and Enqueue, where they claim
@@ -125,7 +127,7 @@ func (e Event) String() string {
 		value any
 		is    bool
 	}{
-		{"key", e.Key, e.Key != ""}, {"conn", e.Conn, e.Conn != ""}, {"claim", e.Claim, e.Claim != 0},
+		{"key", e.Key, e.Key != ""}, {"conn", e.Conn, e.Conn != ""}, {"tag", e.Tag, e.Tag != 0}, {"claim", e.Claim, e.Claim != 0},
 		{"fence", e.Fence, e.Fence != 0}, {"limit", e.Limit, e.Limit != 0}, {"length", e.Length, e.Length != 0},
 	} {
 		if part.is {

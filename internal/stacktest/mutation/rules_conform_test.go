@@ -7,7 +7,7 @@ var conformRules = []broken{
 		rule: "a slot that was taken back is free when its lease ends, and not at once",
 		file: "dflockd/internal/locktable/pause.go",
 		old:  "\tcl.origin |= revoked\n",
-		new:  "\tt.release(cl)\n",
+		new:  "\tt.release(cl, trace.Release)\n",
 		test: "dflockd/server.TestASlotThatIsTakenBackIsRenewedNoMoreAndFreeWhenItsLeaseEnds",
 	},
 }
