@@ -4,6 +4,13 @@ package mutation_test
 // notices, and a few that the model has beside.
 var conformRules = []broken{
 	{
+		rule: "a slot that another connection has taken over ends with its guard",
+		file: "dflockd/rescue.go",
+		old:  "\t\tc.arm(at) // a guard can pass",
+		new:  "\t\t_ = at // a guard can pass",
+		test: "dflockd.TestASlotThatIsRenewedOverAnotherConnectionEndsWithItsGuard",
+	},
+	{
 		rule: "a slot that was taken back is free when its lease ends, and not at once",
 		file: "dflockd/internal/locktable/pause.go",
 		old:  "\tcl.origin |= revoked\n",
