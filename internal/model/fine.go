@@ -20,7 +20,8 @@ func (n *next) fineClient(i int, p *Peer) {
 	}
 	n.sends(i, p, step)
 	for a := trace.Acquired; a <= trace.Denied; a <<= 1 {
-		if p.Answers&a != 0 {
+		// Answers to the requests of a claim come in their order.
+		if p.Answers&a != 0 && (a != trace.Granted || p.Answers&trace.Queued == 0) {
 			step(trace.Received, a, func(w *world, p *Peer) { w.hear(p, a) })
 		}
 	}
@@ -64,7 +65,8 @@ func (n *next) sends(i int, p *Peer, step func(trace.Kind, Message, func(*world,
 			w.ask(p, trace.AskLease)
 		})
 	}
-	if p.Stage == Granted || p.Stage == Confirming || p.Stage == Ended || p.Stage == Idle && p.Left { // again, if there was no answer
+	again := p.Stage == Idle && p.Left && !p.Release // if there was no answer
+	if p.Stage == Granted || p.Stage == Confirming || p.Stage == Ended || again {
 		send(trace.AskFree, func(w *world, p *Peer) {
 			w.rest(p)
 			p.Left = true
@@ -169,7 +171,7 @@ func (n *next) fineServer(i int, p *Peer) {
 		})
 	}
 	under := p.Requests | p.Stray
-	if p.Placed && (p.Waits || p.Closed || n.from.Stopped || under&(trace.AskLeave|trace.AskWait) != 0) {
+	if p.Placed && (p.Closed || n.from.Stopped || under&(trace.AskLeave|trace.AskWait) != 0) {
 		step(trace.Leave, 0, func(w *world, p *Peer) {
 			if p.Waits {
 				w.reply(p, trace.Refused)
@@ -222,7 +224,9 @@ func (n *next) takes(i int, p *Peer) {
 			n.labelled(Label{kind, strayed(w), i, true}, func(w *world) { strayed(w) })
 		}
 	}
-	take(trace.Enqueue, p.Way, func(w *world) Message { return w.takeClaim(i) })
+	if !n.from.Stopped {
+		take(trace.Enqueue, p.Way, func(w *world) Message { return w.takeClaim(i) })
+	}
 	take(trace.Wait, trace.AskWait, func(w *world) Message { return w.takeWait(i) })
 	take(trace.Renew, trace.AskLease, func(w *world) Message { return w.takeRenewal(i) })
 	// It may refuse a claim for reasons that are not in the model, and it refuses a

@@ -101,8 +101,10 @@ func (n *next) others() {
 	if c.Halt && (s.Halted || c.Fine) {
 		n.step(trace.Pause, trace.Done, Nobody, func(w *world) { w.Halted = false })
 	}
-	if c.Fine {
+	if c.Fine && !s.Stopped {
 		n.step(trace.Drain, 0, Nobody, func(w *world) { w.Stopped = true })
+	}
+	if c.Fine {
 		return
 	}
 	n.tick()

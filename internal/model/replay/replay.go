@@ -16,7 +16,8 @@ type replay struct {
 	sent   map[string][]*claim // by connection: claims that the server has not taken, in their order
 	fences map[uint64]*claim
 	places map[place]*claim
-	server func(*model.State) // what makes a first state that of a key nobody has claimed yet
+	closed map[string]bool // connections, by their clients
+	gone   map[string]bool // the same, by the server
 }
 
 // A name is how the client of a claim calls it.
@@ -62,6 +63,7 @@ func newReplay(s Setup) *replay {
 	return &replay{
 		cfg: s.config(), stats: Stats{Kinds: map[trace.Kind]int{}}, lines: map[string]*line{}, claims: map[name]*claim{},
 		sent: map[string][]*claim{}, fences: map[uint64]*claim{}, places: map[place]*claim{},
+		closed: map[string]bool{}, gone: map[string]bool{},
 	}
 }
 
@@ -87,6 +89,9 @@ func (r *replay) event(e trace.Event) error {
 	case trace.Restart, trace.Drain:
 		return r.everywhere(e)
 	case trace.Close, trace.Drop, trace.Kill:
+		if why := r.over(e); why != "" {
+			return r.line("", e.At).forbidden(e, why)
+		}
 		return r.connection(e)
 	case trace.Pause:
 		what := model.Message(0)
@@ -96,11 +101,32 @@ func (r *replay) event(e trace.Event) error {
 		return r.step(r.line(e.Key, e.At), e, model.Label{Kind: trace.Pause, What: what, Peer: model.Nobody})
 	}
 	l := r.line(e.Key, e.At)
+	if why := r.over(e); why != "" {
+		return l.forbidden(e, why)
+	}
 	cl, why := r.find(l, e)
 	if why != "" {
 		return l.forbidden(e, why)
 	}
 	return r.ofClaim(l, cl, e)
+}
+
+// over says why nothing like an event can happen on its connection any more.
+func (r *replay) over(e trace.Event) string {
+	switch {
+	case e.Kind == trace.Sent && claims(e.What) && r.closed[e.Conn] && r.gone[e.Conn]:
+		delete(r.closed, e.Conn) // another one has its address
+		delete(r.gone, e.Conn)
+	case (e.Kind == trace.Sent || e.Kind == trace.Close) && r.closed[e.Conn]:
+		return "the client has closed this connection before"
+	case e.Kind == trace.Close:
+		r.closed[e.Conn] = true
+	case (e.Kind == trace.Enqueue || e.Kind == trace.Wait || e.Kind == trace.Renew || e.Kind == trace.Drop) && r.gone[e.Conn]:
+		return "the server has seen the end of this connection before"
+	case e.Kind == trace.Drop:
+		r.gone[e.Conn] = true
+	}
+	return ""
 }
 
 // everywhere replays what befalls all keys.
