@@ -152,8 +152,7 @@ func (w *world) close(p *Peer) {
 }
 
 // fineServer adds the steps of the server. Leases that have run out, and what that
-// frees, come before anything that somebody asked for, whenever that is: a server may
-// be slow.
+// frees, come before anything that somebody asked for, also where a server is slow.
 func (n *next) fineServer(i int, p *Peer) {
 	step := func(kind trace.Kind, what Message, f func(w *world, p *Peer)) {
 		n.step(kind, what, i, func(w *world) { f(w, &w.Peers[i]) })
@@ -257,14 +256,27 @@ func (s *State) expired() bool {
 	return slices.ContainsFunc(s.Peers, func(p Peer) bool { return p.Held && p.Lease == 0 })
 }
 
-// Due returns how soon a client has to do something, and what, or ok=false. What a
-// server does may be late.
+// Due returns how soon somebody has to do something, and what, or ok=false. With
+// Pause, processes may be stopped: then nothing is due but what a client does in the
+// same step as what made it due.
 func (c *Config) Due(s *State) (in Time, what string, ok bool) {
 	for i := range s.Peers {
 		at, act, due := c.dueOf(&s.Peers[i])
 		if due && (!ok || at < in) {
 			in, what, ok = at, fmt.Sprintf("peer %d has to %s", i, act), true
 		}
+	}
+	if c.Pause || s.Stopped {
+		return in, what, ok
+	}
+	for i := range s.Peers {
+		if p := &s.Peers[i]; p.Held && (!ok || p.Lease < in) {
+			in, what, ok = p.Lease, fmt.Sprintf("the server has to end the lease of peer %d", i), true
+		}
+	}
+	w := &world{c: c, State: *s}
+	if len(s.Line) > 0 && !w.frozen() && s.room(s.Peers[s.Line[0]].Limit) {
+		in, what, ok = 0, fmt.Sprintf("the server has to grant peer %d a slot", s.Line[0]), true
 	}
 	return in, what, ok
 }

@@ -14,6 +14,22 @@ import (
 	"github.com/berth-go/berth/internal/trace"
 )
 
+// TestAScriptedRunIsOneOfTheModel has a few machines do a bit of everything, always the
+// same, and replays it: over a network that is quick, and over a slow one, where it
+// matters from when a lease counts.
+func TestAScriptedRunIsOneOfTheModel(t *testing.T) {
+	for _, m := range []mode{strict, immediate} {
+		for _, delay := range []time.Duration{0, 40 * time.Millisecond} {
+			synctest.Test(t, func(t *testing.T) {
+				setup, events := scripted(t, m, delay)
+				stats, err := setup.Check(events)
+				require.NoError(t, err)
+				t.Logf("%v, delay %v: %+v", m, delay, stats)
+			})
+		}
+	}
+}
+
 // TestWhatTheStackDoesUnderFaultsTheModelCanDo has machines work while connections,
 // machines and servers fail at random, and replays all that clients and servers have
 // noted in the model of the protocol.

@@ -19,7 +19,7 @@
 //
 // In a bubble of testing/synctest clocks are exact, and so is a replay: what is due is
 // due at that nanosecond. Between real processes a client may be stopped at any time,
-// so with [Setup.Stops] nothing is asked of the moment at which a client acts; what it
-// does, and in which order, is. A server may be late in any case. Whatever it does, it
-// first ends the leases that have run out by then.
+// and a server, too, so with [Setup.Stops] nothing is asked of the moment at which they
+// act; what they do, and in which order, is. A server that is late first ends the
+// leases that have run out by then, and a stopped client uses no slot for that time.
 package replay
