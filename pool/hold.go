@@ -34,6 +34,7 @@ type hold struct {
 	slot      slot.Slot
 	granted   time.Time     // when the pool had the slot
 	single    bool          // it serves one job only
+	startBy   time.Duration // when its job must have started; 0: at any time
 	ahead     int           // claims that were in line in front; -1 where that is not known
 	looked    time.Duration // when it was looked whether it is outdated; 0: not yet; its worker's own
 	reused    bool          // it has served a job before the one that runs; its worker's own
@@ -71,7 +72,11 @@ func (h *hold) receive(s slot.Slot) (err error) {
 	defer guard(&returned, func(failure error) { err = errors.Join(failure, h.giveBack()) })
 	h.slot, h.granted = s, time.Now()
 	h.limit = h.p.limitOf(h.key)
-	h.single = s.Info().SingleUse || h.p.cfg.reuse == 0
+	info := s.Info()
+	h.single = info.SingleUse || h.p.cfg.reuse == 0
+	if !info.StartBy.IsZero() {
+		h.startBy = max(1, h.p.now()+time.Until(info.StartBy))
+	}
 	if n, ok := slot.Ahead(h.standsAt()); ok {
 		h.ahead = n
 	}

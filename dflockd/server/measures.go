@@ -27,7 +27,7 @@ type measures struct {
 // they met, or else by status.
 type tally struct {
 	byStatus [wire.ErrorOther + 1]uint64
-	byBound  [locktable.MaxPauses + 1]uint64
+	byBound  [locktable.MaxClocks + 1]uint64
 }
 
 func (t *tally) add(r locktable.Result) {
@@ -108,7 +108,7 @@ func (m measures) counters(p *page) {
 			p.sample("dflockd_requests_refused_total", float64(m.answered.byStatus[s]), "reason", reason)
 		}
 	}
-	for b := locktable.MaxKeys; b <= locktable.MaxPauses; b++ {
+	for b := locktable.MaxKeys; b <= locktable.MaxClocks; b++ {
 		p.sample("dflockd_requests_refused_total", float64(m.answered.byBound[b]), "reason", strings.ReplaceAll(b.String(), "-", "_"))
 	}
 }

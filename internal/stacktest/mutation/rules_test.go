@@ -41,8 +41,8 @@ var generalRules = []broken{
 	{
 		rule: "a local source: a new claim does not pass one with a smaller limit that waits",
 		file: "slot/local.go",
-		old:  "return ln.waiting.Len() == 0 && l.paused",
-		new:  "return l.paused",
+		old:  "if ln.waiting.Len() > 0 || l.paused",
+		new:  "if l.paused",
 		test: "slot.TestALocalSourceKeepsEachClaimsOwnLimitInEveryOrder",
 	},
 	{
@@ -90,8 +90,8 @@ var generalRules = []broken{
 	{
 		rule: "a local source: nothing is granted of a paused key",
 		file: "slot/local.go",
-		old:  "if t == nil || l.paused[ln.name] != nil || !ln.takeFree(t.limit) {",
-		new:  "if t == nil || !ln.takeFree(t.limit) {",
+		old:  "if t == nil || l.paused[ln.name] != nil || l.wakeFor(t) || !ln.takeFree(t.limit) {",
+		new:  "if t == nil || l.wakeFor(t) || !ln.takeFree(t.limit) {",
 		test: "slot.TestLocalKeepsThePromisesOfASource",
 	},
 	{
