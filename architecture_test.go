@@ -30,6 +30,7 @@ var layers = map[string][]string{
 	"pool/internal/sched":        {},
 	"middleware":                 {"pool", "slot"},
 	"tracing":                    {"pool", "slot"},
+	"dashboard":                  {"pool", "slot"},
 	"slothttp":                   {"slot", "internal/linkctx"},
 	"dflockd":                    {"slot", "internal/linkctx", "internal/lease", "dflockd/internal/wire"},
 	"dflockd/internal/wire":      {},
