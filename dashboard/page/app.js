@@ -138,7 +138,7 @@ function fillChart(figure, { chart, pool }) {
   const left = intervals - series.length;
   const line = steps(series, left, most);
   setAttribute(edge, "d", line);
-  setAttribute(area, "d", `${line}V${height}H${left}Z`);
+  setAttribute(area, "d", line && `${line}V${height}H${left}Z`);
   setAttribute(bad, "d", chart.bad ? bars(chart.bad(pool), left, most) : "");
 }
 
@@ -160,7 +160,7 @@ function why(lane, pool) {
   switch (lane.waits_for) {
     case "slot":
       if (!lane.limit) return `no slot${of} is free, ${number(held)} held by this pool${line}`;
-      if (held >= lane.limit) return `${lane.limit === 1 ? `the only slot${of} is` : `all ${number(lane.limit)} slots${of} are`} held by this pool${line}`;
+      if (held >= lane.limit) return `${{ 1: "the only slot", 2: "both slots" }[lane.limit] || `all ${number(lane.limit)} slots`}${of} held by this pool${line}`;
       return `${number(held)} of ${plural(lane.limit, "slot")}${of} held by this pool, others elsewhere${line}`;
     case "place":
       return `no place in line is left: ${plural(pool.slots.in_line, "claim")} of other keys ${pool.slots.in_line === 1 ? "waits" : "wait"}`;
