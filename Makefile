@@ -45,3 +45,11 @@ soak: ## the long runs: 9,000 connections, 100 simulated days of faults, 10,000 
 	BERTH_TABLE_STEPS=1000000000 go test -run '^TestTableDoesWhatTheModelDoes$$' -v -timeout 2h ./dflockd/internal/locktable
 	BERTH_SOAK_DAYS=100 BERTH_HISTORIES=10000 BERTH_KILLS=500 go test -v -timeout 12h ./internal/stacktest
 	BERTH_SWEEP=600 go test -run '^TestLimitHolds' -v -timeout 1h ./engines/etcd/etcdtest
+
+.PHONY: release
+release: ## make a release of main, up to what is to be pushed: VERSION=v0.2.0, and CHECKED=yes if .ci/run was green just now
+	go run ./internal/release cut $(if $(CHECKED),-checked) $(VERSION)
+
+.PHONY: binaries
+binaries: ## build the archives of a release into dist: VERSION=v0.2.0
+	go run ./internal/release build $(VERSION)

@@ -22,7 +22,7 @@ func FuzzAnswers(f *testing.F) {
 	f.Add("error\ntimeout\nqueued\nok 00000000000000000000000000000001 5\nok 5\nok\n")
 	f.Add("ok 1 strict=0 read_timeout_ms=23000 max_lease_s=0 fence=1 tags=1 ping=1\n#1 queued\n#1 ok 00000000000000000000000000000001 5\nok 5\nok\n")
 	f.Add("ok 1 strict=1 read_timeout_ms=1 max_lease_s=1 fence=1 tags=0 ping=0\nok 00000000000000000000000000000001 1\nok 0\n")
-	f.Add("ok 1 tags=1 fence=1 limits=1 inspect=1 control=1\n#1 queued 7\n#1 ok 00000000000000000000000000000001 5\nok 5 paused_ms=900\nerror_revoked\n")
+	f.Add("ok 1 tags=1 fence=1 limits=1 inspect=1 control=1 pace=1\n#1 queued 7\n#1 ok 00000000000000000000000000000001 5\nok 5 paused_ms=900\nerror_revoked\n")
 	f.Add("error_auth\n")
 	f.Add("HTTP/1.1 400 Bad Request\r\n\r\n")
 	f.Add("error\n" + strings.Repeat("x", 5000) + "\n")

@@ -90,6 +90,9 @@ type StartEvent struct {
 	SingleUse bool
 	// Claimed is when the claim of the slot began.
 	Claimed time.Time
+	// Ahead is how many claims were in line in front of that one when it joined; -1
+	// where it did not have to join the line, or the engine does not tell.
+	Ahead int
 	// Waited is what the attempt waited for longest since it was Ready.
 	Waited WaitReason
 }

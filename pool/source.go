@@ -270,6 +270,7 @@ func (h *hold) ends(err error) {
 	defer p.unlock()
 	switch {
 	case err == nil:
+		h.claim.StartBy(h.startBy)
 		p.core.Granted(p.now(), h.claim, h.single)
 	case unneeded:
 		p.core.Refused(p.now(), h.claim, false)

@@ -1,9 +1,6 @@
 package slot
 
-import (
-	"errors"
-	"fmt"
-)
+import "fmt"
 
 // Limits says which semaphore a key means and how many may hold a slot of it at
 // once: [Fixed], [Keyed] or [LimitBy]. Every engine takes them, so that a program
@@ -99,18 +96,7 @@ func (l Limits) Of(key string) (name string, n int, err error) {
 
 // ask calls the function of LimitBy, and checks what it returns.
 func (l Limits) ask(key string) (name string, n int, err error) {
-	err = errors.New("it ended its goroutine")
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		defer func() {
-			if value := recover(); value != nil {
-				err = fmt.Errorf("it panicked: %v", value)
-			}
-		}()
-		name, n, err = l.by(key)
-	}()
-	<-done
+	err = guarded(func() (err error) { name, n, err = l.by(key); return err })
 	switch {
 	case err != nil:
 		return "", 0, refuse(fmt.Sprintf("the function of slot.LimitBy has no limit for key %q: %v", key, err), err)

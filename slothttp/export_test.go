@@ -1,10 +1,6 @@
 package slothttp
 
-import "time"
+import "github.com/berth-go/berth/internal/rarely"
 
 // ForgetWhatWasSaid lets the next forgotten body be reported again.
-func ForgetWhatWasSaid() {
-	forgotten.mu.Lock()
-	defer forgotten.mu.Unlock()
-	forgotten.said = time.Time{}
-}
+func ForgetWhatWasSaid() { forgotten = rarely.Logger{} }

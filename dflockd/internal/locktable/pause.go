@@ -8,7 +8,7 @@ import (
 )
 
 // A pause lets nothing be granted of a key for a while. It outlives those who hold
-// or wait for the key; while there is one for a lock, the lock is paused.
+// or wait for the key; while there is one for a lock, that is among its delays.
 type pause struct {
 	key   string
 	until time.Duration
@@ -45,7 +45,7 @@ func (t *Table) Pause(now time.Duration, key []byte, d time.Duration) Result {
 		t.pauses.byKey[p.key] = p
 		heap.Push(&t.pauses.heap, p)
 		if l := t.keys.get(key); l != nil {
-			l.paused = true
+			l.delay |= delayPause
 		}
 	}
 	return Result{Status: wire.OK}
@@ -65,7 +65,7 @@ func (t *Table) resume(p *pause) {
 	heap.Remove(&t.pauses.heap, p.index)
 	delete(t.pauses.byKey, p.key)
 	if l := t.keys.get([]byte(p.key)); l != nil {
-		l.paused = false
+		l.delay &^= delayPause
 		t.serve(l)
 	}
 }

@@ -13,7 +13,7 @@ func FuzzRequest(f *testing.F) {
 	for _, seed := range [][3]string{
 		{"l", "k", "10 33"}, {"#17 se", "k", "4 5"}, {"auth", "_", "open sesame"}, {"sr", "é", tokenText},
 		{"hello", "_", "1"}, {"hello", "_", "1 later servers=0/3 x=y"}, {"hello", "_", "1 limits servers=0/1"}, {"hello", "_", "1 fields name=web3:4711"}, {"inspect", "k", "_"},
-		{"pause", "k", "1500"}, {"pause", "k", "0 " + tokenText}, {"revoke", "k", "00000000000000ff"}, {"x", "k", ""}, {"sl", "k", "0 9223372036854775807 9223372036"}, {"stats", "", "junk"},
+		{"pause", "k", "1500"}, {"pause", "k", "0 " + tokenText}, {"revoke", "k", "00000000000000ff"}, {"x", "k", ""}, {"pl", "k", "5 3 100000000 1"}, {"#3 pe", "k", "3 86400000000000 10000 9"}, {"pe", "k", "3 0 1"}, {"sl", "k", "0 9223372036854775807 9223372036"}, {"stats", "", "junk"},
 	} {
 		f.Add([]byte(seed[0]), []byte(seed[1]), []byte(seed[2]))
 	}
@@ -38,7 +38,7 @@ func FuzzRequest(f *testing.F) {
 // FuzzReply holds the same of replies: what parses is written back as a line
 // that parses to the same.
 func FuzzReply(f *testing.F) {
-	for _, seed := range []string{"ok", "ok 5", "ok 5 x paused_ms=7", "queued", "queued 7", "queued x", "timeout", "ok " + tokenText + " 33", "acquired " + tokenText + " 33",
+	for _, seed := range []string{"ok", "ok 5", "ok 5 x paused_ms=7", "queued", "queued 7", "queued x", "timeout", "ok " + tokenText + " 33", "acquired " + tokenText + " 33", "ok " + tokenText + " 33 age_ms=70 x",
 		"#5 ok", "error_not_leader a:1", "error_new thing", `ok {"connections":1}`} {
 		for c := Auth; c < numCommands; c++ {
 			f.Add(uint8(c), []byte(seed))

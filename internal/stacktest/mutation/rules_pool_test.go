@@ -341,8 +341,8 @@ var poolRules = []broken{
 	{
 		rule: "a slot that is lost when it is checked serves no job",
 		file: "pool/internal/sched/worker.go",
-		old:  "!cl.served && cl.quota.n > 0 && !cl.lost {",
-		new:  "!cl.served && cl.quota.n > 0 {",
+		old:  "!cl.served && cl.quota.n > 0 && !cl.lost && ",
+		new:  "!cl.served && cl.quota.n > 0 && ",
 		test: "pool/internal/sched.TestASlotThatIsFoundLostWhenItIsCheckedServesNoJob",
 	},
 	{

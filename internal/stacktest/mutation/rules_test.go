@@ -41,8 +41,8 @@ var generalRules = []broken{
 	{
 		rule: "a local source: a new claim does not pass one with a smaller limit that waits",
 		file: "slot/local.go",
-		old:  "return ln.waiting.Len() == 0 && l.paused",
-		new:  "return l.paused",
+		old:  "if ln.waiting.Len() > 0 || l.paused",
+		new:  "if l.paused",
 		test: "slot.TestALocalSourceKeepsEachClaimsOwnLimitInEveryOrder",
 	},
 	{
@@ -90,8 +90,8 @@ var generalRules = []broken{
 	{
 		rule: "a local source: nothing is granted of a paused key",
 		file: "slot/local.go",
-		old:  "if t == nil || l.paused[ln.name] != nil || !ln.takeFree(t.limit) {",
-		new:  "if t == nil || !ln.takeFree(t.limit) {",
+		old:  "if t == nil || l.paused[ln.name] != nil || l.wakeFor(t) || !ln.takeFree(t.limit) {",
+		new:  "if t == nil || l.wakeFor(t) || !ln.takeFree(t.limit) {",
 		test: "slot.TestLocalKeepsThePromisesOfASource",
 	},
 	{
@@ -790,6 +790,48 @@ var generalRules = []broken{
 		old:  "return pool.NotYet(r.wait, err)",
 		new:  "return pool.RetryAfter(r.wait, err)",
 		test: "middleware.TestARefusalIsNoAttemptAndHidesNothing",
+	},
+	{
+		rule: "a server's Retry-After pauses the key for everybody",
+		file: "internal/retryafter/keeper.go",
+		old:  "\terr := k.ask(ctx, key, until)\n",
+		new:  "\tvar err error\n",
+		test: "middleware.TestAServersRetryAfterPausesTheKeyForEverybody",
+	},
+	{
+		rule: "a pause is no longer than its bound",
+		file: "internal/retryafter/keeper.go",
+		old:  "d := min(said, k.cfg.Longest)",
+		new:  "d := said",
+		test: "middleware.TestAPauseCountsFromTheWordOfTheServerAndIsBounded",
+	},
+	{
+		rule: "a pause counts from the server's word",
+		file: "middleware/retryafter.go",
+		old:  "\t\td -= now.Sub(e.said)\n",
+		new:  "\t\t_ = e\n",
+		test: "middleware.TestAPauseCountsFromTheWordOfTheServerAndIsBounded",
+	},
+	{
+		rule: "a pause is not shortened",
+		file: "internal/retryafter/keeper.go",
+		old:  "\tif until.After(p.until) {\n",
+		new:  "\tif true {\n",
+		test: "internal/retryafter.TestAShorterPauseChangesNothing",
+	},
+	{
+		rule: "a job under a slot of before the pause is put off",
+		file: "middleware/pausekey.go",
+		old:  "if left := k.Left(key); left > 0 {",
+		new:  "if left := k.Left(key); false && left > 0 {",
+		test: "middleware.TestAJobUnderASlotOfBeforeThePauseIsPutOffAndHasMadeNoAttempt",
+	},
+	{
+		rule: "an engine that does not answer to a pause holds no worker up",
+		file: "internal/retryafter/keeper.go",
+		old:  "context.WithTimeoutCause(context.WithoutCancel(ctx), k.cfg.Within, late)",
+		new:  "context.WithTimeoutCause(context.WithoutCancel(ctx), time.Hour, late)",
+		test: "middleware.TestAnEngineThatDoesNotAnswerHoldsNoWorkerUp",
 	},
 	{
 		rule: "a key whose job runs keeps its middleware",

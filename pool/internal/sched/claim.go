@@ -23,6 +23,7 @@ type Claim[J Job] struct {
 	at      int           // its place in the quota's line
 	begun   time.Duration // when
 	granted time.Duration // when
+	startBy time.Duration // it must not begin to serve later; 0: it may
 	before  Cause         // what its key waited for longest before it began
 	after   Cause         // what the job that it serves waited for when the slot was there
 	single  bool          // it serves one job only
@@ -137,6 +138,12 @@ func (c *Core[J]) Granted(now time.Duration, cl *Claim[J], single bool) {
 	c.settle(q)
 }
 
+// StartBy tells until when a claim may begin to serve. It is called before Granted.
+func (cl *Claim[J]) StartBy(at time.Duration) { cl.startBy = at }
+
+// late reports whether a claim that has not served must not begin to.
+func (c *Core[J]) late(cl *Claim[J]) bool { return cl.startBy > 0 && c.now > cl.startBy }
+
 // Busy tells that a worker that asked for a free slot has found none.
 func (c *Core[J]) Busy(now time.Duration, cl *Claim[J]) {
 	c.advance(now)
@@ -205,6 +212,9 @@ func (c *Core[J]) Lost(now time.Duration, cl *Claim[J]) {
 func (c *Core[J]) release(cl *Claim[J]) {
 	if !cl.served {
 		c.counts.Unused++
+		if cl.quota.n > 0 && c.late(cl) {
+			c.counts.Late++
+		}
 	}
 	cl.quota.mayBeFree()
 	c.turn(cl, over)

@@ -286,6 +286,7 @@ type Counts struct {
 	Claims    int64 // that were begun
 	Reused    int64 // jobs that ran under a slot that had served before
 	Unused    int64 // slots that were given back without having served
+	Late      int64 // of them, slots under which it was too late for a job to start
 	Refused   int64 // claims that were
 
 	// Held is the time for which slots were held, all of them added up, and Idle

@@ -293,7 +293,7 @@ func (c *Core[J]) look(w WorkerID) Order[J] {
 // the one that this one has is used once more.
 func (c *Core[J]) orderUnderSlot(w WorkerID, into []J) Order[J] {
 	worker := &c.workers[w]
-	if cl := worker.claim; cl != nil && !cl.served && cl.quota.n > 0 && !cl.lost {
+	if cl := worker.claim; cl != nil && !cl.served && cl.quota.n > 0 && !cl.lost && !c.late(cl) {
 		return c.bind(w, cl, into) // it was checked
 	}
 	for c.grants.n > 0 {
@@ -303,7 +303,7 @@ func (c *Core[J]) orderUnderSlot(w WorkerID, into []J) Order[J] {
 			c.recall(cl.quota)
 			return Order[J]{Do: Again}
 		}
-		if cl.quota.n > 0 {
+		if cl.quota.n > 0 && !c.late(cl) {
 			c.releaseOf(w)
 			return c.use(w, cl, c.now-cl.granted < fresh, into)
 		}
