@@ -38,6 +38,7 @@ var layers = map[string][]string{
 	"pool/internal/sched":        {},
 	"middleware":                 {"pool", "slot", "internal/retryafter"},
 	"tracing":                    {"pool", "slot", "internal/version"},
+	"dashboard":                  {"pool", "slot"},
 	"slothttp":                   {"slot", "internal/linkctx", "internal/rarely", "internal/retryafter"},
 	"dflockd":                    {"slot", "internal/linkctx", "internal/lease", "dflockd/internal/wire", "internal/gcra", "internal/errs", "internal/trace"},
 	"dflockd/internal/wire":      {"internal/gcra"},
