@@ -103,6 +103,17 @@ func TestTheIndexOfTheBookLeadsToEachPage(t *testing.T) {
 	}
 }
 
+// A page of the book begins with what its reader can do after it. Those beside the book
+// are for looking things up.
+func TestAPageOfTheBookBeginsWithWhatItIsFor(t *testing.T) {
+	beside := []string{"docs/README.md", "docs/berth-run.md", "docs/evidence.md", "docs/guarantees.md", "docs/versioning.md"}
+	for _, p := range read(t, book...) {
+		if !slices.Contains(beside, p.Name) {
+			require.Regexp(t, `^# .*\n\nAfter this page you `, p.Text, p.Name)
+		}
+	}
+}
+
 // A message that the page on troubleshooting has in a heading is one of berth's: its
 // parts stand in the code, with something of each case in between.
 func TestMessagesThatThePageOnTroubleshootingQuotesAreInTheCode(t *testing.T) {
