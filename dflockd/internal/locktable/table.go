@@ -51,8 +51,7 @@ type Result struct {
 	Paused time.Duration // for how long nothing is granted of the key: of Renew
 	Token  wire.Token
 	Lease  time.Duration
-	Age    time.Duration // of a grant with a pace: of Wait
-	Bound  Bound         // why a claim was refused, if a bound is why
+	Bound  Bound // why a claim was refused, if a bound is why
 }
 
 // An Event answers a claim that was blocked.
@@ -218,11 +217,7 @@ func (t *Table) Wait(now time.Duration, c *Conn, a Claim) Result {
 	case cl.state == stateHeld:
 		t.forget(cl)
 		t.setDue(cl, after(t.now, cl.lease))
-		r := Result{Status: wire.OK, Token: cl.token, Lease: cl.lease}
-		if cl.origin.has(paced) {
-			r.Age = t.now - cl.since
-		}
-		return r
+		return Result{Status: wire.OK, Token: cl.token, Lease: cl.lease}
 	case cl.blocked:
 		return Result{Status: wire.Error} // this tag is being waited for already
 	case t.drained:

@@ -20,8 +20,8 @@ var generalRules = []broken{
 	{
 		rule: "a new claim does not pass one with a smaller limit that waits",
 		file: "dflockd/internal/locktable/table.go",
-		old:  "l.room(limit) && l.head == nil",
-		new:  "l.room(limit)",
+		old:  "l.room(a.Limit) && l.head == nil",
+		new:  "l.room(a.Limit)",
 		test: "dflockd/internal/locktable.TestEachClaimKeepsItsOwnLimitInEveryOrderOfClaims",
 	},
 	{
@@ -54,9 +54,9 @@ var generalRules = []broken{
 	},
 	{
 		rule: "nothing is granted of a paused key",
-		file: "dflockd/internal/locktable/clear.go",
-		old:  "return t.frozen || l.paused",
-		new:  "return t.frozen",
+		file: "dflockd/internal/locktable/pace.go",
+		old:  "\tif l.delay.has(delayPause) {\n",
+		new:  "\tif false && l.delay.has(delayPause) {\n",
 		test: "dflockd/server.TestNothingIsGrantedOfAPausedKeyAndWhatIsHeldStays",
 	},
 	{
@@ -69,7 +69,7 @@ var generalRules = []broken{
 	{
 		rule: "the end of a pause serves the line",
 		file: "dflockd/internal/locktable/pause.go",
-		old:  "\t\tl.paused = false\n\t\tt.serve(l)",
+		old:  "\t\tl.delay &^= delayPause\n\t\tt.serve(l)",
 		new:  "\t\tl.paused = false",
 		test: "dflockd/server.TestNothingIsGrantedOfAPausedKeyAndWhatIsHeldStays",
 	},
