@@ -13,7 +13,8 @@ import (
 
 func Example_pace() {
 	ctx := context.Background()
-	src := slot.NewLocalKeyed(5)
+	src, stop := lockServer(slot.Keyed("api:", 5))
+	defer stop()
 	// Five at once, and ten starts in a second, over all machines.
 	paced := slot.Pace(src, slot.PerSecond(10), 1)
 	if err := slot.Check(paced); err != nil {
