@@ -22,6 +22,7 @@ const module = "github.com/berth-go/berth"
 // longest match wins, and imports point down only.
 var layers = map[string][]string{
 	"":                           {},
+	"internal/errs":              {"slot"},
 	"internal/gcra":              {},
 	"internal/lease":             {},
 	"internal/linkctx":           {},
@@ -36,7 +37,7 @@ var layers = map[string][]string{
 	"middleware":                 {"pool", "slot", "internal/retryafter"},
 	"tracing":                    {"pool", "slot", "internal/version"},
 	"slothttp":                   {"slot", "internal/linkctx", "internal/rarely", "internal/retryafter"},
-	"dflockd":                    {"slot", "internal/linkctx", "internal/lease", "dflockd/internal/wire", "internal/gcra"},
+	"dflockd":                    {"slot", "internal/linkctx", "internal/lease", "dflockd/internal/wire", "internal/gcra", "internal/errs"},
 	"dflockd/internal/wire":      {"internal/gcra"},
 	"dflockd/internal/locktable": {"dflockd/internal/wire", "internal/gcra"},
 	"dflockd/server":             {"dflockd/internal/wire", "dflockd/internal/locktable", "internal/version", "internal/gcra"},

@@ -437,7 +437,7 @@ var generalRules = []broken{
 	{
 		rule: "a grant that is not confirmed is not used",
 		file: "dflockd/grant.go",
-		old:  "\tif r.Status != wire.OK {\n\t\tcl.finish(unavailable(errGhost))\n\t\treturn nil\n\t}\n",
+		old:  "\tif r.Status != wire.OK {\n\t\tcl.finish(errs.Unavailable(errGhost))\n\t\treturn nil\n\t}\n",
 		new:  "\tr.Seconds = max(r.Seconds, 1)\n",
 		test: "dflockd.TestGhostGrantIsNotUsed",
 	},
@@ -829,8 +829,8 @@ var generalRules = []broken{
 	{
 		rule: "an engine that does not answer to a pause holds no worker up",
 		file: "internal/retryafter/keeper.go",
-		old:  "context.WithTimeoutCause(context.WithoutCancel(ctx), k.cfg.Within, late)",
-		new:  "context.WithTimeoutCause(context.WithoutCancel(ctx), time.Hour, late)",
+		old:  "context.WithTimeoutCause(ctx, k.cfg.Within, late)",
+		new:  "context.WithTimeoutCause(ctx, time.Hour, late)",
 		test: "middleware.TestAnEngineThatDoesNotAnswerHoldsNoWorkerUp",
 	},
 	{
@@ -1002,6 +1002,20 @@ var generalRules = []broken{
 		new:  "case false:",
 		test: "examples/crawler.TestStartPageCountsAsReadOnlyIfItWas",
 	},
+	{
+		rule: "crawlers with one server hear from each other which host asks for patience",
+		file: "examples/crawler/visit.go",
+		old:  "\tif later != nil {",
+		new:  "\tif false && later != nil {",
+		test: "examples/crawler.TestAHostThatAsksForItIsLeftAloneByAllCrawlersWithOneServer",
+	},
+	{
+		rule: "a slot of a real site serves one page",
+		file: "examples/crawler/slots.go",
+		old:  "\tif !s.Local {",
+		new:  "\tif false && !s.Local {",
+		test: "examples/crawler.TestEachPageOfARealSiteHasSlotsOfItsOwn",
+	},
 
 	// Requests over HTTP.
 	{
@@ -1031,6 +1045,27 @@ var generalRules = []broken{
 		old:  "\t_ = c.end()\n",
 		new:  "\tc.release()\n",
 		test: "slothttp.TestALostSlotClosesAnUpgradedConnection",
+	},
+	{
+		rule: "a busy server's word pauses the key of its requests",
+		file: "slothttp/transport.go",
+		old:  "\tt.heed(req.Context(), key, resp)\n",
+		new:  "\t_ = key\n",
+		test: "slothttp.TestNoRequestIsSentToABusyHostByAnybodyBeforeItsTime",
+	},
+	{
+		rule: "only 429 and 503 pause a key",
+		file: "slothttp/pause.go",
+		old:  "k == nil || resp.StatusCode != http.StatusTooManyRequests && resp.StatusCode != http.StatusServiceUnavailable",
+		new:  "k == nil",
+		test: "slothttp.TestOnlyABusyServersWordPausesTheKeyOfItsRequests",
+	},
+	{
+		rule: "a slot that is granted in a pause sends no request",
+		file: "slothttp/pause.go",
+		old:  "if err != nil || k == nil || k.Left(key) == 0 {",
+		new:  "if err != nil || k == nil || k != nil {",
+		test: "slothttp.TestWhereTheEngineDoesNotPauseTheKeyTheTransportAloneKeepsToIt",
 	},
 
 	// berth run: nothing of a command lives when its slot can be somebody else's.
