@@ -46,8 +46,9 @@ var layers = map[string][]string{
 	"dflockd/server":             {"dflockd/internal/wire", "dflockd/internal/locktable", "internal/version", "internal/gcra", "internal/trace"},
 	"dflockd/cmd/dflockd":        {"dflockd/server", "dflockd/internal/wire", "internal/version"},
 	// What the pages show.
-	"internal/svg":  {},
-	"docs/pictures": {"internal/svg"},
+	"internal/svg":   {},
+	"docs/pictures":  {"internal/svg"},
+	"internal/pages": {},
 	// Tests of the whole stack, and programs and helpers for them.
 	"internal/stacktest": {"slot", "pool", "dflockd", "dflockd/server", "internal/trace"},
 }
