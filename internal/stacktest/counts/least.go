@@ -30,6 +30,13 @@ var Least = Total{
 	"internal/stacktest.TestConcurrentHistoriesAreLinearizable": {"histories": 1000, "operations": 50_000, "kinds-of-answers": 7},
 	"dflockd/server.TestTranscripts":                            {"transcripts": 31, "lines": 600},
 
+	"internal/stacktest.TestHistoriesOfSourcesUnderFaultsAreLinearizable": {"histories": 40, "grants": 40, "operations": 80},
+	"engines/redis.TestHistoriesUnderFaultsAreLinearizable":               {"histories": 8, "grants": 80, "operations": 240},
+	"engines/etcd/etcdtest.TestHistoriesUnderFaultsAreLinearizable":       {"histories": 4, "grants": 5, "operations": 9},
+
+	// What the whole stack did, replayed in the model of the protocol.
+	"internal/stacktest.TestWhatTheStackDoesUnderFaultsTheModelCanDo": {"simulated-minutes": 20, "events": 20_000, "grants": 1000, "kinds-of-events": 12},
+
 	// Clocks, and clients that mean harm.
 	"dflockd.TestLimitHoldsWhateverTheClocksDo":                                    {"simulated-minutes": 480, "faults": 100, "grants": 200, "jumps-of-clocks": 50},
 	"internal/stacktest.TestHonestMachinesGetOnBesideHostileClients":               {"simulated-minutes": 10, "attacks": 200, "kinds-of-attacks": 13, "grants": 1000},
