@@ -35,6 +35,7 @@ var parsers = map[string]string{
 	"dflockd/internal/wire.ServerList.parse":          "FuzzRequest",
 	"dflockd/internal/wire.parseField":                "FuzzRequest",
 	"dflockd/internal/wire.parseNumber":               "FuzzRequest",
+	"dflockd/internal/wire.ParseID":                   "FuzzRequest",
 	"dflockd/internal/wire.ParseToken":                "FuzzRequest",
 	"dflockd/internal/wire.ParseReply":                "FuzzReply",
 	"dflockd/internal/wire.parseReply":                "FuzzReply",
