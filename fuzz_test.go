@@ -60,6 +60,7 @@ var parsers = map[string]string{
 	"examples/internal/address.Check":                 "FuzzCheck",
 	"examples/observed.parse":                         "FuzzFlags",
 	"internal/retryafter.Parse":                       "middleware.FuzzParseRetryAfter",
+	"internal/release.parseVersion":                   "FuzzVersion",
 	"internal/stacktest/counts.parse":                 "FuzzReport",
 	"middleware.ParseRetryAfter":                      "FuzzParseRetryAfter",
 }
