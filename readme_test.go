@@ -7,17 +7,19 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/berth-go/berth/internal/stacktest/readme"
 )
 
 // The program in the README is the Example that is run as a test.
 func TestTheReadmeShowsTheExampleThatIsTested(t *testing.T) {
-	readme, err := os.ReadFile("README.md")
+	text, err := os.ReadFile("README.md")
 	require.NoError(t, err)
 	example, err := os.ReadFile("example_test.go")
 	require.NoError(t, err)
-	block := regexp.MustCompile("(?s)```go\n(.*?)```").FindSubmatch(readme)
-	require.NotNil(t, block, "the README has no Go program")
-	require.Equal(t, asProgram(string(example)), string(block[1]),
+	program, err := readme.Program(string(text))
+	require.NoError(t, err)
+	require.Equal(t, asProgram(string(example)), program,
 		"copy the example into the README: package main, func main, without its output")
 }
 
