@@ -58,6 +58,8 @@ var parsers = map[string]string{
 	"examples/crawler/internal/robots.Parse":          "FuzzParse",
 	"examples/internal/address.Check":                 "FuzzCheck",
 	"examples/observed.parse":                         "FuzzFlags",
+	"internal/release.parseVersion":                   "FuzzVersion",
+	"internal/release.dated":                          "FuzzChangelog",
 	"internal/stacktest/counts.parse":                 "FuzzReport",
 	"middleware.ParseRetryAfter":                      "FuzzParseRetryAfter",
 }
