@@ -61,6 +61,7 @@ var parsers = map[string]string{
 	"examples/observed.parse":                         "FuzzFlags",
 	"internal/retryafter.Parse":                       "middleware.FuzzParseRetryAfter",
 	"internal/release.parseVersion":                   "FuzzVersion",
+	"internal/release.dated":                          "FuzzChangelog",
 	"internal/stacktest/counts.parse":                 "FuzzReport",
 	"middleware.ParseRetryAfter":                      "FuzzParseRetryAfter",
 }
