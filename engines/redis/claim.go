@@ -206,10 +206,12 @@ func (c *claim) renewed(is int64, paused, sent, now time.Time) {
 		c.owed = true // it may go back before its lease is over
 		c.lose(errRevoked)
 	default:
+		waited := c.lease.From // it did then
 		c.lease.From, c.paused = latest(c.lease.From, sent), paused
 		c.traceRenewed(sent, now, nil)
 		if is == claimHolds && c.state == queued { // the message of the grant was lost
 			c.grant(true, now)
+			c.info.Age = now.Sub(waited)
 		}
 	}
 }

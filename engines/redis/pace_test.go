@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/alicebob/miniredis/v2/server"
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-go/berth/internal/gcra"
@@ -113,6 +114,28 @@ func TestTheLineOfAClockGoesOnWithoutTheOneWhoIsToAsk(t *testing.T) {
 	})
 }
 
+// What was lost is found by a renewal, which does not tell how old the grant is.
+func TestAGrantWithAPaceWhoseMessageIsLostIsTooOldForAStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.hook(func(c *server.Peer, cmd string, _ ...string) bool {
+			if cmd == "PUBLISH" {
+				c.WriteInt(0)
+			}
+			return cmd == "PUBLISH"
+		})
+		src := slot.Pace(w.source("a", slot.Fixed("k", 5)), slot.PerSecond(10), 1)
+		_, err := src.Enqueue(t.Context(), "")
+		require.NoError(t, err)
+		ticket, err := src.Enqueue(t.Context(), "")
+		require.NoError(t, err)
+		s, err := ticket.Wait(t.Context())
+		require.NoError(t, err)
+		require.Greater(t, s.Info().Age, 100*time.Millisecond)
+		require.True(t, slot.Late(s))
+	})
+}
+
 func TestAClockIsOnTheServerForAsLongAsItIsNeeded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -125,6 +148,22 @@ func TestAClockIsOnTheServerForAsLongAsItIsNeeded(t *testing.T) {
 		require.Contains(t, w.db.Keys(), h.keys[4])
 		time.Sleep(22 * time.Second)
 		require.NotContains(t, w.db.Keys(), h.keys[4])
+	})
+}
+
+func TestAClockThatHasRestedHasSavedUpNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newWorld(t).byHand("k")
+		number := uint64(0)
+		try := func() int64 {
+			number++
+			return h.claim(claimID("s", number, 9, gcra.Pace{Interval: 100 * time.Millisecond, Burst: 2}, "n"), "try")
+		}
+		require.Equal(t, claimHolds, try())
+		time.Sleep(900 * time.Millisecond) // its key is still there
+		require.Equal(t, claimHolds, try())
+		require.Equal(t, claimHolds, try())
+		require.Equal(t, claimAbsent, try())
 	})
 }
 
