@@ -18,6 +18,8 @@ import (
 	"github.com/berth-go/berth/dflockd"
 	"github.com/berth-go/berth/dflockd/server"
 	"github.com/berth-go/berth/examples/crawler/internal/pipe"
+	"github.com/berth-go/berth/examples/internal/engine"
+	"github.com/berth-go/berth/examples/internal/enginetest"
 	"github.com/berth-go/berth/examples/internal/programtest"
 	"github.com/berth-go/berth/slot"
 )
@@ -48,18 +50,24 @@ func TestCrawlReachesItsLimitsAndNeverPassesThem(t *testing.T) {
 	require.Empty(t, r.Err)
 }
 
-func TestCrawlSurvivesTheDeathOfAWorker(t *testing.T) {
-	t.Parallel() // it mostly waits
-	r, status := built.Run(t, "-kill", "-pages", "600")
-	require.Equal(t, exitOK, status)
-	require.Equal(t, 600, number(t, r.Out, pagesFetched))
-	require.LessOrEqual(t, number(t, r.Out, peakInAll), 12)
-	require.LessOrEqual(t, number(t, r.Out, peakOnHost), 4)
-	require.Contains(t, r.Out, "worker 2 is dead (signal: killed)")
-	left := number(t, r.Out, `got the (\d+) URLs that it had not finished`)
-	require.Positive(t, left)
-	require.Equal(t, left, number(t, r.Out, `fetched again: (\d+)`))
-	require.Contains(t, r.Out, "0 lost\n")
+func TestCrawlSurvivesTheDeathOfAWorkerOnEachEngine(t *testing.T) {
+	for _, kind := range []engine.Kind{engine.Dflockd, engine.Etcd, engine.Redis} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel() // it mostly waits
+			enginetest.Need(t, kind)
+			r, status := built.Run(t, "-kill", "-pages", "600", "-engine", string(kind))
+			require.Equal(t, exitOK, status)
+			require.Equal(t, 600, number(t, r.Out, pagesFetched))
+			require.LessOrEqual(t, number(t, r.Out, peakInAll), 12)
+			require.LessOrEqual(t, number(t, r.Out, peakOnHost), 4)
+			require.Contains(t, r.Out, "worker 2 is dead (signal: killed)")
+			left := number(t, r.Out, `got the (\d+) URLs that it had not finished`)
+			require.Positive(t, left)
+			require.Equal(t, left, number(t, r.Out, `fetched again: (\d+)`))
+			require.Contains(t, r.Out, "0 lost\n")
+			require.Contains(t, r.Out, "from "+string(kind)+", started ")
+		})
+	}
 }
 
 func TestCrawlWithoutSlotsIsCaught(t *testing.T) {

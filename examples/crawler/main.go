@@ -6,12 +6,13 @@
 //
 // starts a dflockd server and a web site made of the Go distribution's own
 // files, both on this machine, and three worker processes, each a pool of
-// workers. A worker may fetch a page only while it holds a slot of the page's
+// workers. With -engine the slots come from etcd or Redis instead. A worker may fetch a page only while it holds a slot of the page's
 // host and one of the slots in all. The site counts the requests that it serves
 // at once, and the summary shows what it saw beside the limits.
 //
 //	go run ./examples/crawler -kill        # kill a worker process on the way
 //	go run ./examples/crawler -unlimited   # without slots: the site notices
+//	go run ./examples/crawler -engine etcd # slots of an etcd that is started here
 //	go run ./examples/crawler -h           # all flags
 //
 // The program exits with status 0 if the limits were reached and never passed

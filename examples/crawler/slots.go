@@ -6,8 +6,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/berth-go/berth/dflockd"
 	"github.com/berth-go/berth/examples/crawler/internal/pipe"
+	"github.com/berth-go/berth/examples/internal/engine"
 	"github.com/berth-go/berth/middleware"
 	"github.com/berth-go/berth/pool"
 	"github.com/berth-go/berth/slot"
@@ -32,15 +32,11 @@ func startOnHost() slot.Limits { return slot.Keyed("berth-crawler-host-start:", 
 // A sourceMaker makes a source of slots for a worker process.
 type sourceMaker func(s pipe.Setup, l slot.Limits) (slot.Source, error)
 
-// fromServer makes sources whose slots are those of the dflockd server.
-func fromServer(s pipe.Setup, l slot.Limits) (slot.Source, error) {
-	return dflockd.NewSource(l, dflockd.WithServers(s.Server), dflockd.WithLease(s.Lease))
-}
-
 // A claims is where a worker process gets its slots.
 type claims struct {
 	setup pipe.Setup
 	make  sourceMaker
+	end   func() error // what ends when all sources are closed
 
 	// slots are those that a job runs under: one of the page's host, and then
 	// one of all. In this order nobody sits on one of the few slots in all
@@ -56,21 +52,32 @@ type claims struct {
 	closed bool
 }
 
+// newClaims makes the sources of a worker process: from the engine that its setup
+// names, unless from is given.
 func newClaims(s pipe.Setup, from sourceMaker) (*claims, error) {
-	c := &claims{setup: s, make: from, onHost: map[time.Duration]slot.Source{}}
+	c := &claims{setup: s, make: from, end: func() error { return nil }, onHost: map[time.Duration]slot.Source{}}
+	if from == nil {
+		e, err := engine.Open(s.Server)
+		if err != nil {
+			return nil, err
+		}
+		c.end = e.Close
+		c.make = func(s pipe.Setup, l slot.Limits) (slot.Source, error) { return e.Source(l, s.Lease) }
+	}
+	from = c.make
 	host, err := from(s, onHost(s.PerHost))
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, c.end())
 	}
 	all, err := from(s, inAll(s.Slots))
 	if err != nil {
-		return nil, errors.Join(err, host.Close(context.Background()))
+		return nil, errors.Join(err, host.Close(context.Background()), c.end())
 	}
 	c.slots, c.host = slot.All(host, all), host
 	if s.Pace > 0 {
 		starts, err := from(s, startInAll())
 		if err != nil {
-			return nil, errors.Join(err, c.slots.Close(context.Background()))
+			return nil, errors.Join(err, c.slots.Close(context.Background()), c.end())
 		}
 		c.inAll = slot.MinHold(starts, s.Pace)
 	}
@@ -149,5 +156,5 @@ func (c *claims) close(ctx context.Context) error {
 		closing.Go(func() { errs[i] = src.Close(ctx) })
 	}
 	closing.Wait()
-	return errors.Join(errs...)
+	return errors.Join(append(errs, c.end())...)
 }

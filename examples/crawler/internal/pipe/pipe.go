@@ -59,7 +59,7 @@ type Setup struct {
 	Worker  int           `json:"worker"`   // its number, from 1
 	Workers int           `json:"workers"`  // goroutines of its pool
 	Window  int           `json:"window"`   // URLs that it has at a time, at most
-	Server  string        `json:"server"`   // address of the dflockd server; none: no slots
+	Server  string        `json:"server"`   // URL of the engine of the slots; none: no slots
 	Lease   time.Duration `json:"lease"`    // of each slot
 	Slots   int           `json:"slots"`    // in all
 	PerHost int           `json:"per_host"` // on a host
