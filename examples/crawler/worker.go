@@ -139,6 +139,9 @@ func (f *fetching) serve(ctx context.Context, commands *pipe.Reader[pipe.Command
 // slots are claimed, and reports what became of it.
 func (f *fetching) submit(ctx context.Context, c pipe.Command) {
 	v := &visit{fetching: f, Command: c}
+	if f.claims != nil {
+		f.claims.setPace(c.Host, c.Pace)
+	}
 	task := f.pool.SubmitContext(ctx, v.attempt, pool.Key(c.Host), pool.After(c.Wait))
 	f.waits.Go(func() {
 		err := task.Wait(context.Background())

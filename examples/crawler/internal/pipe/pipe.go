@@ -65,6 +65,8 @@ type Setup struct {
 	PerHost int           `json:"per_host"` // on a host
 	// Pace is the time between the starts of two requests in all; 0: no limit.
 	Pace time.Duration `json:"pace,omitempty"`
+	// HostPaces says that hosts may have a pace of their own, see Command.
+	HostPaces bool `json:"host_paces,omitempty"`
 	// Linger is how long the worker waits at its end for starts to be as far
 	// apart as they should, for the sake of others with the same server.
 	Linger    time.Duration `json:"linger,omitempty"`
