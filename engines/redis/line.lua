@@ -143,25 +143,26 @@ local function state(id)
 end
 
 -- claim: id, "line" or "try". Answers {state, number, how many wait in front, again}.
--- A copy of the request finds the claim there, and adds nothing.
+-- A copy of the request finds the claim there, and adds nothing: the claim is not the
+-- last in line then, and others behind it may have to be served.
 local function claim(id, stay)
-	local number = call('ZSCORE', line, 'l' .. id)
+	local number, own = call('ZSCORE', line, 'l' .. id), nil
 	if not number then
 		if call('ZSCORE', gone, id) then return {ABSENT, 0, 0, -1} end
-		number = arrive(id)
+		number, own = arrive(id), id
 	end
 	local dead = 0
-	serve(id)
+	serve(own)
 	if state(id) == WAITS then
 		dead = sweep()
-		if dead > 0 then serve(id) end
+		if dead > 0 then serve(own) end
 	end
 	local is = state(id)
 	if is == WAITS and stay == 'try' then
 		remove(id)
 		is = ABSENT
 	end
-	if is ~= WAITS then return {is, text(number), 0, -1} end
+	if is ~= WAITS then return {is, text(number), 0, own and -1 or settle(dead)} end
 	local n = held()
 	return {is, text(number), call('ZRANK', line, 'l' .. id) - total(n) - 2 * n, settle(dead)}
 end
