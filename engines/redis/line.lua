@@ -63,9 +63,25 @@ if op == 'claim' and call('EXISTS', line, gone, pause) == 0 then
 	local id = ARGV[4]
 	return {HOLDS, text(arrive(id, string.match(id, '^[^:]*:[^:]*:(%d+):'))), 0, -1}
 end
+local removed = false -- the only claim that a leave is of
 if op == 'leave' and #ARGV == 5 and ARGV[4] ~= '1' then
 	local id = ARGV[5]
-	if call('ZREM', line, 'l' .. id, 'e' .. id, 'h' .. id) > 0 and call('EXISTS', line) == 0 then return {-1} end
+	removed = call('ZREM', line, 'l' .. id, 'e' .. id, 'h' .. id) > 0
+	if removed and call('EXISTS', line) == 0 then return {-1} end
+end
+
+-- And of a semaphore that many want, most claims find all slots held. None of the keys
+-- behind the first two is there while nothing but leases decides what is granted when,
+-- and if no lease is over, what is left is to join the line.
+if op == 'claim' and ARGV[5] == 'line' and call('EXISTS', unpack(KEYS, 3)) == 0 then
+	local id = ARGV[4]
+	local n = call('ZCOUNT', line, '-inf', LIMITS)
+	if n > 0 and n >= call('ZRANGE', line, 0, 0, 'WITHSCORES')[2] + 0 then
+		local due = call('ZRANGE', line, n, n, 'WITHSCORES')[2] - now
+		if due > 0 and not call('ZSCORE', line, 'l' .. id) then
+			return {WAITS, text(arrive(id)), (call('ZCARD', line) - 2 - n) / 2 - n, due}
+		end
+	end
 end
 
 -- held returns how many hold a slot.
@@ -171,7 +187,7 @@ end
 -- {again}.
 local function leave(doubt, first)
 	for i = first, #ARGV do
-		remove(ARGV[i])
+		if not removed then remove(ARGV[i]) end
 		if doubt == '1' then call('ZADD', gone, now + 10 * lease, ARGV[i]) end
 	end
 	if doubt == '1' then
