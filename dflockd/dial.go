@@ -142,7 +142,7 @@ func (e *endpoint) dial() {
 	}
 	e.accepted = true
 	e.gate.succeeded(now, e.needed()-1)
-	e.tags = c.features.Tags
+	e.tags, e.noPace = c.features.Tags, !c.features.Pace
 	e.conns[c] = struct{}{}
 	c.start(now)
 	if n := len(e.orphans); n > 0 && (!e.cfg.cluster || e.orphans[n-1] == orphan) {

@@ -60,6 +60,7 @@ type endpoint struct {
 	lastErr  error         // of the last dial that failed: what claims are told
 	accepted bool          // the server has let this client in once
 	tags     bool          // the server was last seen to take tagged requests
+	noPace   bool          // the server was last seen to have no clocks
 	leader   int           // which of servers is dialled
 	closing  bool
 	loggedAt time.Time
@@ -119,6 +120,10 @@ func (e *endpoint) begin(cl *claim, now time.Time) {
 	cl.e = e
 	if cl.kind != kindJoined && !cl.kind.single() {
 		cl.changed = e.signalChan()
+	}
+	if !cl.pace.IsNone() && e.noPace {
+		cl.finish(errNoPace)
+		return
 	}
 	if _, ok := e.missed[cl.name]; (ok || cl.kind == kindJoined) && !cl.kind.tryOnly() && !e.tags {
 		cl.route = routeLine

@@ -92,7 +92,7 @@ func Start(ctx context.Context, opts ...Option) (*Server, error) {
 		stopped: make(chan struct{}),
 		features: wire.Features{
 			Strict: !cfg.autoRelease, ReadTimeout: cfg.readTimeout, MaxLease: cfg.maxLease, Fence: true, Tags: true, Ping: true,
-			Limits: true, Inspect: true, Control: true, ID: newID(),
+			Limits: true, Inspect: true, Control: true, Pace: true, ID: newID(),
 		},
 	}
 	s.secrets.Store(cfg.hashes)
@@ -206,7 +206,7 @@ func (s *Server) Addr() net.Addr {
 	if all := s.listeners(); len(all) > 0 {
 		return all[0].Addr()
 	}
-	return memAddr{}
+	return memAddr(0)
 }
 
 // Format names the server, whatever the verb. What it has is used by others
@@ -272,6 +272,7 @@ func (s *Server) serve(nc net.Conn) bool {
 	c.room.L = &c.mu
 	c.lc.Owner = c
 	c.ip, c.from = peerOf(nc)
+	c.noteAs(nc)
 	if s.cfg.tls != nil {
 		c.nc = tls.Server(nc, s.cfg.tls)
 	}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/internal/trace"
 )
 
 // state is where a claim is; see the package documentation.
@@ -60,6 +61,7 @@ const (
 	listed
 	ownLimits
 	revoked // not renewed any more
+	paced   // its connection has nothing to do with that
 )
 
 func (o origin) has(bit origin) bool { return o&bit != 0 }
@@ -81,6 +83,9 @@ func (t *Table) newClaim(c *Conn, l *lock, a Claim) *claim {
 		t.listed++
 	}
 	t.admit(l, cl, a.Limit)
+	if !a.Pace.IsNone() {
+		t.pace(cl, a.Pace)
+	}
 	l.line.add(cl)
 	c.add(cl)
 	return cl
@@ -91,6 +96,9 @@ func (t *Table) enqueue(c *Conn, l *lock, a Claim) *claim {
 	cl := t.newClaim(c, l, a)
 	if l.head == nil {
 		l.head = cl
+		if cl.origin.has(paced) {
+			t.delayed(l)
+		}
 	}
 	t.waiting++
 	c.waiting++
@@ -107,6 +115,9 @@ func (t *Table) block(cl *claim, timeout time.Duration) {
 // grant makes cl, which does not wait, the holder of a slot. It does not say so to
 // whoever waits for the answer: that is serve's.
 func (t *Table) grant(cl *claim) Result {
+	if cl.origin.has(paced) {
+		t.unpace(cl, true)
+	}
 	cl.state = stateHeld
 	cl.token = t.newToken()
 	cl.lock.hold(cl)
@@ -132,10 +143,10 @@ func (t *Table) notify(cl *claim, r Result) {
 	t.events = append(t.events, Event{Conn: cl.conn, Tag: cl.tag, Result: r})
 }
 
-// leave takes a waiting claim out of its line. Where limits differ, that may be
-// what those behind it waited for.
+// leave takes a waiting claim out of its line. Where limits differ or there are
+// paces, that may be what those behind it waited for.
 func (t *Table) leave(cl *claim) {
-	mixed := cl.lock.mixed != nil
+	mixed := cl.lock.mixed != nil || cl.lock.delay != 0
 	t.exit(cl)
 	if mixed {
 		t.serve(cl.lock)
@@ -153,7 +164,11 @@ func (t *Table) exit(cl *claim) {
 	if cl.lock.head == cl {
 		cl.lock.head = cl.lineNext
 	}
+	t.note(trace.Leave, cl)
 	cl.lock.line.remove(cl)
+	if cl.origin.has(paced) {
+		t.unpace(cl, false)
+	}
 	t.waiting--
 	cl.conn.waiting--
 	t.end(cl)
@@ -167,8 +182,9 @@ func (t *Table) expireWait(cl *claim) {
 	t.leave(cl)
 }
 
-// release frees a held slot and serves the line.
-func (t *Table) release(cl *claim) {
+// release frees a held slot and serves the line. Why it does so is noted.
+func (t *Table) release(cl *claim, why trace.Kind) {
+	t.note(why, cl)
 	t.unhold(cl)
 	t.end(cl)
 	t.serve(cl.lock)
@@ -179,9 +195,10 @@ func (t *Table) release(cl *claim) {
 func (t *Table) expireLease(cl *claim) {
 	t.count.Expiries++
 	if !cl.remembered || cl.conn.closed || cl.conn.lost >= maxLost {
-		t.release(cl)
+		t.release(cl, trace.Expire)
 		return
 	}
+	t.note(trace.Expire, cl)
 	t.unhold(cl)
 	t.due.remove(cl)
 	cl.state = stateLost

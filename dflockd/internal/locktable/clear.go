@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/internal/trace"
 )
 
 // This file has the work that is done in parts, so that no call takes long
@@ -18,7 +19,8 @@ import (
 //     table keeps slots on close: then it is like any other.
 //
 // Invariant: if somebody waits for a lock and a slot of it is free, the table
-// is frozen, or the lock is paused or in unserved.
+// is frozen, or the lock is paused or in unserved, or the first who waits does so for
+// the clock, which is in the heap for the time when it lets him go.
 
 // DefaultSlice is the Slice of a Config that gives none: work of less than a
 // millisecond.
@@ -50,6 +52,7 @@ func (q *connList) removeFirst() {
 func (t *Table) CloseConn(now time.Duration, c *Conn) {
 	t.begin(now)
 	c.closed = true
+	t.noteDrop(c)
 	c.places = nil // nobody asks for them any more
 	if c.claims.first != nil {
 		t.closing.add(c)
@@ -95,12 +98,12 @@ func (t *Table) clear(cl *claim) {
 	case t.cfg.KeepOnClose:
 		t.orphan(cl)
 	default:
-		t.release(cl)
+		t.release(cl, trace.Release)
 	}
 }
 
 // stopped reports whether nothing is granted of l now.
-func (t *Table) stopped(l *lock) bool { return t.frozen || l.paused }
+func (t *Table) stopped(l *lock) bool { return t.frozen || l.delay != 0 && t.delayed(l) }
 
 // serve grants what is free of l to those who wait, first come first served,
 // as far as this call may. Those in front whose connection has closed leave;
@@ -131,6 +134,7 @@ func (t *Table) grantFirst(l *lock) {
 	cl.conn.waiting--
 	t.waiting--
 	r := t.grant(cl)
+	t.note(trace.Grant, cl)
 	if cl.blocked {
 		t.notify(cl, r)
 		t.forget(cl)

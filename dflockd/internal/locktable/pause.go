@@ -5,10 +5,11 @@ import (
 	"time"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/internal/trace"
 )
 
 // A pause lets nothing be granted of a key for a while. It outlives those who hold
-// or wait for the key; while there is one for a lock, the lock is paused.
+// or wait for the key; while there is one for a lock, that is among its delays.
 type pause struct {
 	key   string
 	until time.Duration
@@ -45,9 +46,10 @@ func (t *Table) Pause(now time.Duration, key []byte, d time.Duration) Result {
 		t.pauses.byKey[p.key] = p
 		heap.Push(&t.pauses.heap, p)
 		if l := t.keys.get(key); l != nil {
-			l.paused = true
+			l.delay |= delayPause
 		}
 	}
+	t.notePause(p)
 	return Result{Status: wire.OK}
 }
 
@@ -64,8 +66,9 @@ func (t *Table) EndPause(now time.Duration, key []byte) Result {
 func (t *Table) resume(p *pause) {
 	heap.Remove(&t.pauses.heap, p.index)
 	delete(t.pauses.byKey, p.key)
+	t.notePauseEnd(p)
 	if l := t.keys.get([]byte(p.key)); l != nil {
-		l.paused = false
+		l.delay &^= delayPause
 		t.serve(l)
 	}
 }
@@ -108,6 +111,7 @@ func (t *Table) Revoke(now time.Duration, key []byte, fence uint64) Result {
 	if cl == nil {
 		return Result{Status: wire.ErrorNoHolder}
 	}
+	t.note(trace.Revoke, cl)
 	cl.origin |= revoked
 	return Result{Status: wire.OK}
 }
