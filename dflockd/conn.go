@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/internal/errs"
 	"github.com/berth-go/berth/internal/lease"
 )
 
@@ -332,7 +333,7 @@ func (c *conn) drop(err error, keep bool, now time.Time) {
 	c.broken = err
 	c.e.forget(c)
 	if err != ErrClosed {
-		err = unavailable(err)
+		err = errs.Unavailable(err)
 	}
 	held, waiting := c.held, append(c.pending, c.tagged...)
 	c.held, c.pending, c.tagged = nil, nil, nil

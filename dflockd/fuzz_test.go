@@ -22,7 +22,7 @@ func FuzzAnswers(f *testing.F) {
 	f.Add("error\ntimeout\nqueued\nok 00000000000000000000000000000001 5\nok 5\nok\n")
 	f.Add("ok 1 strict=0 read_timeout_ms=23000 max_lease_s=0 fence=1 tags=1 ping=1\n#1 queued\n#1 ok 00000000000000000000000000000001 5\nok 5\nok\n")
 	f.Add("ok 1 strict=1 read_timeout_ms=1 max_lease_s=1 fence=1 tags=0 ping=0\nok 00000000000000000000000000000001 1\nok 0\n")
-	f.Add("ok 1 tags=1 fence=1 limits=1 inspect=1 control=1\n#1 queued 7\n#1 ok 00000000000000000000000000000001 5\nok 5 paused_ms=900\nerror_revoked\n")
+	f.Add("ok 1 tags=1 fence=1 limits=1 inspect=1 control=1 pace=1\n#1 queued 7\n#1 ok 00000000000000000000000000000001 5\nok 5 paused_ms=900\nerror_revoked\n")
 	f.Add("error_auth\n")
 	f.Add("HTTP/1.1 400 Bad Request\r\n\r\n")
 	f.Add("error\n" + strings.Repeat("x", 5000) + "\n")
@@ -98,3 +98,23 @@ func FuzzHandshake(f *testing.F) {
 type discard struct{ net.Conn }
 
 func (discard) Write(b []byte) (int, error) { return len(b), nil }
+
+// FuzzAddress reads the address of a server. One that is accepted has one spelling,
+// which is accepted, too.
+func FuzzAddress(f *testing.F) {
+	for _, a := range []string{"127.0.0.1:6388", "[::ffff:127.0.0.1]:6388", "LOCKS.example.:06388", "[fe80::1%eth0]:1", ":6388", "host:0", "host:65536", "[::1:6388"} {
+		f.Add(a)
+	}
+	f.Fuzz(func(t *testing.T, address string) {
+		if checkAddress(address) != nil {
+			return
+		}
+		once := spelled(address)
+		if err := checkAddress(once); err != nil && strings.Trim(once, ":0123456789") != "" {
+			t.Fatalf("%q is spelled %q: %v", address, once, err)
+		}
+		if twice := spelled(once); twice != once {
+			t.Fatalf("%q is spelled %q, and that %q", address, once, twice)
+		}
+	})
+}

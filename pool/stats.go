@@ -24,9 +24,10 @@ func (c *counts) add(o *counts) {
 
 // Stats is a snapshot of a pool.
 type Stats struct {
-	// Workers is how many goroutines run or wait for jobs, Idle how many of
-	// them have nothing to do.
-	Workers, Idle int
+	// Size is how many workers there may be, as New or Resize was told last. Workers
+	// is how many goroutines run or wait for jobs, Idle how many of them have nothing
+	// to do.
+	Size, Workers, Idle int
 	// Lanes is how many lanes have jobs or submitters that wait for room.
 	Lanes int
 
@@ -56,6 +57,9 @@ type Stats struct {
 	// went back without having served a job, FailedClaims how many claims ended
 	// with an error, LostSlots how many slots were lost.
 	Claims, Reused, Unneeded, FailedClaims, LostSlots int64
+	// LateSlots is how many of Unneeded came too late for a job to start under them:
+	// they had waited for a worker until after slot.Info.StartBy.
+	LateSlots int64
 	// RefusedClaims is how many of FailedClaims were refused for good (see
 	// slot.IsPermanent), which ended the jobs that waited for them.
 	RefusedClaims int64
@@ -87,12 +91,12 @@ func (p *Pool) Stats() Stats {
 	}
 	core := p.core.Counts(p.now())
 	s := Stats{
-		Workers: p.core.Workers(), Idle: p.core.Idle(), Lanes: p.core.Lanes(),
+		Size: p.core.Size(), Workers: p.core.Workers(), Idle: p.core.Idle(), Lanes: p.core.Lanes(),
 		Submitted: core.Submitted, Waiting: int64(p.core.Delayed()), Finished: c.finished.Load(),
 		Failed: c.failed.Load(), Panicked: c.panicked.Load(), Lost: c.lost.Load(), Canceled: c.canceled.Load(),
 		LostButOK: c.lostButOK.Load(), Retries: c.retries.Load(), NotYet: c.notYet.Load(),
 		InLine: p.core.InLine(), Held: p.core.Held(), Serving: p.core.Serving(), HeldTime: core.Held, IdleTime: core.Idle,
-		Claims: core.Claims, Reused: core.Reused, Unneeded: core.Unused, FailedClaims: p.failedClaims, RefusedClaims: p.refusedClaims,
+		Claims: core.Claims, Reused: core.Reused, Unneeded: core.Unused, LateSlots: core.Late, FailedClaims: p.failedClaims, RefusedClaims: p.refusedClaims,
 		LostSlots: p.lost.Load(), Overruns: p.overruns.Load(), HookPanics: p.hookPanics.Load(),
 	}
 	s.FailingKeys, s.Stalled = p.core.Failing()

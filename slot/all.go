@@ -230,9 +230,12 @@ func (s *allSlot) Info() Info {
 	merged := Info{Key: s.key, Strict: true}
 	for i, part := range s.parts {
 		in := part.Info()
-		merged.GrantedAt = later(merged.GrantedAt, in.GrantedAt)
+		if in.GrantedAt.After(merged.GrantedAt) {
+			merged.GrantedAt, merged.Age = in.GrantedAt, in.Age
+		}
 		merged.ConfirmedAt = later(merged.ConfirmedAt, in.ConfirmedAt)
 		merged.ExpiresAt = earlierDeadline(merged.ExpiresAt, in.ExpiresAt)
+		merged.StartBy = earlierDeadline(merged.StartBy, in.StartBy)
 		merged.PausedUntil = later(merged.PausedUntil, in.PausedUntil)
 		merged.Queued = merged.Queued || in.Queued
 		merged.SingleUse = merged.SingleUse || in.SingleUse

@@ -18,6 +18,9 @@ import (
 // that errors.Is(err, ErrLost) tells of a loss. A nil from fn is a success, even
 // if the slot was lost on the way: only fn can know whether that mattered.
 //
+// A slot that comes too late for its start (see [Info].StartBy) is given back, and
+// another is claimed.
+//
 // When fn panics the slot is given back and the panic goes on.
 func Do(ctx context.Context, src Source, key string, fn func(context.Context) error) error {
 	if fn == nil {
@@ -26,16 +29,27 @@ func Do(ctx context.Context, src Source, key string, fn func(context.Context) er
 	if err := Check(src); err != nil {
 		return err
 	}
-	ticket, err := src.Enqueue(ctx, key)
-	if err != nil {
-		return err
-	}
-	s, err := ticket.Wait(ctx)
+	s, err := claim(ctx, src, key)
 	if err != nil {
 		return err
 	}
 	defer s.Release()
 	return runUnder(ctx, s, fn)
+}
+
+// claim claims a slot of key under which something may start.
+func claim(ctx context.Context, src Source, key string) (Slot, error) {
+	for {
+		ticket, err := src.Enqueue(ctx, key)
+		if err != nil {
+			return nil, err
+		}
+		s, err := ticket.Wait(ctx)
+		if err != nil || !Late(s) {
+			return s, err
+		}
+		_ = s.Release()
+	}
 }
 
 // runUnder runs fn with a child of ctx that ends with the slot.

@@ -1,9 +1,6 @@
 package slot
 
-import (
-	"errors"
-	"fmt"
-)
+import "fmt"
 
 // Limits says which semaphore a key means and how many may hold a slot of it at
 // once: [Fixed], [Keyed] or [LimitBy]. Every engine takes them, so that a program
@@ -13,6 +10,7 @@ type Limits struct {
 	name string // of the semaphore, or what stands in front of the key
 	n    int
 	by   func(key string) (name string, n int, err error)
+	of   *Limits // of the slots that the turns are for
 }
 
 // limitKind is which function made the Limits.
@@ -23,6 +21,7 @@ const (
 	limitFixed
 	limitKeyed
 	limitBy
+	limitTurns
 	limitEach // of NewLocalKeyed: the key is the name, also if it is empty
 )
 
@@ -57,6 +56,8 @@ func (l Limits) Check() error {
 	switch {
 	case l.kind == limitNone:
 		return refuse("no limits are given: use slot.Fixed, slot.Keyed or slot.LimitBy", nil)
+	case l.kind == limitTurns && l.of.Check() != nil:
+		return l.of.Check()
 	case l.kind == limitBy && l.by == nil:
 		return refuse("the function of slot.LimitBy is nil", nil)
 	case l.kind == limitBy:
@@ -93,24 +94,16 @@ func (l Limits) Of(key string) (name string, n int, err error) {
 		return l.name + key, l.n, nil
 	case limitBy:
 		return l.ask(key)
+	case limitTurns:
+		name, _, err = l.of.Of(key)
+		return name + TurnsSuffix, l.n, err
 	}
 	return "", 0, l.Check()
 }
 
 // ask calls the function of LimitBy, and checks what it returns.
 func (l Limits) ask(key string) (name string, n int, err error) {
-	err = errors.New("it ended its goroutine")
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		defer func() {
-			if value := recover(); value != nil {
-				err = fmt.Errorf("it panicked: %v", value)
-			}
-		}()
-		name, n, err = l.by(key)
-	}()
-	<-done
+	err = guarded(func() (err error) { name, n, err = l.by(key); return err })
 	switch {
 	case err != nil:
 		return "", 0, refuse(fmt.Sprintf("the function of slot.LimitBy has no limit for key %q: %v", key, err), err)

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/berth-go/berth/internal/gcra"
 	"github.com/berth-go/berth/internal/linkctx"
 )
 
@@ -16,6 +17,7 @@ var (
 	_ Inspector = (*Local)(nil)
 
 	_ Controller = (*Local)(nil)
+	_ Pacer      = (*Local)(nil)
 )
 
 // errGivenBack ends the slots that are held when their source is closed.
@@ -35,6 +37,7 @@ type Local struct {
 	mu     sync.Mutex
 	lines  map[string]*line
 	paused map[string]*localPause // by the name of the line
+	clocks localClocks            // of claims with a pace
 	grants uint64                 // so far: the ID of the last one
 	closed bool
 }
@@ -98,6 +101,10 @@ func (l *Local) of(key string) (name string, limit int, err error) {
 
 // Enqueue takes a place in the line of key. It does not block.
 func (l *Local) Enqueue(ctx context.Context, key string) (Ticket, error) {
+	return l.enqueue(ctx, key, gcra.Pace{})
+}
+
+func (l *Local) enqueue(ctx context.Context, key string, pace gcra.Pace) (Ticket, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
@@ -105,7 +112,7 @@ func (l *Local) Enqueue(ctx context.Context, key string) (Ticket, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &localTicket{src: l, key: key, limit: limit, trace: TraceFrom(ctx)}
+	t := &localTicket{src: l, key: key, limit: limit, pace: pace, trace: TraceFrom(ctx)}
 	if err := l.join(t, name); err != nil {
 		return nil, err
 	}
@@ -117,6 +124,10 @@ func (l *Local) Enqueue(ctx context.Context, key string) (Ticket, error) {
 
 // Try claims a slot of key if one is free and nobody waits for it.
 func (l *Local) Try(ctx context.Context, key string) (Slot, bool, error) {
+	return l.try(ctx, key, gcra.Pace{})
+}
+
+func (l *Local) try(ctx context.Context, key string, pace gcra.Pace) (Slot, bool, error) {
 	if ctx.Err() != nil {
 		return nil, false, context.Cause(ctx)
 	}
@@ -124,7 +135,7 @@ func (l *Local) Try(ctx context.Context, key string) (Slot, bool, error) {
 	if err != nil {
 		return nil, false, err
 	}
-	s, err := l.tryNow(key, name, limit)
+	s, err := l.tryNow(key, name, limit, pace)
 	if s == nil {
 		return nil, false, err
 	}
@@ -146,6 +157,7 @@ func (l *Local) Close(context.Context) error {
 		p.timer.Stop()
 	}
 	l.paused = nil
+	l.clocks.stop()
 	for _, ln := range l.lines {
 		for t := ln.first(); t != nil; t = ln.first() {
 			l.leave(t)
@@ -164,17 +176,20 @@ func (l *Local) join(t *localTicket, name string) error {
 	ln := l.line(name, t.limit)
 	ln.users++
 	t.line = ln
-	if l.free(ln, t.limit) {
+	if l.free(ln, t.limit, t.pace) {
 		t.state, t.slot = ticketGranted, l.newSlot(ln, t.key, t.limit, false)
 		return nil
 	}
 	t.ready = make(chan struct{})
 	t.since, t.ahead = time.Since(l.start), ln.waiting.Len()
 	t.place = ln.waiting.PushBack(t)
+	if t == ln.first() {
+		l.wakeFor(t)
+	}
 	return nil
 }
 
-func (l *Local) tryNow(key, name string, limit int) (*localSlot, error) {
+func (l *Local) tryNow(key, name string, limit int, pace gcra.Pace) (*localSlot, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
@@ -182,7 +197,7 @@ func (l *Local) tryNow(key, name string, limit int) (*localSlot, error) {
 	}
 	ln := l.line(name, limit)
 	ln.users++
-	if !l.free(ln, limit) {
+	if !l.free(ln, limit, pace) {
 		l.dropUser(ln)
 		return nil, nil
 	}
@@ -191,8 +206,12 @@ func (l *Local) tryNow(key, name string, limit int) (*localSlot, error) {
 
 // free takes a slot of ln for a new claim, if there is one for it. It passes
 // nobody: who waits may have a smaller limit. The caller holds mu.
-func (l *Local) free(ln *line, limit int) bool {
-	return ln.waiting.Len() == 0 && l.paused[ln.name] == nil && ln.takeFree(limit)
+func (l *Local) free(ln *line, limit int, pace gcra.Pace) bool {
+	if ln.waiting.Len() > 0 || l.paused[ln.name] != nil || !l.ready(ln.name, pace) || !ln.takeFree(limit) {
+		return false
+	}
+	l.useClock(ln.name, pace)
+	return true
 }
 
 // line returns the line of that name; the caller holds mu and makes itself a user.
@@ -249,9 +268,10 @@ func (l *Local) passOn(ln *line) (t *localTicket, more bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	t = ln.first()
-	if t == nil || l.paused[ln.name] != nil || !ln.takeFree(t.limit) {
+	if t == nil || l.paused[ln.name] != nil || l.wakeFor(t) || !ln.takeFree(t.limit) {
 		return nil, false
 	}
+	l.useClock(ln.name, t.pace)
 	ln.waiting.Remove(t.place)
 	t.state, t.slot = ticketGranted, l.newSlot(ln, t.key, t.limit, true)
 	next := ln.first()

@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/berth-go/berth/internal/gcra"
 )
 
 // ticketState says who owns what a ticket claimed.
@@ -37,6 +39,7 @@ type localTicket struct {
 	line  *line
 	key   string
 	limit int
+	pace  gcra.Pace
 	trace *Trace
 	place *list.Element // its place in line.waiting while it is queued
 	ready chan struct{} // closed when it leaves the state queued; nil if it never was

@@ -23,7 +23,7 @@ var (
 // minHold keeps each slot of its source for a time.
 type minHold struct {
 	src     Source
-	d       time.Duration
+	d       time.Duration           // for how long; 0: as a claim says, see turns
 	invalid error                   // why every claim is refused, or nil
 	open    context.Context         // ends with ErrClosed at Close
 	end     context.CancelCauseFunc // ends open
@@ -56,10 +56,16 @@ type minHold struct {
 // A d that is not positive and a nil src refuse every claim, and [Check] says
 // so.
 func MinHold(src Source, d time.Duration) Source {
-	m := &minHold{src: src, d: d, invalid: Check(src), kept: make(map[*keptSlot]struct{})}
+	m := newMinHold(src)
+	m.d = d
 	if m.invalid == nil && d <= 0 {
 		m.invalid = fmt.Errorf("slot: MinHold of %v: the time must be positive", d)
 	}
+	return m
+}
+
+func newMinHold(src Source) *minHold {
+	m := &minHold{src: src, invalid: Check(src), kept: make(map[*keptSlot]struct{})}
 	m.open, m.end = context.WithCancelCause(context.Background())
 	return m
 }
@@ -77,6 +83,10 @@ func (m *minHold) refusal() error {
 }
 
 func (m *minHold) Enqueue(ctx context.Context, key string) (Ticket, error) {
+	return m.enqueue(ctx, key, m.d)
+}
+
+func (m *minHold) enqueue(ctx context.Context, key string, d time.Duration) (Ticket, error) {
 	if err := m.refusal(); err != nil {
 		return nil, err
 	}
@@ -84,10 +94,14 @@ func (m *minHold) Enqueue(ctx context.Context, key string) (Ticket, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &minHoldTicket{Ticket: ticket, src: m}, nil
+	return &minHoldTicket{Ticket: ticket, src: m, d: d}, nil
 }
 
 func (m *minHold) Try(ctx context.Context, key string) (Slot, bool, error) {
+	return m.try(ctx, key, m.d)
+}
+
+func (m *minHold) try(ctx context.Context, key string, d time.Duration) (Slot, bool, error) {
 	if err := m.refusal(); err != nil {
 		return nil, false, err
 	}
@@ -95,7 +109,7 @@ func (m *minHold) Try(ctx context.Context, key string) (Slot, bool, error) {
 	if !ok || err != nil {
 		return nil, false, err
 	}
-	s, err := m.keep(inner)
+	s, err := m.keep(inner, d)
 	return s, err == nil, err
 }
 
@@ -117,7 +131,7 @@ func (m *minHold) Close(ctx context.Context) error {
 	select {
 	case <-m.whenEmpty():
 	case <-ctx.Done():
-		late = fmt.Errorf("slot: closed before the last slot was held for %v: %w", m.d, context.Cause(ctx))
+		late = fmt.Errorf("slot: closed before the last slot was held for its time: %w", context.Cause(ctx))
 		for _, s := range m.all() {
 			s.giveBackEarly()
 		}
@@ -125,9 +139,9 @@ func (m *minHold) Close(ctx context.Context) error {
 	return errors.Join(late, m.src.Close(ctx))
 }
 
-// keep returns the slot that a caller gets for inner.
-func (m *minHold) keep(inner Slot) (Slot, error) {
-	s := &keptSlot{Slot: inner, src: m, ctx: linkctx.Join(inner.Context())}
+// keep returns the slot that a caller gets for inner, which is kept for the time d.
+func (m *minHold) keep(inner Slot, d time.Duration) (Slot, error) {
+	s := &keptSlot{Slot: inner, src: m, d: d, ctx: linkctx.Join(inner.Context())}
 	m.mu.Lock()
 	closed := m.open.Err() != nil
 	if !closed {
@@ -176,6 +190,7 @@ func (m *minHold) checkEmptyLocked() {
 type minHoldTicket struct {
 	Ticket
 	src *minHold
+	d   time.Duration // for how long
 }
 
 func (t *minHoldTicket) Slot() (Slot, bool) {
@@ -183,7 +198,7 @@ func (t *minHoldTicket) Slot() (Slot, bool) {
 	if !ok {
 		return nil, false
 	}
-	s, err := t.src.keep(inner)
+	s, err := t.src.keep(inner, t.d)
 	return s, err == nil
 }
 
@@ -199,7 +214,7 @@ func (t *minHoldTicket) Wait(ctx context.Context) (Slot, error) {
 	if err != nil {
 		return nil, err
 	}
-	return t.src.keep(inner)
+	return t.src.keep(inner, t.d)
 }
 
 // A keptSlot ends for its holder at Release, and for the source when it has been
@@ -207,6 +222,7 @@ func (t *minHoldTicket) Wait(ctx context.Context) (Slot, error) {
 type keptSlot struct {
 	Slot
 	src   *minHold
+	d     time.Duration // from its grant on
 	ctx   *linkctx.Context
 	ended sync.Once
 	err   error // what Release returns; written inside ended
@@ -238,7 +254,7 @@ func (s *keptSlot) end(cause error) error {
 		if cause := context.Cause(s.ctx); !errors.Is(cause, ErrReleased) {
 			s.err = cause
 		}
-		left := s.src.d - time.Since(s.Slot.Info().GrantedAt)
+		left := s.d - time.Since(s.Slot.Info().GrantedAt)
 		if left <= 0 || s.Slot.Context().Err() != nil {
 			s.giveBack()
 			return

@@ -114,6 +114,9 @@ type Info struct {
 	Limit int
 	// GrantedAt is when the grant was read, before any confirmation.
 	GrantedAt time.Time
+	// Age is how old the grant was already when it was read, where the engine tells:
+	// nobody had asked for it sooner, for example.
+	Age time.Duration
 	// ConfirmedAt is when the slot was known to be held. It equals GrantedAt
 	// where a source needs no confirmation.
 	ConfirmedAt time.Time
@@ -124,6 +127,9 @@ type Info struct {
 	Fence uint64
 	// SingleUse says that the slot must serve one job only.
 	SingleUse bool
+	// StartBy is until when something may start under the slot: release it after that,
+	// and claim another. It is zero where it may at any time; see [Pace].
+	StartBy time.Time
 	// Strict says that the engine keeps the slot for its whole lease when the
 	// connection breaks. Context then ends before anyone else is granted the
 	// slot, whatever the network does, and a break alone ends nothing: the slot

@@ -8,17 +8,22 @@ import (
 	"github.com/berth-go/berth/slot"
 )
 
-// claim waits for a slot of key.
+// claim waits for a slot of key. One that comes too late for a start goes back.
 func claim(ctx context.Context, src slot.Source, key string) (slot.Slot, error) {
-	ticket, err := src.Enqueue(ctx, key)
-	if err != nil {
-		return nil, &claimError{key, err}
+	for {
+		ticket, err := src.Enqueue(ctx, key)
+		if err != nil {
+			return nil, &claimError{key, err}
+		}
+		s, err := ticket.Wait(ctx)
+		if err != nil {
+			return nil, &claimError{key, err}
+		}
+		if !slot.Late(s) {
+			return s, nil
+		}
+		_ = s.Release()
 	}
-	s, err := ticket.Wait(ctx)
-	if err != nil {
-		return nil, &claimError{key, err}
-	}
-	return s, nil
 }
 
 // A claimError says that there was no slot, so that nothing was sent or served.

@@ -27,6 +27,7 @@ func FuzzConnection(f *testing.F) {
 		"sl\ns\n1 2 3\r\nsl\ns\n0 3\nse\ns\n2\nauth\n_\nx\n\n\n\nq\n\n\n",
 		"hello\n_\n1 limits fields name=a:1\nsl\nk\n0 2\nsl\nk\n0 3\n#1 se\nk\n1\npause\nk\n50\ninspect\nk\n_\nrevoke\nk\n0000000000000001\n#1 x\nk\n\n",
 		"sl\nk\n0 2\nhello\n_\n1 limits\nsl\nk\n0 3\npause\nk\n0\npause\nj\n5 00000000000000000000000000000001\nauth\n_\nx\n",
+		"hello\n_\n1 fields\n#1 pe\nk\n2 1000000000 1\n#2 pe\nk\n2 50 2 9\n#2 sw\nk\n1\npl\nk\n0 2 1000 1\npl\nk\n0 2 0 1\n#1 x\nk\n\n",
 		"l\n" + strings.Repeat("k", 257) + "\n0\n",
 	} {
 		f.Add([]byte(text), uint8(3))

@@ -94,14 +94,14 @@ func (h *hub) call(now time.Duration, c *conn, r *wire.Request, key []byte) lock
 // apply is the one place where requests become calls of the table.
 func (h *hub) apply(now time.Duration, c *conn, r *wire.Request, key []byte) locktable.Result {
 	cl := locktable.Claim{
-		Key: key, Tag: r.Tag, Limit: r.Limit,
+		Key: key, Tag: r.Tag, Limit: r.Limit, Pace: r.Pace,
 		Lease:   c.srv.lease(r.Lease),
 		Timeout: time.Duration(r.Timeout) * time.Second,
 	}
 	switch r.Command {
-	case wire.Lock, wire.SemLock:
+	case wire.Lock, wire.SemLock, wire.PacedLock:
 		return h.table.Acquire(now, &c.lc, cl)
-	case wire.Enqueue, wire.SemEnqueue:
+	case wire.Enqueue, wire.SemEnqueue, wire.PacedEnqueue:
 		return h.table.Enqueue(now, &c.lc, cl)
 	case wire.Wait, wire.SemWait:
 		return h.table.Wait(now, &c.lc, cl)

@@ -139,10 +139,10 @@ func TestTokensCarryAFenceThatGrows(t *testing.T) {
 }
 
 func TestHelloSaysWhatTheServerCanDo(t *testing.T) {
-	require.Regexp(t, "^ok 1 strict=0 read_timeout_ms=23000 max_lease_s=86400 fence=1 tags=1 ping=1 limits=1 inspect=1 control=1 id=[0-9a-f]{16}$", dial(t, start(t)).ask("hello|_|1"))
+	require.Regexp(t, "^ok 1 strict=0 read_timeout_ms=23000 max_lease_s=86400 fence=1 tags=1 ping=1 limits=1 inspect=1 control=1 pace=1 id=[0-9a-f]{16}$", dial(t, start(t)).ask("hello|_|1"))
 	s := start(t, WithAutoRelease(false), WithReadTimeout(time.Second), WithMaxLease(time.Minute))
 	one := dial(t, s).ask("#5 hello|_|1")
-	require.Regexp(t, "^#5 ok 1 strict=1 read_timeout_ms=1000 max_lease_s=60 fence=1 tags=1 ping=1 limits=1 inspect=1 control=1 id=[0-9a-f]{16}$", one)
+	require.Regexp(t, "^#5 ok 1 strict=1 read_timeout_ms=1000 max_lease_s=60 fence=1 tags=1 ping=1 limits=1 inspect=1 control=1 pace=1 id=[0-9a-f]{16}$", one)
 	require.Equal(t, one, dial(t, s).ask("#5 hello|_|1 servers=2/3 later=x"), "one ID for each server, and words that it does not know are nothing to it")
 	another := dial(t, start(t)).ask("hello|_|1")
 	require.NotEqual(t, one[len(one)-16:], another[len(another)-16:])

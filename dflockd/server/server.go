@@ -92,7 +92,7 @@ func Start(ctx context.Context, opts ...Option) (*Server, error) {
 		stopped: make(chan struct{}),
 		features: wire.Features{
 			Strict: !cfg.autoRelease, ReadTimeout: cfg.readTimeout, MaxLease: cfg.maxLease, Fence: true, Tags: true, Ping: true,
-			Limits: true, Inspect: true, Control: true, ID: newID(),
+			Limits: true, Inspect: true, Control: true, Pace: true, ID: newID(),
 		},
 	}
 	s.secrets.Store(cfg.hashes)

@@ -30,7 +30,7 @@ func (h *hub) sameListLocked(c *conn) bool {
 // claims reports whether a command makes a claim.
 func claims(c wire.Command) bool {
 	switch c {
-	case wire.Lock, wire.SemLock, wire.Enqueue, wire.SemEnqueue:
+	case wire.Lock, wire.SemLock, wire.PacedLock, wire.Enqueue, wire.SemEnqueue, wire.PacedEnqueue:
 		return true
 	}
 	return false

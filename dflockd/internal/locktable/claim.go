@@ -61,6 +61,7 @@ const (
 	listed
 	ownLimits
 	revoked // not renewed any more
+	paced   // its connection has nothing to do with that
 )
 
 func (o origin) has(bit origin) bool { return o&bit != 0 }
@@ -82,6 +83,9 @@ func (t *Table) newClaim(c *Conn, l *lock, a Claim) *claim {
 		t.listed++
 	}
 	t.admit(l, cl, a.Limit)
+	if !a.Pace.IsNone() {
+		t.pace(cl, a.Pace)
+	}
 	l.line.add(cl)
 	c.add(cl)
 	return cl
@@ -92,6 +96,9 @@ func (t *Table) enqueue(c *Conn, l *lock, a Claim) *claim {
 	cl := t.newClaim(c, l, a)
 	if l.head == nil {
 		l.head = cl
+		if cl.origin.has(paced) {
+			t.delayed(l)
+		}
 	}
 	t.waiting++
 	c.waiting++
@@ -108,6 +115,9 @@ func (t *Table) block(cl *claim, timeout time.Duration) {
 // grant makes cl, which does not wait, the holder of a slot. It does not say so to
 // whoever waits for the answer: that is serve's.
 func (t *Table) grant(cl *claim) Result {
+	if cl.origin.has(paced) {
+		t.unpace(cl, true)
+	}
 	cl.state = stateHeld
 	cl.token = t.newToken()
 	cl.lock.hold(cl)
@@ -133,10 +143,10 @@ func (t *Table) notify(cl *claim, r Result) {
 	t.events = append(t.events, Event{Conn: cl.conn, Tag: cl.tag, Result: r})
 }
 
-// leave takes a waiting claim out of its line. Where limits differ, that may be
-// what those behind it waited for.
+// leave takes a waiting claim out of its line. Where limits differ or there are
+// paces, that may be what those behind it waited for.
 func (t *Table) leave(cl *claim) {
-	mixed := cl.lock.mixed != nil
+	mixed := cl.lock.mixed != nil || cl.lock.delay != 0
 	t.exit(cl)
 	if mixed {
 		t.serve(cl.lock)
@@ -156,6 +166,9 @@ func (t *Table) exit(cl *claim) {
 	}
 	t.note(trace.Leave, cl)
 	cl.lock.line.remove(cl)
+	if cl.origin.has(paced) {
+		t.unpace(cl, false)
+	}
 	t.waiting--
 	cl.conn.waiting--
 	t.end(cl)

@@ -19,7 +19,8 @@ import (
 //     table keeps slots on close: then it is like any other.
 //
 // Invariant: if somebody waits for a lock and a slot of it is free, the table
-// is frozen, or the lock is paused or in unserved.
+// is frozen, or the lock is paused or in unserved, or the first who waits does so for
+// the clock, which is in the heap for the time when it lets him go.
 
 // DefaultSlice is the Slice of a Config that gives none: work of less than a
 // millisecond.
@@ -102,7 +103,7 @@ func (t *Table) clear(cl *claim) {
 }
 
 // stopped reports whether nothing is granted of l now.
-func (t *Table) stopped(l *lock) bool { return t.frozen || l.paused }
+func (t *Table) stopped(l *lock) bool { return t.frozen || l.delay != 0 && t.delayed(l) }
 
 // serve grants what is free of l to those who wait, first come first served,
 // as far as this call may. Those in front whose connection has closed leave;

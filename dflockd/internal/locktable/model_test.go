@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/internal/gcra"
 )
 
 // model is what a table should do, written to be read: one list of claims in
@@ -20,6 +21,7 @@ type model struct {
 	mixed   bool // claims may have different limits
 	now     time.Duration
 	paused  map[string]time.Duration // until when
+	used    map[string]time.Duration // up to when the clock of a key is used up
 	drained bool
 	claims  []*modelClaim
 	events  []modelEvent
@@ -31,6 +33,7 @@ type modelClaim struct {
 	name       string // of its connection
 	limit      int64
 	own        bool // it brings its own limit
+	pace       gcra.Pace
 	tag        uint64
 	lease      time.Duration
 	state      state
@@ -153,6 +156,10 @@ func (m *model) serve() {
 			if c.real.state == stateGone && c.real.token.IsZero() && (m.cfg.Slice > 0 || m.mixed) {
 				continue // it timed out before the table got round to it, or by which another left
 			}
+			if !m.ready(c) {
+				done[c.key] = true // and nobody passes
+				continue
+			}
 			m.hold(c)
 			if c.blocked {
 				m.events = append(m.events, modelEvent{c.conn, c.tag, wire.OK, c})
@@ -162,7 +169,15 @@ func (m *model) serve() {
 	}
 }
 
+// ready reports whether the clock lets a claim go.
+func (m *model) ready(c *modelClaim) bool {
+	return c.pace.IsNone() || m.now >= m.used[c.key]-time.Duration(c.pace.Burst-1)*c.pace.Interval
+}
+
 func (m *model) hold(c *modelClaim) {
+	if c.state == stateWaiting && !c.pace.IsNone() {
+		m.used[c.key] = max(m.used[c.key], m.now) + c.pace.Interval
+	}
 	c.state = stateHeld
 	c.due = m.now + c.lease
 }
@@ -207,9 +222,9 @@ func (m *model) claim(conn int, o op) (c *modelClaim, granted bool, status wire.
 	if !keys[o.key] && m.cfg.MaxKeys > 0 && len(keys) >= m.cfg.MaxKeys {
 		return nil, false, wire.ErrorMaxLocks
 	}
-	c = &modelClaim{conn: conn, name: connName(conn), key: o.key, limit: o.limit, own: o.own, tag: o.tag, lease: o.lease}
+	c = &modelClaim{conn: conn, name: connName(conn), key: o.key, limit: o.limit, own: o.own, tag: o.tag, lease: o.lease, pace: o.pace}
 	waiting := len(m.of(o.key, stateWaiting))
-	if !m.stopped(o.key) && waiting == 0 && mayHold(append(m.live(o.key), c)) {
+	if !m.stopped(o.key) && waiting == 0 && mayHold(append(m.live(o.key), c)) && m.ready(c) {
 		if m.tooMany(conn) {
 			return nil, false, wire.ErrorMaxLocks
 		}
@@ -424,6 +439,7 @@ type op struct {
 	limit   int64
 	lease   time.Duration
 	timeout time.Duration
+	pace    gcra.Pace
 	token   wire.Token
 	pass    time.Duration // time that passes before
 }
@@ -447,7 +463,7 @@ const (
 )
 
 func (o op) String() string {
-	return fmt.Sprintf("+%d %s conn=%d own=%t key=%s tag=%d limit=%d lease=%d timeout=%d fence=%d", o.pass,
+	return fmt.Sprintf("+%d %s conn=%d own=%t key=%s tag=%d limit=%d lease=%d timeout=%d pace=%d/%d fence=%d", o.pass,
 		[]string{"acquire", "enqueue", "wait", "leave", "release", "renew", "close", "pass", "drain", "clear", "pause", "end the pause", "revoke"}[o.verb],
-		o.conn, o.own, o.key, o.tag, o.limit, o.lease, o.timeout, o.token.Fence())
+		o.conn, o.own, o.key, o.tag, o.limit, o.lease, o.timeout, o.pace.Interval, o.pace.Burst, o.token.Fence())
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // A pause lets nothing be granted of a key for a while. It outlives those who hold
-// or wait for the key; while there is one for a lock, the lock is paused.
+// or wait for the key; while there is one for a lock, that is among its delays.
 type pause struct {
 	key   string
 	until time.Duration
@@ -46,7 +46,7 @@ func (t *Table) Pause(now time.Duration, key []byte, d time.Duration) Result {
 		t.pauses.byKey[p.key] = p
 		heap.Push(&t.pauses.heap, p)
 		if l := t.keys.get(key); l != nil {
-			l.paused = true
+			l.delay |= delayPause
 		}
 	}
 	t.notePause(p)
@@ -68,7 +68,7 @@ func (t *Table) resume(p *pause) {
 	delete(t.pauses.byKey, p.key)
 	t.notePauseEnd(p)
 	if l := t.keys.get([]byte(p.key)); l != nil {
-		l.paused = false
+		l.delay &^= delayPause
 		t.serve(l)
 	}
 }

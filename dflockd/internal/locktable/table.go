@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/internal/gcra"
 	"github.com/berth-go/berth/internal/trace"
 )
 
@@ -43,6 +44,7 @@ type Claim struct {
 	Lease   time.Duration
 	Timeout time.Duration // Acquire and Wait only
 	Tag     uint64        // 0: untagged
+	Pace    gcra.Pace     // Acquire and Enqueue only; or none
 }
 
 // A Result answers a call. A Status of 0 means that the claim waits and that
@@ -75,6 +77,7 @@ type Table struct {
 	orphans map[*claim]string // the names of those whose connection is gone
 	due     dueHeap
 	pauses  pauses
+	clocks  clocks
 	events  []Event
 	count   Counters
 	mixed   int // keys whose claims have different limits
@@ -112,7 +115,7 @@ type lock struct {
 	head  *claim // of line, the first who waits; nil: nobody does
 
 	agreeing int32 // of those who hold or wait, how many must have the same limit
-	paused   bool  // it is in the table's pauses
+	delay    delay // why free slots may have to wait
 	unserved bool  // in the table's list
 	dropped  bool  // not in the table any more
 }
@@ -159,7 +162,7 @@ func (t *Table) Acquire(now time.Duration, c *Conn, a Claim) Result {
 	if l == nil {
 		return refusal
 	}
-	if t.free(l, a.Limit) {
+	if t.free(l, a) {
 		return t.grant(t.newClaim(c, l, a))
 	}
 	if a.Timeout <= 0 {
@@ -188,7 +191,7 @@ func (t *Table) Enqueue(now time.Duration, c *Conn, a Claim) Result {
 	if l == nil {
 		return refusal
 	}
-	if t.free(l, a.Limit) {
+	if t.free(l, a) {
 		cl := t.newClaim(c, l, a)
 		r := t.grant(cl)
 		t.remember(cl)
@@ -276,7 +279,7 @@ func (t *Table) Renew(now time.Duration, key []byte, token wire.Token, lease tim
 	}
 	t.setDue(cl, after(t.now, lease))
 	r := Result{Status: wire.OK, Lease: lease}
-	if cl.lock.paused {
+	if cl.lock.delay.has(delayPause) {
 		r.Paused = t.pausedFor(cl.lock.key)
 	}
 	return r
@@ -303,6 +306,7 @@ func (t *Table) begin(now time.Duration) {
 		t.thaw()
 	}
 	t.resumeAll()
+	t.tick()
 	for len(t.due) > 0 && t.due[0].at <= t.now {
 		cl := t.due[0]
 		switch {
@@ -331,6 +335,9 @@ func (t *Table) Next() (next time.Duration, ok bool) {
 	}
 	if len(t.pauses.heap) > 0 {
 		next, ok = min(next, t.pauses.heap[0].until), true
+	}
+	if len(t.clocks.heap) > 0 {
+		next, ok = min(next, t.clocks.heap[0].at), true
 	}
 	return next, ok
 }
@@ -366,10 +373,12 @@ func (t *Table) lockFor(c *Conn, a Claim) (*lock, Result) {
 		return nil, MaxKeys.refusal()
 	case l == nil:
 		l = &lock{key: string(a.Key), limit: a.Limit}
-		l.paused = len(t.pauses.heap) > 0 && t.pauses.byKey[l.key] != nil
+		if len(t.pauses.heap) > 0 && t.pauses.byKey[l.key] != nil {
+			l.delay = delayPause
+		}
 		t.keys.add(l)
 	}
-	if b := t.exceeded(c, l, a.Limit); b != 0 {
+	if b := t.exceeded(c, l, a); b != 0 {
 		t.dropIfIdle(l)
 		return nil, b.refusal()
 	}
@@ -378,8 +387,8 @@ func (t *Table) lockFor(c *Conn, a Claim) (*lock, Result) {
 
 // free reports whether a new claim of l may be granted at once. It passes
 // nobody.
-func (t *Table) free(l *lock, limit int64) bool {
-	return !t.stopped(l) && l.room(limit) && l.head == nil
+func (t *Table) free(l *lock, a Claim) bool {
+	return !t.stopped(l) && l.room(a.Limit) && l.head == nil && (a.Pace.IsNone() || t.ready(l.key, a.Pace))
 }
 
 // dropIfIdle forgets a key that nobody holds and nobody waits for.

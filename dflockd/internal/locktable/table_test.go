@@ -14,6 +14,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/internal/gcra"
+	"github.com/berth-go/berth/internal/stacktest/counts"
 	"github.com/berth-go/berth/internal/stacktest/faultnet"
 )
 
@@ -27,12 +29,13 @@ type pair struct {
 	tokens  []wire.Token // told so far, the latest last; some are dead by now
 	now     time.Duration
 	stops   bool // keys are paused and slots taken back
+	paced   bool // claims have paces, or some of them
 	history []op
 }
 
 func newPair(cfg Config, conns int) *pair {
 	cfg.Random = func() uint64 { return 42 }
-	p := &pair{table: New(cfg), model: &model{cfg: cfg, paused: map[string]time.Duration{}}, conns: make([]*Conn, conns)}
+	p := &pair{table: New(cfg), model: &model{cfg: cfg, paused: map[string]time.Duration{}, used: map[string]time.Duration{}}, conns: make([]*Conn, conns)}
 	for i := range p.conns {
 		p.conns[i] = &Conn{ID: uint64(i), Name: connName(i)}
 	}
@@ -92,7 +95,7 @@ func (p *pair) step(o op) error {
 
 func (p *pair) onTable(o op) (got Result) {
 	c := p.conns[o.conn]
-	a := Claim{Key: []byte(o.key), Limit: o.limit, Lease: o.lease, Timeout: o.timeout, Tag: o.tag}
+	a := Claim{Key: []byte(o.key), Limit: o.limit, Lease: o.lease, Timeout: o.timeout, Tag: o.tag, Pace: o.pace}
 	switch o.verb {
 	case opAcquire:
 		got = p.table.Acquire(p.now, c, a)
@@ -332,11 +335,51 @@ func (t *Table) check() error {
 			return fmt.Errorf("%s is remembered for one who is %v", name, cl.state)
 		}
 	}
+	if err := t.checkClocks(); err != nil {
+		return err
+	}
 	if mixed != t.mixed {
 		return fmt.Errorf("%d keys have different limits, %d counted", mixed, t.mixed)
 	}
 	if inHeap != t.tokens.len+blocked {
 		return fmt.Errorf("%d in the heap, %d tokens and %d blocked", inHeap, t.tokens.len, blocked)
+	}
+	return nil
+}
+
+// checkClocks holds that there is a clock for whom it is needed, and no other, and that
+// each is looked at in time.
+func (t *Table) checkClocks() error {
+	for i, c := range t.clocks.heap {
+		if c.index != i || i > 0 && t.clocks.heap[(i-1)/2].at > c.at || t.clocks.byKey[c.key] != c || c.at <= t.now {
+			return fmt.Errorf("the heap of clocks is out of order at %d", i)
+		}
+	}
+	waiting := 0
+	for key, l := range t.locks() {
+		n := 0
+		for cl := l.head; cl != nil; cl = cl.lineNext {
+			if cl.origin.has(paced) {
+				n++
+			}
+		}
+		if waiting += n; (n > 0) != l.delay.has(delayClock) {
+			return fmt.Errorf("key %s: %d wait with a pace, and its delay is %d", key, n, l.delay)
+		}
+		if n == 0 || !l.head.origin.has(paced) || l.unserved || t.frozen || l.delay.has(delayPause) || !l.room(l.limitOf(l.head)) {
+			continue
+		}
+		if c := t.clocks.byKey[key]; c.index < 0 || c.at > c.Ready(c.paces[l.head]) {
+			return fmt.Errorf("key %s: nobody looks at the first in line when the clock lets him go", key)
+		}
+	}
+	for key, c := range t.clocks.byKey {
+		if waiting -= len(c.paces); len(c.paces) == 0 && c.Rests() <= t.now || c.Rests() > t.now && c.index < 0 {
+			return fmt.Errorf("the clock of key %s is kept for nothing, or for ever", key)
+		}
+	}
+	if waiting != 0 {
+		return fmt.Errorf("%d claims wait with a pace that no clock knows", waiting)
 	}
 	return nil
 }
@@ -407,6 +450,9 @@ func (p *pair) randomOp(rng *rand.Rand, keys int) op {
 	if p.held(o.conn) && o.verb != opClose && o.verb != opClear {
 		o.verb = opPass
 	}
+	if p.paced && rng.IntN(3) > 0 {
+		o.pace = gcra.Pace{Interval: time.Duration(1 + rng.IntN(8)), Burst: int64(1 + rng.IntN(3))}
+	}
 	if p.stops && rng.IntN(12) == 0 {
 		o.verb = []verb{opPause, opEndPause, opRevoke}[rng.IntN(3)]
 	}
@@ -464,7 +510,7 @@ func TestTableDoesWhatTheModelDoes(t *testing.T) {
 		if n := rng.IntN(4); n > 0 {
 			p.ownLimits(n == 1)
 		}
-		p.stops = rng.IntN(3) == 0
+		p.stops, p.paced = rng.IntN(3) == 0, rng.IntN(2) == 0
 		keys := 1 + rng.IntN(3)
 		for range 500 {
 			if err := p.step(p.randomOp(rng, keys)); err != nil {
@@ -490,7 +536,7 @@ func TestTableDoesWhatTheModelDoes(t *testing.T) {
 		}
 	}
 	require.GreaterOrEqual(t, steps, least)
-	t.Logf("%d steps", steps)
+	counts.Report(t, counts.Of{"steps": steps})
 }
 
 // alphabet is what two connections can do to one key, in small.
@@ -547,4 +593,5 @@ func TestEveryShortHistoryDoesWhatTheModelDoes(t *testing.T) {
 		}
 	}
 	require.Equal(t, int(math.Pow(float64(len(ops)), float64(depth))), histories)
+	counts.Report(t, counts.Of{"histories": histories})
 }

@@ -20,27 +20,29 @@ type Command uint8
 // The commands. A lock is a semaphore of limit 1, so each of the first five
 // has a twin with "Sem" in its name that differs in its verb and its limit.
 const (
-	_          Command = iota
-	Auth               // show the shared secret
-	Lock               // acquire, waiting for at most a timeout
-	Release            // give a slot back
-	Renew              // set a slot's lease anew
-	Enqueue            // take a place in line, never wait
-	Wait               // wait for the place that Enqueue took
-	SemLock            // Lock with a limit
-	SemRelease         // Release
-	SemRenew           // Renew
-	SemEnqueue         // Enqueue with a limit
-	SemWait            // Wait
-	Stats              // what the server holds, as JSON
-	Ping               // is anybody there
-	Hello              // what this server can do, see Features
-	StableRef          // name the claims of this connection, for a failover
-	Barrier            // wait until all earlier writes are applied
-	Leave              // give up the place that a tagged Enqueue took
-	Inspect            // who holds slots of a key and who waits, as JSON
-	Pause              // let no slot of a key be granted for a while
-	Revoke             // take a slot back
+	_            Command = iota
+	Auth                 // show the shared secret
+	Lock                 // acquire, waiting for at most a timeout
+	Release              // give a slot back
+	Renew                // set a slot's lease anew
+	Enqueue              // take a place in line, never wait
+	Wait                 // wait for the place that Enqueue took
+	SemLock              // Lock with a limit
+	SemRelease           // Release
+	SemRenew             // Renew
+	SemEnqueue           // Enqueue with a limit
+	SemWait              // Wait
+	Stats                // what the server holds, as JSON
+	Ping                 // is anybody there
+	Hello                // what this server can do, see Features
+	StableRef            // name the claims of this connection, for a failover
+	Barrier              // wait until all earlier writes are applied
+	Leave                // give up the place that a tagged Enqueue took
+	Inspect              // who holds slots of a key and who waits, as JSON
+	Pause                // let no slot of a key be granted for a while
+	Revoke               // take a slot back
+	PacedLock            // SemLock with a pace
+	PacedEnqueue         // SemEnqueue with a pace
 
 	numCommands
 )
@@ -69,7 +71,9 @@ const (
 	_ field = iota
 	fieldTimeout
 	fieldLimit
-	fieldLease // always optional and last
+	fieldInterval // of a pace, in nanoseconds
+	fieldBurst    // of a pace
+	fieldLease    // always optional and last
 	fieldToken
 	fieldMillis // how long to pause, in milliseconds
 	fieldProof  // the token of one who pauses; optional and last
@@ -120,6 +124,9 @@ var commands = [numCommands]spec{
 	Pause:      {"pause", keyName, []field{fieldMillis, fieldProof}, shapeOK},
 	Revoke:     {"revoke", keyName, []field{fieldID}, shapeOK},
 	Inspect:    {"inspect", keyName, []field{fieldIgnored}, shapeText},
+
+	PacedLock:    {"pl", keyName, []field{fieldTimeout, fieldLimit, fieldInterval, fieldBurst, fieldLease}, shapeGrant},
+	PacedEnqueue: {"pe", keyName, []field{fieldLimit, fieldInterval, fieldBurst, fieldLease}, shapeEnqueue},
 }
 
 // byVerb is the inverse of the table.
@@ -132,4 +139,6 @@ var byVerb = func() map[string]Command {
 }()
 
 // limited reports whether requests of c carry a limit; those without one mean 1.
-func (c Command) limited() bool { return c == SemLock || c == SemEnqueue }
+func (c Command) limited() bool {
+	return c == SemLock || c == SemEnqueue || c == PacedLock || c == PacedEnqueue
+}

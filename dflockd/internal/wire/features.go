@@ -29,6 +29,8 @@ type Features struct {
 	Inspect bool
 	// Control says that there are pause and revoke.
 	Control bool
+	// Pace says that there are claims with a pace.
+	Pace bool
 	// ID is the server's: drawn at random when it started, 16 hexadecimal digits.
 	// Two addresses that give the same one are those of one server. "": not said.
 	ID string
@@ -37,8 +39,8 @@ type Features struct {
 // String returns the text of a reply to Hello.
 func (f Features) String() string {
 	bit := map[bool]int{true: 1}
-	text := fmt.Sprintf("%s strict=%d read_timeout_ms=%d max_lease_s=%d fence=%d tags=%d ping=%d limits=%d inspect=%d control=%d", helloVersion,
-		bit[f.Strict], f.ReadTimeout.Milliseconds(), int64(f.MaxLease/time.Second), bit[f.Fence], bit[f.Tags], bit[f.Ping], bit[f.Limits], bit[f.Inspect], bit[f.Control])
+	text := fmt.Sprintf("%s strict=%d read_timeout_ms=%d max_lease_s=%d fence=%d tags=%d ping=%d limits=%d inspect=%d control=%d pace=%d", helloVersion,
+		bit[f.Strict], f.ReadTimeout.Milliseconds(), int64(f.MaxLease/time.Second), bit[f.Fence], bit[f.Tags], bit[f.Ping], bit[f.Limits], bit[f.Inspect], bit[f.Control], bit[f.Pace])
 	if f.ID != "" {
 		text += " id=" + f.ID
 	}
@@ -97,6 +99,8 @@ func (f *Features) set(name string, n int64) bool {
 		f.Inspect = n != 0
 	case "control":
 		f.Control = n != 0
+	case "pace":
+		f.Pace = n != 0
 	default:
 		return false
 	}

@@ -13,7 +13,7 @@ func FuzzRequest(f *testing.F) {
 	for _, seed := range [][3]string{
 		{"l", "k", "10 33"}, {"#17 se", "k", "4 5"}, {"auth", "_", "open sesame"}, {"sr", "é", tokenText},
 		{"hello", "_", "1"}, {"hello", "_", "1 later servers=0/3 x=y"}, {"hello", "_", "1 limits servers=0/1"}, {"hello", "_", "1 fields name=web3:4711"}, {"inspect", "k", "_"},
-		{"pause", "k", "1500"}, {"pause", "k", "0 " + tokenText}, {"revoke", "k", "00000000000000ff"}, {"x", "k", ""}, {"sl", "k", "0 9223372036854775807 9223372036"}, {"stats", "", "junk"},
+		{"pause", "k", "1500"}, {"pause", "k", "0 " + tokenText}, {"revoke", "k", "00000000000000ff"}, {"x", "k", ""}, {"pl", "k", "5 3 100000000 1"}, {"#3 pe", "k", "3 86400000000000 10000 9"}, {"pe", "k", "3 0 1"}, {"sl", "k", "0 9223372036854775807 9223372036"}, {"stats", "", "junk"},
 	} {
 		f.Add([]byte(seed[0]), []byte(seed[1]), []byte(seed[2]))
 	}
@@ -55,5 +55,25 @@ func FuzzReply(f *testing.F) {
 		back, err := ParseReply(Command(c), out[:len(out)-1])
 		require.NoError(t, err, "%q", out)
 		require.True(t, r == back, "%q is read back differently", out)
+	})
+}
+
+// FuzzFeatures holds the same of what a server says of itself.
+func FuzzFeatures(f *testing.F) {
+	for _, seed := range []string{
+		"1", "1 strict=1 read_timeout_ms=23000 max_lease_s=0 fence=1 tags=1 ping=1", "1 later=x limits=1 inspect=1 control=1 id=0123456789abcdef",
+		"2 strict=1", "1 id=0123456789ABCDEF", "1 max_lease_s=9223372037", "1 strict", "1 strict=",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		features, err := ParseFeatures(text)
+		if err != nil {
+			require.ErrorIs(t, err, ErrGrammar)
+			return
+		}
+		back, err := ParseFeatures(features.String())
+		require.NoError(t, err)
+		require.Equal(t, features, back)
 	})
 }

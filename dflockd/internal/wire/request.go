@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"math"
 	"strconv"
+	"time"
+
+	"github.com/berth-go/berth/internal/gcra"
 )
 
 // A Request is what a client asks. Which fields count depends on the command;
@@ -25,6 +28,8 @@ type Request struct {
 	Limit int64
 	// Lease is in whole seconds; 0 leaves it to the server.
 	Lease int64
+	// Pace is how often the clock of the key lets such a claim go.
+	Pace gcra.Pace
 	// Millis is how long Pause pauses, in milliseconds; 0 ends it.
 	Millis int64
 	// ID names the grant that Revoke takes back: the fence of its token.
@@ -90,6 +95,10 @@ func (r *Request) appendField(dst []byte, f field) []byte {
 		return strconv.AppendInt(dst, r.Timeout, 10)
 	case fieldLimit:
 		return strconv.AppendInt(dst, r.Limit, 10)
+	case fieldInterval:
+		return strconv.AppendInt(dst, int64(r.Pace.Interval), 10)
+	case fieldBurst:
+		return strconv.AppendInt(dst, r.Pace.Burst, 10)
 	case fieldLease:
 		return strconv.AppendInt(dst, r.Lease, 10)
 	case fieldToken, fieldProof:
@@ -143,6 +152,8 @@ func (r *Request) checkField(f field) error {
 		return &FieldError{"timeout", "is out of range"}
 	case f == fieldLimit && r.Limit < 1:
 		return &FieldError{"limit", "is less than 1"}
+	case f == fieldInterval && !r.Pace.IsValid():
+		return &FieldError{"pace", "is out of range"}
 	case f == fieldLease && (r.Lease < 0 || r.Lease > MaxSeconds):
 		return &FieldError{"lease", "is out of range"}
 	case f == fieldMillis && (r.Millis < 0 || r.Millis > MaxMillis):
@@ -267,6 +278,12 @@ func (r *Request) parseField(f field, word []byte) (err error) {
 		r.Timeout, err = parseField(word, "timeout", 0, MaxSeconds)
 	case fieldLimit:
 		r.Limit, err = parseField(word, "limit", 1, math.MaxInt64)
+	case fieldInterval:
+		var n int64
+		n, err = parseField(word, "interval", 1, int64(gcra.MaxInterval))
+		r.Pace.Interval = time.Duration(n)
+	case fieldBurst:
+		r.Pace.Burst, err = parseField(word, "burst", 1, gcra.MaxBurst)
 	case fieldLease:
 		r.Lease, err = parseField(word, "lease", 1, MaxSeconds)
 	case fieldMillis:

@@ -12,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/berth-go/berth/internal/gcra"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -51,6 +53,8 @@ func TestEveryCommandIsWrittenAsTheProtocolSays(t *testing.T) {
 		{Request{Command: SemEnqueue, Key: "k", Limit: 4, Lease: 5}, "se\nk\n4 5\n"},
 		{Request{Command: SemEnqueue, Key: "k", Limit: 4, Lease: 5, Tag: 17}, "#17 se\nk\n4 5\n"},
 		{Request{Command: SemWait, Key: "k", Timeout: 9, Limit: 1}, "sw\nk\n9\n"},
+		{Request{Command: PacedLock, Key: "k", Timeout: 1, Limit: 2, Pace: gcra.Pace{Interval: 1500, Burst: 4}, Lease: 3}, "pl\nk\n1 2 1500 4 3\n"},
+		{Request{Command: PacedEnqueue, Key: "k", Limit: 2, Pace: gcra.Pace{Interval: gcra.MaxInterval, Burst: 1}}, "pe\nk\n2 86400000000000 1\n"},
 		{Request{Command: Stats, Limit: 1}, "stats\n_\n_\n"},
 		{Request{Command: Ping, Limit: 1}, "ping\n_\n_\n"},
 		{Request{Command: Hello, Limit: 1}, "hello\n_\n1\n"},
@@ -99,6 +103,9 @@ func TestRequestThatDoesNotFitIsRefusedAndAppendsNothing(t *testing.T) {
 		"timeout that wraps":     {Command: Lock, Key: "k", Timeout: MaxSeconds + 1},
 		"negative lease":         {Command: Lock, Key: "k", Lease: -1},
 		"lease that wraps":       {Command: Lock, Key: "k", Lease: 18446744074},
+		"no pace":                {Command: PacedLock, Key: "k", Limit: 1},
+		"pace of two days":       {Command: PacedEnqueue, Key: "k", Limit: 1, Pace: gcra.Pace{Interval: 2 * gcra.MaxInterval, Burst: 1}},
+		"no burst":               {Command: PacedEnqueue, Key: "k", Limit: 1, Pace: gcra.Pace{Interval: 1}},
 		"limit of 0":             {Command: SemLock, Key: "k"},
 		"negative limit":         {Command: SemLock, Key: "k", Limit: -1},
 		"server beyond its list": {Command: Hello, List: ServerList{3, 3}},
@@ -146,6 +153,7 @@ func TestMalformedRequestsAreRefused(t *testing.T) {
 		{"auth", "_", ""}, {"auth", "_", " \t "}, {"hello", "_", "2"}, {"hello", "_", "1 name="}, {"hello", "_", "1 name=\x01"}, {"hello", "_", "1 name=" + strings.Repeat("x", 65)}, {"inspect", "", "_"},
 		{"pause", "k", ""}, {"pause", "k", "-1"}, {"pause", "k", "1 x"}, {"pause", "k", "9223372036855"}, {"revoke", "k", ""}, {"revoke", "k", "123"},
 		{"revoke", "k", "0123456789ABCDEF"}, {"revoke", "k", "0123456789abcdef 1"}, {"hello", "_", ""},
+		{"pl", "k", "0 2 0 1"}, {"pl", "k", "0 2 5 0"}, {"pl", "k", "0 2 5"}, {"pl", "k", "0 2 86400000000001 1"}, {"pe", "k", "2 5 10001"}, {"pe", "k", "2 5 1 9 9"},
 		{"stable-ref", "", ""}, {"stable-ref", "a", "b"}, {"barrier", "_", "x"},
 		{"x", "k", ""}, {"#1", "k", "1"}, {"#0 ping", "_", "_"}, {"#-1 ping", "_", "_"}, {"# ping", "_", "_"},
 		{"#9223372036854775808 ping", "_", "_"}, {"#1  ping", "_", "_"},
@@ -261,8 +269,8 @@ func TestSecondsRoundsUp(t *testing.T) {
 }
 
 func TestFeaturesRoundTrip(t *testing.T) {
-	f := Features{Strict: true, ReadTimeout: 23 * time.Second, MaxLease: time.Hour, Fence: true, Tags: true, Ping: true, Limits: true, Inspect: true, Control: true, ID: "0123456789abcdef"}
-	require.Equal(t, "1 strict=1 read_timeout_ms=23000 max_lease_s=3600 fence=1 tags=1 ping=1 limits=1 inspect=1 control=1 id=0123456789abcdef", f.String())
+	f := Features{Strict: true, ReadTimeout: 23 * time.Second, MaxLease: time.Hour, Fence: true, Tags: true, Ping: true, Limits: true, Inspect: true, Control: true, Pace: true, ID: "0123456789abcdef"}
+	require.Equal(t, "1 strict=1 read_timeout_ms=23000 max_lease_s=3600 fence=1 tags=1 ping=1 limits=1 inspect=1 control=1 pace=1 id=0123456789abcdef", f.String())
 	back, err := ParseFeatures(f.String() + " later=x")
 	require.NoError(t, err)
 	require.Equal(t, f, back)

@@ -20,8 +20,8 @@ var generalRules = []broken{
 	{
 		rule: "a new claim does not pass one with a smaller limit that waits",
 		file: "dflockd/internal/locktable/table.go",
-		old:  "l.room(limit) && l.head == nil",
-		new:  "l.room(limit)",
+		old:  "l.room(a.Limit) && l.head == nil",
+		new:  "l.room(a.Limit)",
 		test: "dflockd/internal/locktable.TestEachClaimKeepsItsOwnLimitInEveryOrderOfClaims",
 	},
 	{
@@ -41,8 +41,8 @@ var generalRules = []broken{
 	{
 		rule: "a local source: a new claim does not pass one with a smaller limit that waits",
 		file: "slot/local.go",
-		old:  "return ln.waiting.Len() == 0 && l.paused",
-		new:  "return l.paused",
+		old:  "if ln.waiting.Len() > 0 || l.paused",
+		new:  "if l.paused",
 		test: "slot.TestALocalSourceKeepsEachClaimsOwnLimitInEveryOrder",
 	},
 	{
@@ -54,10 +54,17 @@ var generalRules = []broken{
 	},
 	{
 		rule: "nothing is granted of a paused key",
-		file: "dflockd/internal/locktable/clear.go",
-		old:  "return t.frozen || l.paused",
-		new:  "return t.frozen",
+		file: "dflockd/internal/locktable/pace.go",
+		old:  "\tif l.delay.has(delayPause) {\n",
+		new:  "\tif false && l.delay.has(delayPause) {\n",
 		test: "dflockd/server.TestNothingIsGrantedOfAPausedKeyAndWhatIsHeldStays",
+	},
+	{
+		rule: "nobody but an administrator pauses the keys of others for long",
+		file: "dflockd/server/control.go",
+		old:  "case !c.admin && (",
+		new:  "case false && (",
+		test: "internal/stacktest.TestHonestMachinesGetOnBesideHostileClients",
 	},
 	{
 		rule: "a pause that ends later stays",
@@ -69,7 +76,7 @@ var generalRules = []broken{
 	{
 		rule: "the end of a pause serves the line",
 		file: "dflockd/internal/locktable/pause.go",
-		old:  "\t\tl.paused = false\n\t\tt.serve(l)",
+		old:  "\t\tl.delay &^= delayPause\n\t\tt.serve(l)",
 		new:  "\t\tl.paused = false",
 		test: "dflockd/server.TestNothingIsGrantedOfAPausedKeyAndWhatIsHeldStays",
 	},
@@ -90,8 +97,8 @@ var generalRules = []broken{
 	{
 		rule: "a local source: nothing is granted of a paused key",
 		file: "slot/local.go",
-		old:  "if t == nil || l.paused[ln.name] != nil || !ln.takeFree(t.limit) {",
-		new:  "if t == nil || !ln.takeFree(t.limit) {",
+		old:  "if t == nil || l.paused[ln.name] != nil || l.wakeFor(t) || !ln.takeFree(t.limit) {",
+		new:  "if t == nil || l.wakeFor(t) || !ln.takeFree(t.limit) {",
 		test: "slot.TestLocalKeepsThePromisesOfASource",
 	},
 	{
@@ -316,6 +323,13 @@ var generalRules = []broken{
 		test: "internal/lease.TestGuardEndsWellBeforeTheLease",
 	},
 	{
+		rule: "the guard allows for a clock that is slow by a twentieth",
+		file: "internal/lease/lease.go",
+		old:  "return l.Length/100*99 - max(Margin, l.Length/20)",
+		new:  "return l.Length/100*99 - Margin",
+		test: "dflockd.TestLimitHoldsWhateverTheClocksDo",
+	},
+	{
 		rule: "the guard heeds the wall clock",
 		file: "internal/lease/lease.go",
 		old:  "return !now.Before(t) || !wall.Round(0).Before(t.Round(0))",
@@ -437,7 +451,7 @@ var generalRules = []broken{
 	{
 		rule: "a grant that is not confirmed is not used",
 		file: "dflockd/grant.go",
-		old:  "\tif r.Status != wire.OK {\n\t\tcl.finish(unavailable(errGhost))\n\t\treturn nil\n\t}\n",
+		old:  "\tif r.Status != wire.OK {\n\t\tcl.finish(errs.Unavailable(errGhost))\n\t\treturn nil\n\t}\n",
 		new:  "\tr.Seconds = max(r.Seconds, 1)\n",
 		test: "dflockd.TestGhostGrantIsNotUsed",
 	},
@@ -792,6 +806,48 @@ var generalRules = []broken{
 		test: "middleware.TestARefusalIsNoAttemptAndHidesNothing",
 	},
 	{
+		rule: "a server's Retry-After pauses the key for everybody",
+		file: "internal/retryafter/keeper.go",
+		old:  "\terr := k.ask(ctx, key, until)\n",
+		new:  "\tvar err error\n",
+		test: "middleware.TestAServersRetryAfterPausesTheKeyForEverybody",
+	},
+	{
+		rule: "a pause is no longer than its bound",
+		file: "internal/retryafter/keeper.go",
+		old:  "d := min(said, k.cfg.Longest)",
+		new:  "d := said",
+		test: "middleware.TestAPauseCountsFromTheWordOfTheServerAndIsBounded",
+	},
+	{
+		rule: "a pause counts from the server's word",
+		file: "middleware/retryafter.go",
+		old:  "\t\td -= now.Sub(e.said)\n",
+		new:  "\t\t_ = e\n",
+		test: "middleware.TestAPauseCountsFromTheWordOfTheServerAndIsBounded",
+	},
+	{
+		rule: "a pause is not shortened",
+		file: "internal/retryafter/keeper.go",
+		old:  "\tif until.After(p.until) {\n",
+		new:  "\tif true {\n",
+		test: "internal/retryafter.TestAShorterPauseChangesNothing",
+	},
+	{
+		rule: "a job under a slot of before the pause is put off",
+		file: "middleware/pausekey.go",
+		old:  "if left := k.Left(key); left > 0 {",
+		new:  "if left := k.Left(key); false && left > 0 {",
+		test: "middleware.TestAJobUnderASlotOfBeforeThePauseIsPutOffAndHasMadeNoAttempt",
+	},
+	{
+		rule: "an engine that does not answer to a pause holds no worker up",
+		file: "internal/retryafter/keeper.go",
+		old:  "context.WithTimeoutCause(ctx, k.cfg.Within, late)",
+		new:  "context.WithTimeoutCause(ctx, time.Hour, late)",
+		test: "middleware.TestAnEngineThatDoesNotAnswerHoldsNoWorkerUp",
+	},
+	{
 		rule: "a key whose job runs keeps its middleware",
 		file: "middleware/perkey.go",
 		old:  "\te.users++\n",
@@ -960,6 +1016,20 @@ var generalRules = []broken{
 		new:  "case false:",
 		test: "examples/crawler.TestStartPageCountsAsReadOnlyIfItWas",
 	},
+	{
+		rule: "crawlers with one server hear from each other which host asks for patience",
+		file: "examples/crawler/visit.go",
+		old:  "\tif later != nil {",
+		new:  "\tif false && later != nil {",
+		test: "examples/crawler.TestAHostThatAsksForItIsLeftAloneByAllCrawlersWithOneServer",
+	},
+	{
+		rule: "a slot of a real site serves one page",
+		file: "examples/crawler/slots.go",
+		old:  "\tif !s.Local {",
+		new:  "\tif false && !s.Local {",
+		test: "examples/crawler.TestEachPageOfARealSiteHasSlotsOfItsOwn",
+	},
 
 	// Requests over HTTP.
 	{
@@ -989,6 +1059,27 @@ var generalRules = []broken{
 		old:  "\t_ = c.end()\n",
 		new:  "\tc.release()\n",
 		test: "slothttp.TestALostSlotClosesAnUpgradedConnection",
+	},
+	{
+		rule: "a busy server's word pauses the key of its requests",
+		file: "slothttp/transport.go",
+		old:  "\tt.heed(req.Context(), key, resp)\n",
+		new:  "\t_ = key\n",
+		test: "slothttp.TestNoRequestIsSentToABusyHostByAnybodyBeforeItsTime",
+	},
+	{
+		rule: "only 429 and 503 pause a key",
+		file: "slothttp/pause.go",
+		old:  "k == nil || resp.StatusCode != http.StatusTooManyRequests && resp.StatusCode != http.StatusServiceUnavailable",
+		new:  "k == nil",
+		test: "slothttp.TestOnlyABusyServersWordPausesTheKeyOfItsRequests",
+	},
+	{
+		rule: "a slot that is granted in a pause sends no request",
+		file: "slothttp/pause.go",
+		old:  "if err != nil || k == nil || k.Left(key) == 0 {",
+		new:  "if err != nil || k == nil || k != nil {",
+		test: "slothttp.TestWhereTheEngineDoesNotPauseTheKeyTheTransportAloneKeepsToIt",
 	},
 
 	// berth run: nothing of a command lives when its slot can be somebody else's.

@@ -23,6 +23,7 @@ type Claim[J Job] struct {
 	at      int           // its place in the quota's line
 	begun   time.Duration // when
 	granted time.Duration // when
+	startBy time.Duration // it must not begin to serve later; 0: it may
 	before  Cause         // what its key waited for longest before it began
 	after   Cause         // what the job that it serves waited for when the slot was there
 	single  bool          // it serves one job only
@@ -111,7 +112,7 @@ func (c *Core[J]) Waiting(now time.Duration, cl *Claim[J]) {
 	c.advance(now)
 	q := cl.quota
 	c.turn(cl, waiting)
-	q.failed, q.asks = never, 1
+	q.failed, q.asks = Never, 1
 	c.unneeded(q)
 	c.settle(q)
 }
@@ -121,7 +122,7 @@ func (c *Core[J]) Granted(now time.Duration, cl *Claim[J], single bool) {
 	c.advance(now)
 	q := cl.quota
 	cl.granted, cl.single = c.now, single
-	if q.failed = never; cl.state == asking {
+	if q.failed = Never; cl.state == asking {
 		q.mayBeFree() // as this one was
 		q.asks = min(mostAsks, 2*max(1, q.asks))
 	}
@@ -137,11 +138,17 @@ func (c *Core[J]) Granted(now time.Duration, cl *Claim[J], single bool) {
 	c.settle(q)
 }
 
+// StartBy tells until when a claim may begin to serve. It is called before Granted.
+func (cl *Claim[J]) StartBy(at time.Duration) { cl.startBy = at }
+
+// late reports whether a claim that has not served must not begin to.
+func (c *Core[J]) late(cl *Claim[J]) bool { return cl.startBy > 0 && c.now > cl.startBy }
+
 // Busy tells that a worker that asked for a free slot has found none.
 func (c *Core[J]) Busy(now time.Duration, cl *Claim[J]) {
 	c.advance(now)
 	q := cl.quota
-	q.failed, q.asks = never, 1
+	q.failed, q.asks = Never, 1
 	q.pause = min(max(firstPause, q.length/4, 2*q.pause), longestPause)
 	q.askAt = c.now + q.pause
 	c.turn(cl, over)
@@ -163,7 +170,7 @@ func (c *Core[J]) Refused(now time.Duration, cl *Claim[J], final bool) {
 func (c *Core[J]) refused(cl *Claim[J], final bool) {
 	q := cl.quota
 	c.counts.Refused++
-	if q.failed == never {
+	if q.failed == Never {
 		q.failed = c.now
 	}
 	q.denied, q.asks = c.now, 1
@@ -205,6 +212,9 @@ func (c *Core[J]) Lost(now time.Duration, cl *Claim[J]) {
 func (c *Core[J]) release(cl *Claim[J]) {
 	if !cl.served {
 		c.counts.Unused++
+		if cl.quota.n > 0 && c.late(cl) {
+			c.counts.Late++
+		}
 	}
 	cl.quota.mayBeFree()
 	c.turn(cl, over)
@@ -245,7 +255,7 @@ func (c *Core[J]) unneeded(q *quota[J]) {
 		c.leave(q)
 	case !q.lingers:
 		q.lingers = true
-		c.lingering.push(linger[J]{after(c.now, c.cfg.Linger), q})
+		c.lingering.push(linger[J]{After(c.now, c.cfg.Linger), q})
 	}
 }
 

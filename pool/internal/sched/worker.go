@@ -104,7 +104,7 @@ func (c *Core[J]) enough() bool {
 // wouldCall reports whether one job more would have a worker called, or the
 // tick started.
 func (c *Core[J]) wouldCall() bool {
-	return c.mayCall() && (!c.enough() || c.tickAt == never)
+	return c.mayCall() && (!c.enough() || c.tickAt == Never)
 }
 
 // call sends for a worker if there are jobs for one.
@@ -293,7 +293,7 @@ func (c *Core[J]) look(w WorkerID) Order[J] {
 // the one that this one has is used once more.
 func (c *Core[J]) orderUnderSlot(w WorkerID, into []J) Order[J] {
 	worker := &c.workers[w]
-	if cl := worker.claim; cl != nil && !cl.served && cl.quota.n > 0 && !cl.lost {
+	if cl := worker.claim; cl != nil && !cl.served && cl.quota.n > 0 && !cl.lost && !c.late(cl) {
 		return c.bind(w, cl, into) // it was checked
 	}
 	for c.grants.n > 0 {
@@ -303,7 +303,7 @@ func (c *Core[J]) orderUnderSlot(w WorkerID, into []J) Order[J] {
 			c.recall(cl.quota)
 			return Order[J]{Do: Again}
 		}
-		if cl.quota.n > 0 {
+		if cl.quota.n > 0 && !c.late(cl) {
 			c.releaseOf(w)
 			return c.use(w, cl, c.now-cl.granted < fresh, into)
 		}
@@ -425,7 +425,7 @@ func (c *Core[J]) rest(w WorkerID) Order[J] {
 	worker.looked, worker.since = false, c.now
 	c.resting = append(c.resting, w)
 	if c.cfg.Rest > 0 && len(c.resting) == 1 {
-		c.restAt = after(c.now, c.cfg.Rest)
+		c.restAt = After(c.now, c.cfg.Rest)
 	}
 	return Order[J]{Do: Rest}
 }
@@ -450,9 +450,9 @@ func (c *Core[J]) dismissRested() {
 		k++
 	}
 	c.dismiss(k)
-	c.restAt = never
+	c.restAt = Never
 	if len(c.resting) > 0 {
-		c.restAt = after(c.workers[c.resting[0]].since, c.cfg.Rest)
+		c.restAt = After(c.workers[c.resting[0]].since, c.cfg.Rest)
 	}
 }
 
