@@ -16,7 +16,7 @@ import (
 )
 
 // parsers are the functions that read what somebody else has written, each with the
-// fuzz target that gets to it, in its folder or in another one that is named. A function whose name says that it parses
+// fuzz target that gets to it, which is in its folder unless another one is named. A function whose name says that it parses
 // must be here, whatever module it is in; for the others it is up to us to think of it.
 var parsers = map[string]string{
 	"benchmarks/internal/limits.parsePorts":           "FuzzPorts",
@@ -59,7 +59,9 @@ var parsers = map[string]string{
 	"examples/crawler/internal/robots.Parse":          "FuzzParse",
 	"examples/internal/address.Check":                 "FuzzCheck",
 	"examples/observed.parse":                         "FuzzFlags",
+	"internal/retryafter.Parse":                       "middleware.FuzzParseRetryAfter",
 	"internal/release.parseVersion":                   "FuzzVersion",
+	"internal/release.dated":                          "FuzzChangelog",
 	"internal/stacktest/counts.parse":                 "FuzzReport",
 	"internal/retryafter.Parse":                       "middleware.FuzzParseRetryAfter",
 	"middleware.ParseRetryAfter":                      "FuzzParseRetryAfter",

@@ -1,21 +1,37 @@
 package main
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 )
 
-// FuzzVersion reads any tag. A version is written as it was read.
 func FuzzVersion(f *testing.F) {
-	for _, text := range []string{"v0.2.0", "v1.999999999.0", "v2.0.0", "v0.2", "0.2.0", "v01.2.3", "v0.2.0-rc.1"} {
-		f.Add(text)
-	}
 	f.Fuzz(func(t *testing.T, text string) {
 		v, err := parseVersion(text)
 		if err != nil {
+			require.NotContains(t, err.Error(), "\n", "one line")
 			return
 		}
 		require.Equal(t, text, v.String())
+		require.LessOrEqual(t, v[0], 1)
+		last, found := latest([]string{"v0.0.0", text})
+		require.True(t, found)
+		require.Equal(t, v, last)
+	})
+}
+
+// A release adds a heading to the changelog, and changes no word of it.
+func FuzzChangelog(f *testing.F) {
+	f.Fuzz(func(t *testing.T, text string) {
+		got, err := dated(text, version{0, 2, 0}, today)
+		if err != nil {
+			return
+		}
+		before, after, found := strings.Cut(got, "\n## [0.2.0] - 2026-11-26\n")
+		require.True(t, found)
+		require.Equal(t, text, before+after)
+		require.True(t, strings.HasSuffix(before, "\n"+unreleased), "nothing is left in front of it")
 	})
 }
