@@ -63,7 +63,6 @@ var parsers = map[string]string{
 	"internal/release.parseVersion":                   "FuzzVersion",
 	"internal/release.dated":                          "FuzzChangelog",
 	"internal/stacktest/counts.parse":                 "FuzzReport",
-	"internal/retryafter.Parse":                       "middleware.FuzzParseRetryAfter",
 	"middleware.ParseRetryAfter":                      "FuzzParseRetryAfter",
 }
 
