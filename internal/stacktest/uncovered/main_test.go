@@ -52,6 +52,6 @@ func TestEachReasonSaysWhyAndIsAboutCodeThatIsThere(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, stale(root))
 	for _, r := range reasons {
-		require.NotEmpty(t, strings.TrimSpace(r.why), r.quote)
+		require.NotEmpty(t, strings.TrimSpace(r.why), r.function)
 	}
 }
