@@ -99,7 +99,7 @@ func judge(root string, found []block) error {
 	}
 	errs := stale(root)
 	if missing > 0 {
-		errs = append(errs, fmt.Errorf("no test takes %d places, and none of them has a reason", missing))
+		errs = append(errs, fmt.Errorf("%d places have neither a test nor a reason", missing))
 	}
 	fmt.Printf("no test takes %d places, %d of them with a reason\n", len(found), len(found)-missing)
 	return errors.Join(errs...)

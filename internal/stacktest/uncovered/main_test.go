@@ -44,7 +44,7 @@ func TestWhatHasNoReasonIsAnError(t *testing.T) {
 	root, err := counts.Root(".")
 	require.NoError(t, err)
 	require.NoError(t, judge(root, nil))
-	require.ErrorContains(t, judge(root, []block{{"dflockd/beat.go", 1, "f", "nothing of the kind"}}), "no test takes 1 places")
+	require.ErrorContains(t, judge(root, []block{{"dflockd/beat.go", 1, "f", "nothing of the kind"}}), "1 places have neither a test nor a reason")
 }
 
 func TestEachReasonSaysWhyAndIsAboutCodeThatIsThere(t *testing.T) {
