@@ -69,6 +69,7 @@ type Setup struct {
 	MaxWait   time.Duration `json:"max_wait"` // how long a host may put the crawl off
 	UserAgent string        `json:"user_agent"`
 	Whole     bool          `json:"whole,omitempty"` // read pages that are no HTML, too
+	HTTP      string        `json:"http,omitempty"`  // where the dashboard of its pool is to be; none: nowhere
 }
 
 // A Result is a line from a worker: what became of one URL, or a Pause.
