@@ -113,6 +113,9 @@ func (c *conn) start(now time.Time) {
 // send gathers a request for the writer and notes that its answer is due.
 // Caller holds endpoint.mu.
 func (c *conn) send(x exchange, r *wire.Request) {
+	if c.e.cfg.trace != nil {
+		x.claim.noteSent(c, x, r)
+	}
 	r.Command, r.Tag = x.command, x.tag
 	x.write = c.writes + 1
 	out, err := wire.AppendRequest(c.out, r)
@@ -354,6 +357,7 @@ func (c *conn) drop(err error, keep bool, now time.Time) {
 		c.disarm()
 	}
 	close(c.dead)
+	c.noteClose(now)
 	c.e.closeLater(c.raw)
 	c.e.broadcast()
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
 	"github.com/berth-go/berth/internal/errs"
+	"github.com/berth-go/berth/internal/trace"
 	"github.com/berth-go/berth/slot"
 )
 
@@ -171,6 +172,7 @@ func (cl *claim) abandon(err error, now time.Time) {
 // holds endpoint.mu.
 func (cl *claim) release(cause error, now time.Time) {
 	cl.endContext(cause)
+	cl.noteEnd(trace.Done, now)
 	cl.unhold()
 	if cl.conn.broken == nil {
 		cl.sendRelease(now)
@@ -184,6 +186,7 @@ func (cl *claim) release(cause error, now time.Time) {
 func (cl *claim) lose(cause error, now time.Time) {
 	err := cl.wrap("hold", errs.Lost(cause))
 	cl.endContext(err)
+	cl.noteEnd(reasonOf(cause), now)
 	cl.unhold()
 	if cause == errExpired && cl.conn.broken == nil {
 		cl.sendRelease(now) // it may still be ours, and somebody may wait
@@ -212,6 +215,7 @@ func (cl *claim) broke(err error, now time.Time) {
 func (cl *claim) cut(now time.Time) {
 	err := cl.wrap("hold", ErrClosed)
 	cl.endContext(err)
+	cl.noteEnd(trace.Cleared, now)
 	cl.unhold()
 	c := cl.conn
 	cl.end(err)

@@ -71,6 +71,7 @@ func (cl *claim) tell() {
 	}
 	if cl.takeable() {
 		cl.owner = ownerHas
+		cl.noteBegin()
 	} else {
 		cl.owner, cl.verdict = ownerKnows, cl.gone()
 	}

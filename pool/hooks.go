@@ -51,7 +51,8 @@ type Hooks struct {
 	// Lost is called when the slot was lost, possibly while a job runs.
 	// Released follows when that job has returned.
 	Lost func(e SlotEvent)
-	// Failed is called when a claim ended without a slot: e.Err says why.
+	// Failed is called when a claim ended without a slot: e.Err says why. It matches
+	// context.Canceled where no job needed the slot any more.
 	Failed func(e SlotEvent)
 }
 

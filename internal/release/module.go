@@ -13,7 +13,7 @@ const root = "github.com/berth-go/berth"
 
 // unpublished lists the folders of the modules that are run in a clone and never
 // installed or imported: they get no tags.
-var unpublished = []string{"benchmarks", "examples"}
+var unpublished = []string{"benchmarks", "dashboard/browsertest", "examples"}
 
 // A module is one of this repository.
 type module struct {

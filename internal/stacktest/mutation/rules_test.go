@@ -60,6 +60,13 @@ var generalRules = []broken{
 		test: "dflockd/server.TestNothingIsGrantedOfAPausedKeyAndWhatIsHeldStays",
 	},
 	{
+		rule: "nobody but an administrator pauses the keys of others for long",
+		file: "dflockd/server/control.go",
+		old:  "case !c.admin && (",
+		new:  "case false && (",
+		test: "internal/stacktest.TestHonestMachinesGetOnBesideHostileClients",
+	},
+	{
 		rule: "a pause that ends later stays",
 		file: "dflockd/internal/locktable/pause.go",
 		old:  "case p != nil && p.until < until:",
@@ -314,6 +321,13 @@ var generalRules = []broken{
 		old:  "return l.Length/100*99 - max(Margin, l.Length/20)",
 		new:  "return l.Length",
 		test: "internal/lease.TestGuardEndsWellBeforeTheLease",
+	},
+	{
+		rule: "the guard allows for a clock that is slow by a twentieth",
+		file: "internal/lease/lease.go",
+		old:  "return l.Length/100*99 - max(Margin, l.Length/20)",
+		new:  "return l.Length/100*99 - Margin",
+		test: "dflockd.TestLimitHoldsWhateverTheClocksDo",
 	},
 	{
 		rule: "the guard heeds the wall clock",
