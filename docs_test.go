@@ -93,6 +93,36 @@ func TestLinksAndPicturesLeadToFilesAndHeadings(t *testing.T) {
 	}
 }
 
+// What a document says can be run with go run or make is there.
+func TestProgramsAndVerbsThatTheDocumentsNameAreThere(t *testing.T) {
+	makefile, err := os.ReadFile("Makefile")
+	require.NoError(t, err)
+	command := regexp.MustCompile("(?:^|[`$ ])(go run|make) (\\./[\\w./-]*\\w|[a-z][a-z-]*\\w)(?:`| |\n)")
+	seen := 0
+	for _, p := range read(t, documents...) {
+		for line := range strings.Lines(p.Text) {
+			for _, m := range command.FindAllStringSubmatch(line, -1) {
+				folder := path.Dir(p.Name)
+				switch {
+				case m[1] == "make" && strings.Contains(line, "`make "):
+					require.Contains(t, string(makefile), "\n"+m[2]+":", "%s names make %s", p.Name, m[2])
+					seen++
+				case m[1] == "go run" && strings.HasPrefix(m[2], "./"):
+					require.True(t, isFolder(m[2]) || isFolder(path.Join(folder, m[2])) || isFolder(path.Join("benchmarks", m[2])),
+						"%s names go run %s", p.Name, m[2])
+					seen++
+				}
+			}
+		}
+	}
+	require.Greater(t, seen, 20)
+}
+
+func isFolder(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.IsDir()
+}
+
 // The index of the book leads to each page of it.
 func TestTheIndexOfTheBookLeadsToEachPage(t *testing.T) {
 	index := read(t, "docs/README.md")[0]
