@@ -13,10 +13,12 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/berth-go/berth/internal/lease"
 	"github.com/berth-go/berth/internal/pages"
 )
 
@@ -129,6 +131,25 @@ func TestTheIndexOfTheBookLeadsToEachPage(t *testing.T) {
 	for _, p := range read(t, book...) {
 		if p.Name != index.Name {
 			require.Contains(t, index.Links(), path.Base(p.Name))
+		}
+	}
+}
+
+// The page on leases has the arithmetic of package lease, with the longest time between
+// two renewals that package dflockd has.
+func TestThePageOnLeasesHasTheTimesThatTheCodeKeeps(t *testing.T) {
+	row := regexp.MustCompile(`(?m)^\| (\d+) s \| ([\d.]+) s \| ([\d.]+) s \| (\d+) s \|$`)
+	rows := row.FindAllStringSubmatch(read(t, "docs/leases.md")[0].Text, -1)
+	require.Len(t, rows, 5)
+	for _, m := range rows {
+		length, err := time.ParseDuration(m[1] + "s")
+		require.NoError(t, err)
+		l := lease.Lease{Length: length}
+		beat := lease.Pace{Ratio: 0.5, Longest: 7 * time.Second}.Beat(length)
+		for i, d := range []time.Duration{beat, l.Usable(), length} {
+			shown, err := time.ParseDuration(m[i+2] + "s")
+			require.NoError(t, err)
+			require.InDelta(t, d.Seconds(), shown.Seconds(), 0.021, m[0])
 		}
 	}
 }
