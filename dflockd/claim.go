@@ -52,6 +52,7 @@ type spot struct {
 	place  int32         // where in line it began, from 1; 0: not told
 	calls  *calls        // of a single claim; nil otherwise
 	errand *wire.Request // of kindErrand; nil otherwise
+	noted  uint64        // its number in the trace, if there is one: another one for each attempt
 }
 
 // holding is what belongs to a slot from its grant on.
@@ -193,6 +194,9 @@ func (cl *claim) exclusive() bool {
 // that the answer makes no sense, and breaks the connection. Caller holds
 // endpoint.mu.
 func (cl *claim) answered(c *conn, x exchange, r wire.Reply, now time.Time) error {
+	if cl.e.cfg.trace != nil {
+		cl.noteReceived(x, r, now)
+	}
 	switch x.role {
 	case roleTry, roleEnqueue:
 		return cl.placed(x, r, now)

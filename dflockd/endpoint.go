@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/internal/errs"
 )
 
 const (
@@ -213,10 +214,10 @@ func (e *endpoint) broke(c *conn, err error, now time.Time) {
 	} else {
 		// As good as a dial that failed: else a server that greets everybody
 		// and then hangs up would be dialled again and again.
-		e.lastErr = unavailable(err)
+		e.lastErr = errs.Unavailable(err)
 		e.gate.failed(now, rand.Float64())
 	}
-	e.warn("connection lost", &Error{Op: "connection", Server: e.address(), Err: err}, now)
+	e.warn("connection lost", &Error{Engine: engine, Op: "connection", Server: e.address(), Err: err}, now)
 }
 
 // warn logs a fault, at most one a second. Caller holds mu.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/berth-go/berth/internal/errs"
 	"github.com/berth-go/berth/internal/gcra"
 	"github.com/berth-go/berth/slot"
 )
@@ -15,7 +16,7 @@ var (
 )
 
 // errNoPace ends claims with a pace on an original server, and in a cluster.
-var errNoPace = inWords("the server has no clocks for a pace: one of this module has", errors.ErrUnsupported)
+var errNoPace = errs.InWords("the server has no clocks for a pace: one of this module has", errors.ErrUnsupported)
 
 // AtPace returns the source for claims with a pace, which slot.Pace makes: a server of
 // this module has a clock for each key. On an original server, and in a cluster, they fail

@@ -135,7 +135,7 @@ func (s *Source) claim(ctx context.Context, key string, k kind) (*claim, error) 
 // newClaim returns a claim that has not started, and where to start it.
 func (s *Source) newClaim(ctx context.Context, key string) (*claim, *endpoint, error) {
 	if ctx.Err() != nil {
-		return nil, nil, &Error{Op: "claim", Key: key, Err: context.Cause(ctx)}
+		return nil, nil, &Error{Engine: engine, Op: "claim", Key: key, Err: context.Cause(ctx)}
 	}
 	name, n, err := semaphore(s.limits, key)
 	if err != nil {
@@ -217,7 +217,7 @@ func (s *Source) Close(ctx context.Context) error {
 	}
 	wg.Wait()
 	if err := errors.Join(errs...); err != nil {
-		return &Error{Op: "close", Err: err}
+		return &Error{Engine: engine, Op: "close", Err: err}
 	}
 	return nil
 }

@@ -1,5 +1,5 @@
 // Package middleware holds behaviours that are wrapped around the jobs of a
-// pool: retries, timeouts, rate limits, circuit breakers, logs. Each is a
+// pool: retries, timeouts, rate limits, circuit breakers, pauses, logs. Each is a
 // [pool.Middleware], given to [pool.Use]; the first one listed is the outermost.
 //
 //	p, err := pool.New(8, pool.Use(
@@ -7,18 +7,19 @@
 //		middleware.Retry(policy),
 //		middleware.CircuitBreaker(breaker, middleware.OpenFor(time.Minute)),
 //		middleware.RateLimit(limiter),
+//		middleware.PauseKey(src),
 //		middleware.Timeout(30*time.Second),
 //	))
 //
 // This is the order to use; leave out what is not needed. Each attempt of a job
 // passes through the whole chain:
 //
-//	log( retry( breaker( limit( timeout( job )))))
+//	log( retry( breaker( limit( pause( timeout( job ))))))
 //
 // Any of them can be one for each job key, by [PerKey], which then stands in its
 // place:
 //
-//	log( retry( per key( breaker( limit( timeout( job ))))))
+//	log( retry( per key( breaker( limit( pause( timeout( job )))))))
 //
 // Retry is no loop. It returns an error that asks the pool to run the job again
 // later, so that a job that backs off holds no slot, no worker and no goroutine.
@@ -39,6 +40,7 @@
 //	pool.NotYet(d, why)                     none             neither
 //	a refusal of the breaker                none             nothing: it knows
 //	no turn at the RateLimit                an attempt       neither
+//	put off by PauseKey                     none             neither
 //	an error, and its slot was lost         an attempt (3)   neither
 //	an error, and the job was cancelled,    the last         neither
 //	its submitter's context ended, or the

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/berth-go/berth/middleware"
 	"github.com/berth-go/berth/pool"
+	"github.com/berth-go/berth/slot"
 )
 
 var errBusy = errors.New("server is busy")
@@ -75,6 +77,45 @@ func ExampleParseRetryAfter() {
 	// 0s false
 }
 
+// Of two pools, as two processes have them, one hears that the site is busy, and
+// both leave it alone.
+func ExamplePauseKey() {
+	src := slot.NewLocalKeyed(4) // or a source that other machines share
+	var busy atomic.Bool
+	busy.Store(true)
+	ask := func(context.Context) error {
+		if busy.Swap(false) {
+			return middleware.WithRetryAfter(errBusy, time.Second) // as the answer says
+		}
+		return nil
+	}
+	say := middleware.OnPause(func(key string, d time.Duration, err error) {
+		fmt.Println(key, "is paused, for at most a second:", d <= time.Second, err)
+	})
+	var pools [2]*pool.Pool
+	for i := range pools {
+		pools[i], _ = pool.New(4, pool.WithSlots(src), pool.Use(
+			middleware.Retry(middleware.MaxAttempts(3, middleware.Constant(0))),
+			middleware.PauseKey(src, say),
+		))
+	}
+	start := time.Now()
+	for range 2 {
+		for _, p := range pools {
+			fmt.Println(p.Submit(ask, pool.Key("example.com")).Wait(context.Background()), time.Since(start) >= time.Second)
+		}
+	}
+	for _, p := range pools {
+		_ = p.Shutdown(context.Background())
+	}
+	// Output:
+	// example.com is paused, for at most a second: true <nil>
+	// <nil> true
+	// <nil> true
+	// <nil> true
+	// <nil> true
+}
+
 func ExampleNewBudget() {
 	budget := middleware.NewBudget(10, 0.1)
 	retry := middleware.Retry(middleware.Constant(0), middleware.WithBudget(budget))
@@ -94,7 +135,7 @@ func ExampleTimeout() {
 	}).Wait(context.Background())
 	fmt.Println(err, errors.Is(err, context.DeadlineExceeded))
 	_ = p.Shutdown(context.Background())
-	// Output: middleware: the attempt timed out after 1ms true
+	// Output: pool: the attempt timed out after 1ms true
 }
 
 // The breaker opens after two failures in a row. The job fails twice and would

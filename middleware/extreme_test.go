@@ -66,22 +66,24 @@ func TestNoPolicyOverflows(t *testing.T) {
 }
 
 func TestARetryNeverComesBackInThePast(t *testing.T) {
-	for _, wait := range extremeWaits {
-		for _, says := range extremeWaits {
-			for name, err := range map[string]error{"its own": serverSays(says), "ours": middleware.WithRetryAfter(errFlaky, says)} {
-				retry := middleware.Retry(func(int, time.Duration, error) (time.Duration, bool) { return wait, true })
-				got, _, ok := pool.AsRetry(retry(func(context.Context) error { return err })(context.Background()))
-				require.True(t, ok)
-				want := max(wait, 0)
-				if says > 0 {
-					if want += says; want < 0 {
-						want = longest
+	synctest.Test(t, func(t *testing.T) { // where what is said now is said at that moment
+		for _, wait := range extremeWaits {
+			for _, says := range extremeWaits {
+				for name, err := range map[string]error{"its own": serverSays(says), "ours": middleware.WithRetryAfter(errFlaky, says)} {
+					retry := middleware.Retry(func(int, time.Duration, error) (time.Duration, bool) { return wait, true })
+					got, _, ok := pool.AsRetry(retry(func(context.Context) error { return err })(context.Background()))
+					require.True(t, ok)
+					want := max(wait, 0)
+					if says > 0 {
+						if want += says; want < 0 {
+							want = longest
+						}
 					}
+					require.Equal(t, want, got, "%s: %d and %d", name, wait, says)
 				}
-				require.Equal(t, want, got, "%s: %d and %d", name, wait, says)
 			}
 		}
-	}
+	})
 }
 
 func TestTheLongestTimesOfMiddlewareNeverCome(t *testing.T) {

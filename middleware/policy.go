@@ -132,7 +132,7 @@ func MaxElapsed(d time.Duration, p Policy) Policy {
 	return func(attempt int, elapsed time.Duration, err error) (time.Duration, bool) {
 		wait, again := p(attempt, elapsed, err)
 		elapsed = max(elapsed, 0)
-		if !again || elapsed > d || addWaits(max(wait, 0), serverWait(err)) > d-elapsed {
+		if !again || elapsed > d || addWaits(max(wait, 0), serverWait(err, time.Now())) > d-elapsed {
 			return 0, false
 		}
 		return wait, true

@@ -123,7 +123,7 @@ func (r *retrier) decide(ctx context.Context, err error) error {
 	if !again || !r.budget.retry() {
 		return err
 	}
-	return pool.RetryAfter(addWaits(max(wait, 0), serverWait(err)), err)
+	return pool.RetryAfter(addWaits(max(wait, 0), serverWait(err, time.Now())), err)
 }
 
 // progress is how far the job of ctx has come. Outside a pool each call is the

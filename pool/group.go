@@ -56,13 +56,14 @@ func (p *Pool) Group(ctx context.Context, opts ...GroupOption) *Group {
 // own pool waits for room like anybody else, unless the group was made with the
 // job's context.
 func (g *Group) Submit(job Job, opts ...JobOption) *Task {
-	t := g.p.newTask(g.ctx, job, gather(opts))
+	job, o, err := admit(job, opts)
+	t := g.p.newTask(g.ctx, job, o)
 	if g.fast {
-		t.done.Store(&doneSignal{ch: make(chan struct{}), then: g.taskDone})
+		t.tell(g.taskDone)
 	}
 	switch {
-	case job == nil:
-		g.p.refuse(t, ErrNilJob)
+	case err != nil:
+		g.p.refuse(t, err)
 	case g.ctx.Err() != nil:
 		g.p.refuse(t, context.Cause(g.ctx))
 	default:

@@ -35,7 +35,7 @@ type hold struct {
 	granted   time.Time     // when the pool had the slot
 	single    bool          // it serves one job only
 	startBy   time.Duration // when its job must have started; 0: at any time
-	ahead     int           // claims that were in line in front, where that is known
+	ahead     int           // claims that were in line in front; -1 where that is not known
 	looked    time.Duration // when it was looked whether it is outdated; 0: not yet; its worker's own
 	reused    bool          // it has served a job before the one that runs; its worker's own
 	succeeded atomic.Bool   // the last job did, and nobody looked whether the slot was lost
@@ -57,7 +57,7 @@ type watch struct {
 
 // newHold begins what the pool has of a claim; the caller holds mu.
 func (p *Pool) newHold(cl *claim) {
-	cl.Owner = &hold{p: p, claim: cl, key: cl.Slot(), claimed: time.Now()}
+	cl.Owner = &hold{p: p, claim: cl, key: cl.Slot(), claimed: time.Now(), ahead: -1}
 }
 
 func holdOf(cl *claim) *hold { return cl.Owner.(*hold) }
@@ -77,8 +77,8 @@ func (h *hold) receive(s slot.Slot) (err error) {
 	if !info.StartBy.IsZero() {
 		h.startBy = max(1, h.p.now()+time.Until(info.StartBy))
 	}
-	if place := h.standsAt(); place != nil {
-		h.ahead, _ = slot.Ahead(place)
+	if n, ok := slot.Ahead(h.standsAt()); ok {
+		h.ahead = n
 	}
 	if h.p.hooks != nil {
 		h.context()

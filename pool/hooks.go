@@ -51,7 +51,8 @@ type Hooks struct {
 	// Lost is called when the slot was lost, possibly while a job runs.
 	// Released follows when that job has returned.
 	Lost func(e SlotEvent)
-	// Failed is called when a claim ended without a slot: e.Err says why.
+	// Failed is called when a claim ended without a slot: e.Err says why. It matches
+	// context.Canceled where no job needed the slot any more.
 	Failed func(e SlotEvent)
 }
 
@@ -89,6 +90,9 @@ type StartEvent struct {
 	SingleUse bool
 	// Claimed is when the claim of the slot began.
 	Claimed time.Time
+	// Ahead is how many claims were in line in front of that one when it joined; -1
+	// where it did not have to join the line, or the engine does not tell.
+	Ahead int
 	// Waited is what the attempt waited for longest since it was Ready.
 	Waited WaitReason
 }

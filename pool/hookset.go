@@ -96,9 +96,10 @@ func (s *hookSet) start(ctx context.Context, t *Task) context.Context {
 		if f == nil {
 			continue
 		}
-		e := StartEvent{JobEvent: s.event(t, i, now)}
+		e := StartEvent{JobEvent: s.event(t, i, now), Ahead: -1}
 		if h := t.hold(); h != nil {
 			e.Slot, e.Claimed, e.SingleUse, e.Reused = h.slot, h.claimed, h.single, h.reused || m.nested
+			e.Ahead = h.ahead
 		}
 		e.Waited = s.waited(t, now)
 		ctx = derive(s, f, ctx, e)

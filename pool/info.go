@@ -78,5 +78,5 @@ func (i *Info) addHold(h *hold) {
 		return
 	}
 	i.SlotKey, i.HasSlot, i.Slot = h.key, true, h.slot.Info()
-	i.SlotWait, i.Ahead, i.Reused = h.granted.Sub(h.claimed), h.ahead, h.reused
+	i.SlotWait, i.Ahead, i.Reused = h.granted.Sub(h.claimed), max(h.ahead, 0), h.reused
 }

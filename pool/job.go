@@ -113,6 +113,7 @@ const (
 	optName
 	optPriority
 	optAfter
+	optTimeLimit
 )
 
 // A JobOption says something about one job. It is a value, so that options cost
@@ -138,3 +139,14 @@ func Priority(p int) JobOption { return JobOption{kind: optPriority, n: int64(p)
 // After starts the job no sooner than d after its submit. Meanwhile it is not
 // in its lane and needs no worker. The default is 0; below 0 counts as 0.
 func After(d time.Duration) JobOption { return JobOption{kind: optAfter, n: int64(d)} }
+
+// TimeLimit ends the context of each attempt of the job after it has run for d, with
+// a cause that matches [ErrTimeLimit]. Only the job itself counts: not the wait for a
+// worker, a slot or, in the middleware, a turn, and not the backoff between attempts.
+// A job that ignores its context runs on, and keeps its slot for the grace of
+// [WithGrace]; one that returns nil after its time was up has succeeded.
+//
+// Where there is a middleware.Timeout too, the shorter one counts. What bounds the
+// whole life of a task is the context given to SubmitContext. With a d that is not
+// above zero the job is refused. By default there is no limit.
+func TimeLimit(d time.Duration) JobOption { return JobOption{kind: optTimeLimit, n: int64(d)} }

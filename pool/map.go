@@ -5,11 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"slices"
 )
 
-// A MapOption says something about a [Map]: it is [Window], [KeyBy], or a
-// [JobOption], which then counts for every item.
+// A MapOption says something about a [Map]: it is [Window], [KeyBy], [Unordered], or
+// a [JobOption], which then counts for every item.
 type MapOption interface{ mapOption() }
 
 func (JobOption) mapOption() {}
@@ -23,6 +22,16 @@ func (window) mapOption() {}
 // has when the loop begins.
 func Window(n int) MapOption { return window(n) }
 
+type unordered struct{}
+
+func (unordered) mapOption() {}
+
+// Unordered makes a Map yield each result as soon as it is there, whatever came
+// before it in the sequence: a slow item then holds up no other. Where it matters
+// whose result it is, fn returns that too. A job that maps over its own pool runs
+// queued items itself meanwhile, and yields nothing while it does.
+func Unordered() MapOption { return unordered{} }
+
 type keyBy[T any] func(T) string
 
 func (keyBy[T]) mapOption() {}
@@ -35,6 +44,9 @@ func KeyBy[T any](f func(item T) string) MapOption { return keyBy[T](f) }
 // the order of seq, each as soon as it and those before it are done:
 //
 //	for size, err := range pool.Map(ctx, p, slices.Values(urls), fetch) {
+//
+// With [Unordered] it yields each as soon as it is done itself. A sequence that can
+// fail is for [Map2].
 //
 // Each item is a task of the pool, with middleware, slot and result of its own.
 // An error, a panic (as a [*PanicError]) or a lost slot is that item's alone,
@@ -55,9 +67,16 @@ func KeyBy[T any](f func(item T) string) MapOption { return keyBy[T](f) }
 // A nil argument, a window below 1 and a KeyBy for another type yield one error
 // and nothing else.
 func Map[T, R any](ctx context.Context, p *Pool, seq iter.Seq[T], fn func(context.Context, T) (R, error), opts ...MapOption) iter.Seq2[R, error] {
+	return Map2(ctx, p, withoutErrors(seq), fn, opts...)
+}
+
+// Map2 is [Map] for a sequence that can fail, such as the rows of a query or the
+// pages of a listing: where it has an error instead of an item, fn is not called, and
+// the error is yielded in its place, with a zero value. That ends the loop only if seq
+// ends there, or the loop does.
+func Map2[T, R any](ctx context.Context, p *Pool, seq iter.Seq2[T, error], fn func(context.Context, T) (R, error), opts ...MapOption) iter.Seq2[R, error] {
 	return func(yield func(R, error) bool) {
-		m := &mapping[T, R]{ctx: ctx, waitCtx: context.WithoutCancel(ctx), p: p, fn: fn}
-		err := m.configure(opts)
+		m, err := newMapping(ctx, p, fn, opts)
 		if p == nil || seq == nil || fn == nil {
 			err = errors.New("pool: Map needs a pool, a sequence and a function")
 		}
@@ -70,60 +89,46 @@ func Map[T, R any](ctx context.Context, p *Pool, seq iter.Seq[T], fn func(contex
 	}
 }
 
-// A mapping is one loop over a Map. Its goroutine alone uses it; a job writes
-// the out of its own item, and no more.
-type mapping[T, R any] struct {
-	ctx context.Context
-	// waitCtx is ctx, but that it does not end: the end of ctx ends the items, not
-	// the wait for them.
-	waitCtx context.Context
-	p       *Pool
-	fn      func(context.Context, T) (R, error)
-	key     keyBy[T]
-	opts    []JobOption
-
-	window int
-	items  []*mapItem[T, R] // in flight, the oldest first
+// withoutErrors returns a sequence as one whose items are never errors.
+func withoutErrors[T any](seq iter.Seq[T]) iter.Seq2[T, error] {
+	if seq == nil {
+		return nil
+	}
+	return func(yield func(T, error) bool) {
+		for item := range seq {
+			if !yield(item, nil) {
+				return
+			}
+		}
+	}
 }
 
-// A mapItem is one item in flight.
-type mapItem[T, R any] struct {
-	m    *mapping[T, R]
-	task *Task
-	in   T
-	out  output[R]
-}
-
-// run is the item's job.
-func (it *mapItem[T, R]) run(ctx context.Context) error {
-	return it.out.run(func() (R, error) { return it.m.fn(ctx, it.in) })
-}
-
-func (m *mapping[T, R]) configure(opts []MapOption) error {
-	size := 0
+func newMapping[T, R any](ctx context.Context, p *Pool, fn func(context.Context, T) (R, error), opts []MapOption) (*mapping[T, R], error) {
+	m := &mapping[T, R]{ctx: ctx, waitCtx: context.WithoutCancel(ctx), p: p, fn: fn}
 	for _, opt := range opts {
 		switch o := opt.(type) {
 		case JobOption:
 			m.opts = append(m.opts, o)
 		case window:
-			if size = int(o); size < 1 {
-				return fmt.Errorf("pool: Window: %d is below 1", size)
+			if m.window = int(o); m.window < 1 {
+				return nil, fmt.Errorf("pool: Window: %d is below 1", m.window)
 			}
+		case unordered:
+			m.unordered = true
 		case keyBy[T]:
 			if m.key = o; o == nil {
-				return errors.New("pool: KeyBy: the function is nil")
+				return nil, errors.New("pool: KeyBy: the function is nil")
 			}
 		case nil:
-			return errors.New("pool: an option of Map is nil")
+			return nil, errors.New("pool: an option of Map is nil")
 		default:
-			return fmt.Errorf("pool: Map cannot use the option %T for items of type %T", opt, *new(T))
+			return nil, fmt.Errorf("pool: Map cannot use the option %T for items of type %T", opt, *new(T))
 		}
 	}
-	if size == 0 && m.p != nil {
-		size = 2 * m.p.size()
+	if m.window == 0 && p != nil {
+		m.window = 2 * p.size()
 	}
-	m.window = size
-	return nil
+	return m, nil
 }
 
 // size returns the number of workers that the pool was told to have.
@@ -131,69 +136,4 @@ func (p *Pool) size() int {
 	p.lock()
 	defer p.unlock()
 	return p.core.Size()
-}
-
-// run starts an item and yields a result, in turn, so that neither keeps the
-// other waiting.
-func (m *mapping[T, R]) run(seq iter.Seq[T], yield func(R, error) bool) {
-	next, stop := iter.Pull(seq)
-	defer stop()
-	defer m.cancelRest()
-	more := true
-	for {
-		// Invariant: there is room for an item.
-		if more && m.ctx.Err() == nil {
-			var in T
-			if in, more = next(); more {
-				more = m.start(in)
-			}
-		}
-		if more && m.ctx.Err() == nil && len(m.items) < m.window && !m.oldestDone() {
-			continue // there is room, and nothing to yield
-		}
-		if len(m.items) == 0 {
-			break
-		}
-		if out, err := m.takeOldest(); !yield(out, err) {
-			return
-		}
-	}
-	if more {
-		var none R
-		yield(none, context.Cause(m.ctx))
-	}
-}
-
-// start submits an item. It returns false if there is no use in another one.
-func (m *mapping[T, R]) start(in T) bool {
-	it := &mapItem[T, R]{m: m, in: in}
-	opts := m.opts
-	if m.key != nil {
-		opts = append(opts[:len(opts):len(opts)], Key(m.key(in))) // which may panic
-	}
-	it.task = m.p.SubmitContext(m.ctx, it.run, opts...) // which calls the function of WithSlotKey
-	m.items = append(m.items, it)
-	return !(it.task.State() == StateDone && errors.Is(it.task.err, ErrClosed))
-}
-
-func (m *mapping[T, R]) oldestDone() bool {
-	return len(m.items) > 0 && m.items[0].task.State() == StateDone
-}
-
-// takeOldest waits for the oldest item and takes it out of the ring.
-func (m *mapping[T, R]) takeOldest() (R, error) {
-	it := m.items[0]
-	m.items = slices.Delete(m.items, 0, 1) // a window is short, and needs no other memory
-	err := it.task.Wait(m.waitCtx)
-	return it.out.get(), err
-}
-
-// cancelRest ends what is in flight.
-func (m *mapping[T, R]) cancelRest() {
-	for _, it := range m.items {
-		it.task.Cancel()
-	}
-	for len(m.items) > 0 {
-		m.takeOldest()
-	}
 }

@@ -28,7 +28,7 @@ import (
 var errSourceGoexit = fmt.Errorf("%w: it called runtime.Goexit", ErrSourcePanic)
 
 // errUnneeded ends the wait of a claim that no job needs any more.
-var errUnneeded = errors.New("pool: no job needs the slot any more")
+var errUnneeded = fmt.Errorf("pool: no job needs the slot any more: %w", context.Canceled)
 
 // An answer is what came of asking for a slot: a slot, a ticket, an error, or
 // nothing where there was no slot.

@@ -24,9 +24,10 @@ func (c *counts) add(o *counts) {
 
 // Stats is a snapshot of a pool.
 type Stats struct {
-	// Workers is how many goroutines run or wait for jobs, Idle how many of
-	// them have nothing to do.
-	Workers, Idle int
+	// Size is how many workers there may be, as New or Resize was told last. Workers
+	// is how many goroutines run or wait for jobs, Idle how many of them have nothing
+	// to do.
+	Size, Workers, Idle int
 	// Lanes is how many lanes have jobs or submitters that wait for room.
 	Lanes int
 
@@ -90,7 +91,7 @@ func (p *Pool) Stats() Stats {
 	}
 	core := p.core.Counts(p.now())
 	s := Stats{
-		Workers: p.core.Workers(), Idle: p.core.Idle(), Lanes: p.core.Lanes(),
+		Size: p.core.Size(), Workers: p.core.Workers(), Idle: p.core.Idle(), Lanes: p.core.Lanes(),
 		Submitted: core.Submitted, Waiting: int64(p.core.Delayed()), Finished: c.finished.Load(),
 		Failed: c.failed.Load(), Panicked: c.panicked.Load(), Lost: c.lost.Load(), Canceled: c.canceled.Load(),
 		LostButOK: c.lostButOK.Load(), Retries: c.retries.Load(), NotYet: c.notYet.Load(),

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/berth-go/berth/pool/internal/sched"
@@ -23,9 +24,18 @@ func (p *Pool) Submit(job Job, opts ...JobOption) *Task {
 //
 // With the context of a job of the same pool it does not wait for room.
 func (p *Pool) SubmitContext(ctx context.Context, job Job, opts ...JobOption) *Task {
-	t := p.newTask(ctx, job, gather(opts))
-	if job == nil {
-		p.refuse(t, ErrNilJob)
+	return p.submit(ctx, job, opts, nil)
+}
+
+// submit is SubmitContext. Unless then is nil it is called when the task is done.
+func (p *Pool) submit(ctx context.Context, job Job, opts []JobOption, then func(*Task)) *Task {
+	job, o, err := admit(job, opts)
+	t := p.newTask(ctx, job, o)
+	if then != nil {
+		t.tell(then)
+	}
+	if err != nil {
+		p.refuse(t, err)
 		return t
 	}
 	_ = p.start(ctx, t, sched.Wait) // the task has the error
@@ -35,10 +45,11 @@ func (p *Pool) SubmitContext(ctx context.Context, job Job, opts ...JobOption) *T
 // TrySubmit is Submit that does not block: without room it returns ErrQueueFull,
 // and after Shutdown ErrClosed, and no task.
 func (p *Pool) TrySubmit(job Job, opts ...JobOption) (*Task, error) {
-	if job == nil {
-		return nil, ErrNilJob
+	job, o, err := admit(job, opts)
+	if err != nil {
+		return nil, err
 	}
-	t := p.newTask(background, job, gather(opts))
+	t := p.newTask(background, job, o)
 	if err := p.start(background, t, sched.Refuse); err != nil {
 		return nil, err
 	}
@@ -59,19 +70,20 @@ func (p *Pool) Go(job Job, opts ...JobOption) error {
 	if len(opts) == 0 && p.bare && job != nil && p.injected.put(item{job: job}) {
 		return nil
 	}
-	return p.goWith(p.base, job, gather(opts))
+	return p.goWith(p.base, job, opts)
 }
 
 // GoContext is Go with a context, as SubmitContext is Submit with one: it bounds
 // the wait for room and is the parent of the job's context. It costs the task.
 func (p *Pool) GoContext(ctx context.Context, job Job, opts ...JobOption) error {
-	return p.goWith(ctx, job, gather(opts))
+	return p.goWith(ctx, job, opts)
 }
 
-func (p *Pool) goWith(ctx context.Context, job Job, o jobOptions) error {
+func (p *Pool) goWith(ctx context.Context, job Job, opts []JobOption) error {
+	job, o, err := admit(job, opts)
 	switch {
-	case job == nil:
-		return ErrNilJob
+	case err != nil:
+		return err
 	case ctx == p.base && o.name == "" && o.after == 0 && p.bare:
 		return p.enqueue(ctx, request{Job: item{job: job}, Key: o.key, Priority: o.priority}, sched.Wait)
 	}
@@ -238,6 +250,23 @@ type jobOptions struct {
 	key, name string
 	priority  int
 	after     time.Duration
+	limited   bool
+	limit     time.Duration // if limited
+}
+
+// admit returns a job as it is to run, and what its options amount to, or why it
+// cannot run.
+func admit(job Job, opts []JobOption) (Job, jobOptions, error) {
+	o := gather(opts)
+	switch {
+	case job == nil:
+		return nil, o, ErrNilJob
+	case !o.limited:
+		return job, o, nil
+	case o.limit <= 0:
+		return nil, o, fmt.Errorf("pool: TimeLimit(%v): give a time above zero", o.limit)
+	}
+	return Limited(job, o.limit), o, nil
 }
 
 func gather(opts []JobOption) (o jobOptions) {
@@ -251,6 +280,8 @@ func gather(opts []JobOption) (o jobOptions) {
 			o.priority = int(opt.n)
 		case optAfter:
 			o.after = max(time.Duration(opt.n), 0)
+		case optTimeLimit:
+			o.limited, o.limit = true, time.Duration(opt.n)
 		}
 	}
 	return o

@@ -152,6 +152,18 @@ var alreadyDone = func() *doneSignal {
 	return d
 }()
 
+// tell has then called when the task is done. It comes before the task is queued.
+func (t *Task) tell(then func(*Task)) {
+	t.done.Store(&doneSignal{ch: make(chan struct{}), then: then})
+}
+
+// failedTask returns a task that is done with an error and was never a pool's.
+func failedTask(err error) *Task {
+	t := &Task{err: err}
+	t.become(stateDone)
+	return t
+}
+
 // Done returns a channel that is closed when the task has its result.
 func (t *Task) Done() <-chan struct{} {
 	if d := t.done.Load(); d != nil {

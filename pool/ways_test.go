@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -36,7 +37,7 @@ var ways = []way{
 	{"GoContext", true, func(ctx context.Context, p *pool.Pool, job pool.Job, opts ...pool.JobOption) func() error {
 		finished, err := p.Stats().Finished, p.GoContext(ctx, job, opts...)
 		return func() error {
-			for p.Stats().Finished == finished { // others may run on
+			for err == nil && p.Stats().Finished == finished { // others may run on
 				time.Sleep(time.Millisecond)
 			}
 			ended, cancel := context.WithCancel(context.Background())
@@ -64,6 +65,36 @@ var ways = []way{
 		g.Submit(job, opts...)
 		return func() error { return g.Wait(context.Background()) }
 	}},
+	{"Map", true, func(ctx context.Context, p *pool.Pool, job pool.Job, opts ...pool.JobOption) func() error {
+		return mapOne(ctx, p, job, forEach(opts)...)
+	}},
+	{"Map, unordered", true, func(ctx context.Context, p *pool.Pool, job pool.Job, opts ...pool.JobOption) func() error {
+		return mapOne(ctx, p, job, forEach(opts, pool.Unordered())...)
+	}},
+}
+
+// mapOne maps over one item, in a loop of its own.
+func mapOne(ctx context.Context, p *pool.Pool, job pool.Job, opts ...pool.MapOption) func() error {
+	done := make(chan error, 1)
+	go func() {
+		var errs []error
+		for _, err := range pool.Map(ctx, p, slices.Values([]pool.Job{job}), func(ctx context.Context, job pool.Job) (int, error) {
+			return 0, job(ctx)
+		}, opts...) {
+			errs = append(errs, err)
+		}
+		done <- errors.Join(errs...)
+	}()
+	synctest.Wait() // it is submitted
+	return func() error { return <-done }
+}
+
+// forEach turns the options of a job into those of a Map.
+func forEach(opts []pool.JobOption, more ...pool.MapOption) []pool.MapOption {
+	for _, opt := range opts {
+		more = append(more, opt)
+	}
+	return more
 }
 
 var errOfJob = errors.New("the service said no")
@@ -115,6 +146,63 @@ var checks = []check{
 		require.True(t, ok)
 		defer func() { _ = held.Release() }()
 		return endsInTime(t, start(t, 1, pool.WithSlots(src)), w, lasts(time.Second), pool.Key("a"))
+	}},
+	{"each attempt of a job with a time limit may run for so long, and no wait counts", false, func(t *testing.T, w way) error {
+		p := start(t, 1)
+		var ran []time.Duration
+		err := w.run(t.Context(), p, func(ctx context.Context) error {
+			began := time.Now()
+			<-ctx.Done()
+			if ran = append(ran, time.Since(began)); len(ran) < 3 {
+				return pool.RetryAfter(time.Minute, errOfJob)
+			}
+			return context.Cause(ctx)
+		}, pool.TimeLimit(time.Second), pool.After(time.Minute))()
+		if want := []time.Duration{time.Second, time.Second, time.Second}; !slices.Equal(ran, want) {
+			return fmt.Errorf("attempts ran for %v, error %w", ran, err)
+		}
+		if !errors.Is(err, pool.ErrTimeLimit) || !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "after 1s") {
+			return fmt.Errorf("it does not say why it ended: %w", err)
+		}
+		return nil
+	}},
+	{"a job that ends within its time limit, or succeeds after it, knows nothing of it", false, func(t *testing.T, w way) error {
+		p := start(t, 1)
+		for _, d := range []time.Duration{time.Second / 2, 2 * time.Second} {
+			err := w.run(t.Context(), p, func(context.Context) error { time.Sleep(d); return nil }, pool.TimeLimit(time.Second))()
+			if err != nil {
+				return fmt.Errorf("a job of %v: %w", d, err)
+			}
+		}
+		err := w.run(t.Context(), p, func(context.Context) error { return errOfJob }, pool.TimeLimit(time.Second))()
+		if !errors.Is(err, errOfJob) || errors.Is(err, pool.ErrTimeLimit) {
+			return fmt.Errorf("one that fails in time: %w", err)
+		}
+		return nil
+	}},
+	{"a job that ignores its time limit is reported after the grace", false, func(t *testing.T, w way) error {
+		p := start(t, 1, pool.WithGrace(time.Second))
+		wait := w.run(t.Context(), p, func(context.Context) error { time.Sleep(time.Minute); return nil }, pool.TimeLimit(time.Second))
+		time.Sleep(2*time.Second - 1)
+		synctest.Wait()
+		early := p.Stats().Overruns
+		time.Sleep(1)
+		synctest.Wait()
+		if late := p.Stats().Overruns; early != 0 || late != 1 {
+			return fmt.Errorf("%d overruns before the grace is over, %d after it", early, late)
+		}
+		return wait()
+	}},
+	{"a job whose time limit is none is refused", false, func(t *testing.T, w way) error {
+		p := start(t, 1)
+		for _, d := range []time.Duration{0, -time.Second} {
+			ran := false
+			err := w.run(t.Context(), p, func(context.Context) error { ran = true; return nil }, pool.TimeLimit(d))()
+			if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("TimeLimit(%v): give a time above zero", d)) || ran {
+				return fmt.Errorf("it ran: %v, error %w", ran, err)
+			}
+		}
+		return nil
 	}},
 	{"a task that ends gives its room to the next", true, func(t *testing.T, w way) error {
 		p := start(t, 1, pool.WithQueue(1))

@@ -1,6 +1,10 @@
 package slothttp
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/berth-go/berth/internal/rarely"
+)
 
 // errForgotten ends the request whose response nobody has any more.
 var errForgotten = errors.New("slothttp: the response's body was neither read to its end nor closed")
@@ -9,9 +13,9 @@ var errForgotten = errors.New("slothttp: the response's body was neither read to
 func (h *holding) forget() { h.ctx.Cancel(errForgotten) }
 
 // forgotten is shared by all transports: each has no other word of it.
-var forgotten rarely
+var forgotten rarely.Logger
 
 func sayForgotten(key string) {
-	forgotten.warn("slothttp: the body of a response was neither read to its end nor closed. "+
+	forgotten.Warn("slothttp: the body of a response was neither read to its end nor closed. "+
 		"It kept a slot and a connection until the garbage collector found it: close bodies", "key", key)
 }

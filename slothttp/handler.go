@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/berth-go/berth/internal/rarely"
 	"github.com/berth-go/berth/slot"
 )
 
@@ -24,7 +25,7 @@ type handler struct {
 	maxWait    time.Duration
 	retryAfter time.Duration
 	refuse     func(http.ResponseWriter, *http.Request, error)
-	log        rarely // of refusals that no client can be told the reason of
+	log        rarely.Logger // of refusals that no client can be told the reason of
 }
 
 // Handler returns a handler that calls next for each request under a slot of src,
@@ -120,7 +121,7 @@ func (h *handler) answer(w http.ResponseWriter, _ *http.Request, err error) {
 		http.Error(w, "All slots for this request are taken. Try again later.", http.StatusServiceUnavailable)
 		return
 	}
-	h.log.warn("slothttp: requests are refused because no slot can be claimed for them: "+
+	h.log.Warn("slothttp: requests are refused because no slot can be claimed for them: "+
 		"see whether the engine of the slots can be reached and takes these keys", "error", err)
 	if canWait(err) {
 		http.Error(w, "No slot can be had for this request now. Try again later.", http.StatusServiceUnavailable)

@@ -40,8 +40,7 @@
 // its "slot acquire" has no length and says berth.slot.reused. A second
 // "queue" follows a "slot acquire" where the slot was there and, for more than a
 // millisecond, no worker was. Outside a pool "slot acquire" and "slot hold" are
-// children of the caller's span, and the first says berth.slot.ahead where the
-// source tells.
+// children of the caller's span.
 //
 // Attributes, and how many values each can have:
 //
@@ -54,7 +53,7 @@
 //	berth.job.waited_for   worker, place, slot or engine: what the attempt waited for longest, if for a millisecond   4
 //	berth.slot.reused    whether the slot had served another job        2
 //	berth.slot.queued    whether the claim had to wait in line          2
-//	berth.slot.ahead     claims in front when it joined the line, outside a pool  as many as wait
+//	berth.slot.ahead     claims in front when it joined the line, if it had to and the source tells   as many as wait
 //	berth.slot.runs      how many attempts ran under the slot           as many as runs
 //	berth.slot.lost      true: the slot was lost while the job ran      1
 //	error.type           slot_lost, slot_unavailable, slot_key, slot_closed, timeout, cancelled, shutdown, pool_closed, queue_full, panic, goexit, the Go type of the error, or _OTHER   few

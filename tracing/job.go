@@ -135,6 +135,9 @@ func (t *Tracer) waits(ctx context.Context, e pool.StartEvent, w waits) {
 	s.SetAttributes(keyAttr(info.Key), attribute.Bool(AttrSlotReused, e.Reused), queuedAttr(info.Queued))
 	if !e.Reused {
 		addEvents(s, timesOf(e), w.asked, w.free)
+		if e.Ahead >= 0 {
+			s.SetAttributes(attribute.Int(AttrSlotAhead, e.Ahead))
+		}
 	}
 	s.End(trace.WithTimestamp(w.free))
 	if w.start.After(w.free) {

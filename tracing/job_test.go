@@ -141,11 +141,60 @@ func TestJobThatWaitsForASlot(t *testing.T) {
 		require.Equal(t, lines(`
 		job 1 0s 4s job.attempts=1 key=a
 		  queue 1 0s 0s
-		  slot acquire 1 0s 3s client key=a slot.queued=true slot.reused=false !queued 0s !granted 3s !confirmed 3s
+		  slot acquire 1 0s 3s client key=a slot.ahead=0 slot.queued=true slot.reused=false !queued 0s !granted 3s !confirmed 3s
 		  run 1 3s 4s job.attempt=1 job.waited_for=slot → slot hold 1
 		slot hold 1 3s 4s key=a slot.queued=true slot.runs=1 → run 1
 		`), r.end(p))
 	})
+}
+
+// secretive is a source that does not tell where in line a claim is.
+type secretive struct{ slot.Source }
+
+type secretiveTicket struct{ slot.Ticket }
+
+func (s secretive) Enqueue(ctx context.Context, key string) (slot.Ticket, error) {
+	ticket, err := s.Source.Enqueue(ctx, key)
+	return secretiveTicket{ticket}, err
+}
+
+func TestTheSpanOfAnAcquireSaysHowManyWereInFront(t *testing.T) {
+	for name, c := range map[string]struct {
+		traced, secret bool
+		want           string
+	}{
+		"traced source":     {traced: true, want: " slot.ahead=2 slot.queued=true "},
+		"plain source":      {want: " slot.ahead=2 slot.queued=true "},
+		"source that hides": {traced: true, secret: true, want: " key=a slot.queued=true "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := record(t)
+				var src slot.Source = slot.NewLocal(1)
+				held, _, err := slot.Try(t.Context(), src, "")
+				require.NoError(t, err)
+				var others [2]slot.Ticket
+				for i := range others {
+					others[i], err = src.Enqueue(t.Context(), "")
+					require.NoError(t, err)
+				}
+				if c.secret {
+					src = secretive{src}
+				}
+				if c.traced {
+					src = r.Source(src)
+				}
+				p := r.newPool(1, pool.WithSlots(src))
+				p.Submit(sleep(time.Second), pool.Key("a"))
+				time.Sleep(time.Second)
+				for _, ticket := range others {
+					require.NoError(t, ticket.Close())
+				}
+				require.NoError(t, held.Release())
+				require.Contains(t, r.end(p), c.want)
+			})
+		})
+	}
 }
 
 func TestRetriedJob(t *testing.T) {
@@ -368,7 +417,7 @@ func TestGrantThatWaitsForAWorker(t *testing.T) {
 		  slot acquire 1 0s 0s client key=a slot.queued=false slot.reused=false !granted 0s !confirmed 0s
 		  run 1 0s 3s job.attempt=1 → slot hold 1
 		job 2 0s 3s job.attempts=1 key=b
-		  slot acquire 2 0s 1s client key=b slot.queued=true slot.reused=false !queued 0s !granted 1s !confirmed 1s
+		  slot acquire 2 0s 1s client key=b slot.ahead=0 slot.queued=true slot.reused=false !queued 0s !granted 1s !confirmed 1s
 		  queue 2 1s 3s
 		  run 2 3s 3s job.attempt=1 job.waited_for=worker → slot hold 2
 		slot hold 1 0s 3s key=a slot.queued=false slot.runs=1 → run 1
@@ -392,7 +441,7 @@ func TestShortWaitForAWorkerIsPartOfTheAcquire(t *testing.T) {
 		require.Contains(t, r.end(p), lines(`
 		job 2 0s 1s job.attempts=1 key=b
 		  queue 2 0s 0s
-		  slot acquire 2 0s 1s client key=b slot.queued=true slot.reused=false !queued 0s !granted 999.001ms !confirmed 999.001ms
+		  slot acquire 2 0s 1s client key=b slot.ahead=0 slot.queued=true slot.reused=false !queued 0s !granted 999.001ms !confirmed 999.001ms
 		  run 2 1s 1s job.attempt=1 job.waited_for=slot → slot hold 2
 		`))
 	})
@@ -417,7 +466,7 @@ func TestAcquireIsClippedToTheLifeOfTheJobThatGotTheSlot(t *testing.T) {
 		  queue 1 0s 1s
 		job 2 2s 6s job.attempts=1 key=a
 		  queue 2 2s 2s
-		  slot acquire 1 2s 5s client key=a slot.queued=true slot.reused=false !queued 2s !granted 5s !confirmed 5s
+		  slot acquire 1 2s 5s client key=a slot.ahead=0 slot.queued=true slot.reused=false !queued 2s !granted 5s !confirmed 5s
 		  run 1 5s 6s job.attempt=1 job.waited_for=slot → slot hold 1
 		slot hold 1 5s 6s key=a slot.queued=true slot.runs=1 → run 1
 		`), r.end(p))

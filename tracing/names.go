@@ -3,9 +3,6 @@ package tracing
 // ScopeName is the name of the instrumentation scope of every span and metric.
 const ScopeName = "github.com/berth-go/berth/tracing"
 
-// Version is the version of the instrumentation scope.
-const Version = "0.1.0"
-
 // The names of the spans. There are no others.
 const (
 	SpanJob     = "job"

@@ -18,6 +18,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/berth-go/berth/internal/version"
 	"github.com/berth-go/berth/tracing"
 )
 
@@ -131,7 +132,7 @@ func (r *recorder) metrics() map[string]metricdata.Metrics {
 	all := make(map[string]metricdata.Metrics)
 	for _, scope := range rm.ScopeMetrics {
 		require.Equal(r.t, tracing.ScopeName, scope.Scope.Name)
-		require.Equal(r.t, tracing.Version, scope.Scope.Version)
+		require.Equal(r.t, version.String(), scope.Scope.Version)
 		for _, m := range scope.Metrics {
 			all[m.Name] = m
 		}

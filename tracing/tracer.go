@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
+	"github.com/berth-go/berth/internal/version"
 	"github.com/berth-go/berth/pool"
 )
 
@@ -44,14 +45,14 @@ func New(opts ...Option) (*Tracer, error) {
 	}
 	t := &Tracer{
 		cfg:    cfg,
-		tracer: cfg.tracers.Tracer(ScopeName, trace.WithInstrumentationVersion(Version)),
+		tracer: cfg.tracers.Tracer(ScopeName, trace.WithInstrumentationVersion(version.String())),
 		labels: newLabelCache(cfg, cfg.attrs),
 	}
 	t.named = map[string]*labelCache{"": t.labels}
 	_, t.silent = cfg.tracers.(tracenoop.TracerProvider)
 	_, uncounted := cfg.meters.(metricnoop.MeterProvider)
 	t.off = t.silent && uncounted
-	meter := cfg.meters.Meter(ScopeName, metric.WithInstrumentationVersion(Version))
+	meter := cfg.meters.Meter(ScopeName, metric.WithInstrumentationVersion(version.String()))
 	if t.instruments, err = newInstruments(meter); err != nil {
 		return nil, fmt.Errorf("tracing: the meter provider refused an instrument: %w", err)
 	}

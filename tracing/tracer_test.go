@@ -20,6 +20,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
+	"github.com/berth-go/berth/internal/version"
 	"github.com/berth-go/berth/pool"
 	"github.com/berth-go/berth/slot"
 	"github.com/berth-go/berth/tracing"
@@ -47,7 +48,7 @@ func TestScopeIsThePackageWithItsVersion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, s := range everything(t).spans.Ended() {
 			require.Equal(t, tracing.ScopeName, s.InstrumentationScope().Name)
-			require.Equal(t, tracing.Version, s.InstrumentationScope().Version)
+			require.Equal(t, version.String(), s.InstrumentationScope().Version)
 		}
 	})
 }

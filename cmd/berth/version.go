@@ -4,28 +4,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"runtime"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/berth-go/berth/internal/version"
 )
 
-// release is the version of a binary that a script built, set by the linker. What go
-// install builds knows its version itself.
-var release string
-
-// build returns the version.
-func build() string {
-	if release != "" {
-		return release
-	}
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(devel)"
-}
-
-func version() string {
-	return fmt.Sprintf("berth %s, %s, %s/%s", build(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+// banner says what was built, on one line.
+func banner() string {
+	return fmt.Sprintf("berth %s, %s, %s/%s", version.String(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 func newVersion(g *global) *cobra.Command {
@@ -36,10 +23,10 @@ func newVersion(g *global) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if g.json {
 				return json.NewEncoder(cmd.OutOrStdout()).Encode(map[string]string{
-					"version": build(), "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH,
+					"version": version.String(), "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH,
 				})
 			}
-			fmt.Fprintln(cmd.OutOrStdout(), version())
+			fmt.Fprintln(cmd.OutOrStdout(), banner())
 			return nil
 		},
 	}

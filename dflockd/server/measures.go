@@ -1,13 +1,14 @@
 package server
 
 import (
+	"cmp"
 	"runtime"
-	"runtime/debug"
 	"strings"
 	"time"
 
 	"github.com/berth-go/berth/dflockd/internal/locktable"
 	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/internal/version"
 )
 
 // measures is one snapshot of what is to be seen at /metrics.
@@ -80,7 +81,7 @@ func (m measures) exposition() []byte {
 
 func (m measures) gauges(p *page) {
 	p.family("dflockd_build_info", "gauge", "What runs here; always 1.")
-	p.sample("dflockd_build_info", 1, "version", build.version, "revision", build.revision, "goversion", runtime.Version())
+	p.sample("dflockd_build_info", 1, "version", version.String(), "revision", cmp.Or(version.Revision(), "unknown"), "goversion", runtime.Version())
 	p.gauge("dflockd_connections", "Connections now.", float64(m.connections))
 	p.gauge("dflockd_keys", "Keys that are held or waited for.", float64(m.Keys))
 	p.gauge("dflockd_slots_held", "Slots held now.", float64(m.Held))
@@ -130,24 +131,3 @@ func flag(on bool) float64 {
 	}
 	return 0
 }
-
-// build is what was built: the version of this module and the commit.
-var build = func() (b struct{ version, revision string }) {
-	b.version, b.revision = "(devel)", "unknown"
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return b
-	}
-	const module = "github.com/berth-go/berth"
-	for _, m := range append(info.Deps, &info.Main) {
-		if m.Path == module && m.Version != "" {
-			b.version = m.Version
-		}
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" && info.Main.Path == module {
-			b.revision = s.Value
-		}
-	}
-	return b
-}()

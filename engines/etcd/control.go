@@ -12,6 +12,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc/codes"
 
+	"github.com/berth-go/berth/internal/errs"
 	"github.com/berth-go/berth/slot"
 )
 
@@ -192,10 +193,10 @@ func (s *Source) Revoke(ctx context.Context, key, id string) error {
 // denied says what failed, and that it is not allowed where etcd said so.
 func (s *Source) denied(what, name string, why, err error) error {
 	if codeOf(err) == codes.PermissionDenied {
-		why = inWords(why.Error(), why, slot.ErrNotAllowed)
+		why = errs.InWords(why.Error(), why, slot.ErrNotAllowed)
 	}
 	if errors.Is(err, errCrossed) {
-		why = unavailable(err)
+		why = errs.Unavailable(err)
 	}
 	return s.wrap(what, name, why)
 }

@@ -11,6 +11,7 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"github.com/berth-go/berth/internal/errs"
 	"github.com/berth-go/berth/slot"
 )
 
@@ -82,8 +83,11 @@ func NewSource(client *clientv3.Client, limits slot.Limits, opts ...Option) (*So
 
 // Format names the source, whatever the verb.
 func (s *Source) Format(w fmt.State, _ rune) {
-	fmt.Fprintf(w, "etcd source of %s", strings.Join(s.client.Endpoints(), ", "))
+	fmt.Fprintf(w, "etcd source of %s", s.endpoints())
 }
+
+// endpoints returns where the cluster is, for people.
+func (s *Source) endpoints() string { return strings.Join(s.client.Endpoints(), ", ") }
 
 // Enqueue takes a place in the line of key, or a slot if one is free, in one round
 // trip; three more open the session when there is none. Claims that are made at the
@@ -177,7 +181,7 @@ func (s *Source) reason(ctx, within context.Context, err error) error {
 // returns at once.
 func (s *Source) Join(ctx context.Context, key string, c slot.Claimant) (slot.Place, error) {
 	if c == nil {
-		return nil, s.wrap("claim", key, permanently(errors.New("Join needs a claimant")))
+		return nil, s.wrap("claim", key, errs.Permanently(errors.New("Join needs a claimant")))
 	}
 	cl, err := s.begin(ctx, s.limits, key, c)
 	if err != nil {
@@ -201,7 +205,7 @@ func (s *Source) semaphore(ctx context.Context, limits slot.Limits, key string) 
 		err = checkClaim(name, limit)
 	}
 	if err != nil {
-		return "", 0, &Error{Op: "claim", Key: key, Err: err}
+		return "", 0, &Error{Engine: engine, Op: "claim", Key: key, Err: err}
 	}
 	s.lock()
 	defer s.unlock()
@@ -237,7 +241,7 @@ func (s *Source) begin(ctx context.Context, limits slot.Limits, key string, to s
 
 // wrap says what failed.
 func (s *Source) wrap(what, name string, err error) error {
-	return &Error{Op: what, Key: name, Endpoints: s.client.Endpoints(), Err: err}
+	return &Error{Engine: engine, Op: what, Key: name, Server: s.endpoints(), Err: err}
 }
 
 func (s *Source) lock() { s.mu.Lock() }

@@ -168,3 +168,50 @@ func TestALeaseThatIsDueInALineIsAskedForOnceByEachSource(t *testing.T) {
 		w.net.Set("dead", connected)
 	})
 }
+
+// The figures of docs/engines.md: what claims, held slots and waiters ask of Redis is
+// counted at three sizes.
+func TestWhatClaimsSlotsAndWaitersAskOfRedisIsCounted(t *testing.T) {
+	for _, n := range []int{4, 32, 256} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { countRedis(t, n) })
+		})
+	}
+}
+
+func countRedis(t *testing.T, n int) {
+	w := newWorld(t)
+	s, count := w.counted("a", slot.Keyed("", 1))
+	take := func() (requests, pipelines int) {
+		synctest.Wait()
+		return int(count.requests.Swap(0)), int(count.pipelines.Swap(0))
+	}
+	require.NoError(t, w.claim(s, "first").Release())
+	take()
+
+	for i := range n {
+		require.NoError(t, w.claim(s, fmt.Sprint(i)).Release())
+	}
+	requests, _ := take()
+	require.Equal(t, 2*n, requests, "two requests a claim")
+
+	const beats = 6
+	for i := range n {
+		w.claim(s, fmt.Sprint(i))
+	}
+	take()
+	time.Sleep(beats * w.lease / 3)
+	requests, pipelines := take()
+	require.InDelta(t, beats*n, requests, float64(n)+0.1, "one request for each line in a third of a lease")
+	require.LessOrEqual(t, pipelines, (beats+1)*(1+n/longestBeats), "256 of them share a pipeline")
+
+	for range n {
+		w.queue(s, "0")
+	}
+	requests, _ = take()
+	require.InDelta(t, n, requests, float64(2*n), "one request a place in line, beside the renewals")
+	time.Sleep(beats * w.lease / 3)
+	requests, _ = take()
+	more := 1 + n/longestCall // calls that the longest line takes for itself
+	require.InDelta(t, beats*(n+more), requests, float64(n+more)+0.1, "128 of one line share a request")
+}

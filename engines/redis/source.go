@@ -15,6 +15,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/berth-go/berth/internal/errs"
 	"github.com/berth-go/berth/internal/gcra"
 	"github.com/berth-go/berth/internal/lease"
 	"github.com/berth-go/berth/slot"
@@ -136,7 +137,7 @@ func checkName(name string) error {
 	if len(name) > longestName {
 		name = strings.ToValidUTF8(name[:longestName], "") + "…"
 	}
-	return &permanent{inWords(fmt.Sprintf("the key %q %s", name, reason), slot.ErrKey)}
+	return errs.Permanently(errs.InWords(fmt.Sprintf("the key %q %s", name, reason), slot.ErrKey))
 }
 
 // Format names the source, whatever the verb: what it has is used by others meanwhile.
@@ -191,7 +192,7 @@ func (s *Source) Join(ctx context.Context, key string, to slot.Claimant) (slot.P
 
 func (s *Source) join(ctx context.Context, key string, pace gcra.Pace, to slot.Claimant) (slot.Place, error) {
 	if to == nil {
-		return nil, s.wrap("claim", key, &permanent{errors.New("Join needs a claimant")})
+		return nil, s.wrap("claim", key, errs.Permanently(errors.New("Join needs a claimant")))
 	}
 	c, err := s.newClaim(ctx, key, pace)
 	if err != nil {

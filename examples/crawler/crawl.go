@@ -58,6 +58,7 @@ type crawl struct {
 	interrupted time.Time // when it was; zero: it was not
 	timeUp      bool      // -for has passed
 	killed      *worker
+	pauses      pauses
 	futile      int   // URLs in a row that came back unfinished
 	failure     error // why the crawl cannot go on
 	seen        site.Seen
@@ -113,6 +114,7 @@ func (c *crawl) run() error {
 	}
 	c.draw()
 	c.finishStarts()
+	c.pauses.ended(time.Now())
 	if c.failure == nil && c.interrupted.IsZero() && !c.timeUp && !c.finished() {
 		c.failure = errors.New("no worker process is left to go on")
 	}
@@ -141,7 +143,7 @@ func (c *crawl) setup(n int) pipe.Setup {
 		Worker: n, Workers: c.settings.workers, Window: c.window(),
 		Server: c.world.server, Lease: lease, Slots: c.slots, PerHost: c.perHost,
 		Pace: pace(c.rate), MaxWait: c.maxWait,
-		UserAgent: c.agent(), Whole: c.world.local != nil,
+		UserAgent: c.agent(), Local: c.world.local != nil,
 	}
 	if c.settings.server != "" {
 		s.Linger = drainTime

@@ -36,7 +36,8 @@
 //   - Retry-After is kept with 429, 503 and whatever of the 500s or 403 has it; where
 //     no time is named it is a second, and twice as long each time in a row. No worker
 //     process asks the host for anything before it has passed, once it was told, and
-//     then one request of each goes first. Other hosts go on.
+//     then one request of each goes first. Other hosts go on, and other crawlers with
+//     the same server keep to it, too.
 //   - No page is asked for twice, unless the site asked to come back later, or
 //     there was no answer (three times at most).
 //   - Never more than -per-host requests are there at once, -slots in all.
@@ -59,11 +60,13 @@
 // last try is none, and neither is one that was left with its host or when -for
 // had passed.
 //
-// What one crawler is asked to wait for, another one with the same server does not
-// know: Retry-After holds for the processes of one crawl. The times of -rate,
-// -host-rate and Crawl-delay hold for all crawlers with one server, except that
-// the last start of a crawl counts for ten more seconds at most, and not at all
-// when it is interrupted.
+// Crawlers with the same server leave a host alone together: where one of them is told
+// to come back later, no other begins a request there for as long, up to a minute.
+// One that has its slots already may; and the original dflockd knows no pauses: there
+// Retry-After holds for the processes of one crawl. The summary says which hosts were
+// left alone, how often and for how long. The times of -rate, -host-rate and
+// Crawl-delay hold for all crawlers with one server, except that the last start of a
+// crawl counts for ten more seconds at most, and not at all when it is interrupted.
 //
 // # How it is made
 //

@@ -54,6 +54,7 @@ type report struct {
 	unread      []string // start pages that were not read, and why
 	forbidden   int      // URLs that robots.txt forbids
 	given       []string // hosts that were given up, and why
+	pauses      []string // hosts that were left alone for a while, and why
 	local       bool
 	seen        site.Seen // if local
 	strict      bool
@@ -72,7 +73,7 @@ func (c *crawl) report() *report {
 		counts: c.frontier.Counts(), lost: c.frontier.Lost(),
 		local: c.world.local != nil, seen: c.seen, strict: c.world.strict,
 		ownServer: c.settings.server == "", interrupted: !c.interrupted.IsZero(), timeUp: c.timeUp,
-		forbidden: len(c.sites.forbidden), wasKilled: c.killed != nil,
+		forbidden: len(c.sites.forbidden), wasKilled: c.killed != nil, pauses: c.pauses.lines(),
 	}
 	for _, s := range c.sites.starts {
 		if !s.read {
@@ -229,7 +230,7 @@ func (r *report) table(b *bytes.Buffer) {
 func (r *report) limits(b *bytes.Buffer) {
 	if !r.local {
 		fmt.Fprintf(b, "limits: %d requests at once in all, %d on a host; a real site does not tell what it saw\n", r.slots, r.perHost)
-		for _, text := range r.given {
+		for _, text := range append(r.pauses, r.given...) {
 			fmt.Fprintln(b, text)
 		}
 		if r.forbidden > 0 {

@@ -8,6 +8,8 @@ import (
 
 	"github.com/berth-go/berth/dflockd"
 	"github.com/berth-go/berth/examples/crawler/internal/pipe"
+	"github.com/berth-go/berth/middleware"
+	"github.com/berth-go/berth/pool"
 	"github.com/berth-go/berth/slot"
 )
 
@@ -44,6 +46,7 @@ type claims struct {
 	// one of all. In this order nobody sits on one of the few slots in all
 	// while it waits for its host.
 	slots slot.Source
+	host  slot.Source // the one of the page's host
 	inAll slot.Source // starts in all; nil: no limit on them
 
 	mu sync.Mutex // guards onHost and closed; held while a source is made, which does not dial
@@ -63,7 +66,7 @@ func newClaims(s pipe.Setup, from sourceMaker) (*claims, error) {
 	if err != nil {
 		return nil, errors.Join(err, host.Close(context.Background()))
 	}
-	c.slots = slot.All(host, all)
+	c.slots, c.host = slot.All(host, all), host
 	if s.Pace > 0 {
 		starts, err := from(s, startInAll())
 		if err != nil {
@@ -72,6 +75,18 @@ func newClaims(s pipe.Setup, from sourceMaker) (*claims, error) {
 		c.inAll = slot.MinHold(starts, s.Pace)
 	}
 	return c, nil
+}
+
+// options are those of a pool whose jobs run under the slots. A host that asks to
+// come back later is paused for all crawlers with the same server, by the middleware.
+// Its slots serve one page each, since one that is kept for the next page of a real
+// site would not know of a pause that another crawler asked for.
+func (c *claims) options(s pipe.Setup) []pool.Option {
+	options := []pool.Option{pool.WithSlots(c.slots), pool.Use(middleware.PauseKey(c.host))}
+	if !s.Local {
+		options = append(options, pool.WithReuse(0))
+	}
+	return options
 }
 
 // begin waits until a job may start on its host, of which there may be one in

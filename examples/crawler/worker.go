@@ -97,7 +97,7 @@ type fetching struct {
 func newFetching(s pipe.Setup, stdout io.Writer, o outside) (*fetching, error) {
 	f := &fetching{
 		setup:    s,
-		fetcher:  page.NewFetcher(page.Config{Agent: s.UserAgent, Conns: s.Workers, Whole: s.Whole, Dial: o.dial}),
+		fetcher:  page.NewFetcher(page.Config{Agent: s.UserAgent, Conns: s.Workers, Whole: s.Local, Dial: o.dial}),
 		patience: newPatience(s.MaxWait),
 		out:      pipe.NewWriter[pipe.Result](stdout),
 	}
@@ -108,7 +108,7 @@ func newFetching(s pipe.Setup, stdout io.Writer, o outside) (*fetching, error) {
 		if f.claims, err = newClaims(s, o.source); err != nil {
 			return nil, err
 		}
-		options = append(options, pool.WithSlots(f.claims.slots))
+		options = append(options, f.claims.options(s)...)
 	}
 	f.pool, err = pool.New(s.Workers, options...)
 	return f, err

@@ -1,6 +1,12 @@
 package model_test
 
-import "fmt"
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/berth-go/berth/internal/model"
+)
 
 // A config is one configuration of a model, small enough to be explored
 // completely.
@@ -14,6 +20,8 @@ type config struct {
 	// unreached is code that this configuration cannot reach, as the checker
 	// prints it.
 	unreached []string
+	// states is how many there are, where that is asserted without the checker, too.
+	states int
 }
 
 // live reports whether the configuration is one of the model of liveness.
@@ -33,6 +41,42 @@ func liveness(name, what string, args ...string) config {
 func (c config) short() config { c.quick = true; return c }
 
 func (c config) without(code ...string) config { c.unreached = code; return c }
+
+func (c config) of(states int) config { c.states = states; return c }
+
+// inGo returns the same configuration for [model.Config.Next].
+func (c config) inGo() *model.Config {
+	numbers := map[string]int{}
+	m := &model.Config{Young: 1}
+	flags := map[string]*bool{
+		"STRICT": &m.Strict, "CUT": &m.Cut, "CRASH": &m.Crash, "CANCEL": &m.Cancel, "PAUSE": &m.Pause, "DRIFT": &m.Drift,
+		"FREEZE": &m.Freeze, "RESTART": &m.Restart, "WAIT": &m.Wait, "GHOSTS": &m.Ghosts, "LEAVE": &m.Leave, "HALT": &m.Halt,
+		"REVOKE": &m.Revoke, "LIMITS": new(bool),
+	}
+	for _, a := range c.args {
+		name, value, _ := strings.Cut(a, "=")
+		n, err := strconv.Atoi(value)
+		switch flag := flags[name]; {
+		case flag != nil:
+			*flag = true
+		case value == "L":
+			numbers[name] = numbers["L"]
+		case err == nil:
+			numbers[name] = n
+		default:
+			panic("configs_test.go has a definition that the model in Go does not know: " + a)
+		}
+	}
+	for range numbers["C"] {
+		m.Limits = append(m.Limits, numbers["N"])
+	}
+	if *flags["LIMITS"] {
+		m.Limits[0] = 1
+	}
+	time := func(name string) model.Time { return model.Time(numbers[name]) }
+	m.Lease, m.Margin, m.Beat, m.Answer, m.Grace = time("L"), time("MARGIN"), time("B"), time("R"), time("GRACE")
+	return m
+}
 
 // A timing is how many clients share how many slots, and the times in ticks.
 type timing struct{ clients, slots, lease, margin, beat, answer int }
@@ -85,9 +129,15 @@ var configs = []config{
 	safety("strict-drift", "clients' clocks run slow", longer, "STRICT", "CUT", "DRIFT"),
 	safety("strict-wait", "a place first, then its slot", two, "STRICT", "CUT", "WAIT"),
 	safety("strict-ghosts", "the same with the original server's answers", two, "STRICT", "CUT", "WAIT", "GHOSTS").short(),
+	safety("strict-limits", "one client's claims have a limit of their own", three, "STRICT", "LIMITS").short().without(closing...),
+	safety("strict-leave", "the same, and claimants give their places up", three, "STRICT", "LIMITS", "LEAVE").short().without(closing...),
+	safety("strict-halt", "somebody lets nothing be granted for a while", two, "STRICT", "CUT", "HALT").short(),
+	safety("strict-revoke", "somebody takes slots back", two, "STRICT", "CUT", "REVOKE").short(),
 	safety("immediate", "connections break, slots are free at once", longer, "CUT").short(),
 	safety("immediate-long", "the same with longer times", long, "CUT"),
-	safety("immediate-slow", "answers are late, nothing else breaks", longer).short().without(closingInLine),
+	safety("immediate-slow", "answers are late, nothing else breaks", longer).short().without(closingInLine).of(11817),
+	safety("immediate-halt", "the same, and somebody lets nothing be granted for a while", longer, "HALT").short().without(closingInLine).of(24954),
+	safety("immediate-revoke", "the same, and somebody takes slots back", longer, "REVOKE").short().without(closingInLine).of(24921),
 	safety("immediate-crash", "clients die", longer, "CUT", "CRASH").short(),
 	safety("immediate-cancel", "claimants give up", longer, "CUT", "CANCEL"),
 	safety("immediate-restart", "the server restarts, without a grace", longer, "CUT", "RESTART", "GRACE=0"),

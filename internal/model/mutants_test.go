@@ -5,7 +5,7 @@ package model_test
 type mutant struct {
 	flag   string // without MUTANT_
 	config string // in which configuration the checker must find what is wrong
-	rule   string // in internal/stacktest/mutation/rules_test.go
+	rule   string // in internal/stacktest/mutation
 }
 
 var mutants = []mutant{
@@ -18,6 +18,14 @@ var mutants = []mutant{
 	{"NO_GRACE", "strict-restart", "nothing is granted in the grace after a start"},
 	{"NO_GRACE", "strict-restart", "a strict server on a fixed address has a startup grace by itself"},
 	{"SHORT_GRACE", "strict-restart", "a startup grace shorter than the longest lease is refused"},
+
+	{"OVER_HOLDERS_LIMIT", "strict-limits", "a claim with a larger limit is not granted beyond the limit of a holder"},
+	{"PASSES_LINE", "strict-limits", "a new claim does not pass one with a smaller limit that waits"},
+	{"LEAVES_ALONE", "strict-leave", "whoever leaves a line of different limits lets the next one go"},
+	{"GRANTS_HALTED", "strict-halt", "nothing is granted of a paused key"},
+	{"HALT_ENDS_ALONE", "strict-halt", "the end of a pause serves the line"},
+	{"RENEWS_REVOKED", "strict-revoke", "a slot that was taken back is not renewed"},
+	{"REVOKE_FREES", "strict-revoke", "a slot that was taken back is free when its lease ends, and not at once"},
 
 	// The client: when a slot may be used.
 	{"NO_GUARD", "strict", "the guard ends the context of a slot"},

@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-go/berth/internal/stacktest/check"
+	"github.com/berth-go/berth/internal/stacktest/counts"
 	"github.com/berth-go/berth/internal/stacktest/faultnet"
 	"github.com/berth-go/berth/internal/stacktest/lockserver"
 )
@@ -327,9 +328,20 @@ func TestLimitHoldsWhileProcessesAreKilledAndStopped(t *testing.T) {
 				ivs = append(ivs, w.intervals(t)...)
 			}
 			f.judge(ivs)
-			t.Logf("seed %d: %d jobs; %s", seed, len(ivs), strings.Join(did, ", "))
+			t.Logf("seed %d: %s", seed, strings.Join(did, ", "))
+			counts.Report(t, counts.Of{"jobs": len(ivs), "kills": killed(did), "stops": len(did) - killed(did)})
 		})
 	}
+}
+
+// killed counts the kicks that killed a process; the others stopped one.
+func killed(did []string) (n int) {
+	for _, d := range did {
+		if strings.HasSuffix(d, "killed") {
+			n++
+		}
+	}
+	return n
 }
 
 // judge asks that no more jobs ran at once than may.

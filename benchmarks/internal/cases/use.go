@@ -377,7 +377,7 @@ func (e *Env) useOverKeys() suite.Group {
 	g := suite.Group{Name: "Use of slots over keys", Area: suite.Use, Rounds: useRounds}
 	ran := suite.Chart{
 		File: "use-possible", Title: "Jobs that ran, of those that could: 2 pools of 16 workers, jobs of 50 ms", X: "keys for each worker", Y: "%",
-		Metric: ofPossible, Share: true,
+		Metric: ofPossible, Share: true, More: true,
 	}
 	idle := suite.Chart{
 		File: "use-idle", Title: "Of the time for which slots are held, no job runs: 2 pools of 16 workers, jobs of 50 ms", X: "keys for each worker", Y: "%",

@@ -8,6 +8,7 @@ import (
 
 	"github.com/berth-go/berth/benchmarks/internal/stat"
 	"github.com/berth-go/berth/benchmarks/internal/suite"
+	"github.com/berth-go/berth/internal/svg"
 )
 
 // A Run is everything that is known about one run of the suite.
@@ -104,7 +105,7 @@ func figures(m suite.Measured) []string {
 func writeSides(w *strings.Builder, o suite.Outcome) {
 	fmt.Fprintf(w, "\n## %s\n\n", o.Group.Name)
 	for _, c := range o.Group.Charts {
-		fmt.Fprintf(w, "![%s](%s.svg)\n\n", c.Title, c.File)
+		fmt.Fprintf(w, "%s\n\n", svg.Picture(c.File, c.Title))
 	}
 	w.WriteString("| side | figure | spread | jobs a second | allocations a job |\n|---|---|---|---|---|\n")
 	for _, side := range o.Group.Sides {

@@ -18,7 +18,7 @@ func Shape(page string) []string {
 		case strings.HasPrefix(line, "#"):
 			targets = line == targetHeading
 			shape = append(shape, line)
-		case strings.HasPrefix(line, "!["):
+		case strings.HasPrefix(line, "<picture>"):
 			shape = append(shape, line)
 		case strings.HasPrefix(line, "| "):
 			shape = append(shape, rowShape(line, targets))

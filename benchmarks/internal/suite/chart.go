@@ -9,6 +9,8 @@ type Chart struct {
 	// divided by the metric, which is in nanoseconds then.
 	Metric string
 	Rate   bool
+	// More means that more is better. It is for Rate anyway.
+	More bool
 	// Share means that the lines show percentages: their axis goes from 0 to 100.
 	Share bool
 	// Lines are drawn over logarithmic axes. A chart without lines is one of
@@ -29,4 +31,12 @@ func (c Chart) Value(figure float64) float64 {
 		return 1e9 / figure
 	}
 	return figure
+}
+
+// Better says whether more or less is better.
+func (c Chart) Better() string {
+	if c.More || c.Rate {
+		return "more is better"
+	}
+	return "less is better"
 }

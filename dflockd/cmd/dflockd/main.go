@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime/debug"
 	"strings"
+
+	"github.com/berth-go/berth/internal/version"
 )
 
 // Exit statuses.
@@ -32,7 +33,7 @@ func run(args []string, env environment, stdout, stderr io.Writer) int {
 		cl.writeHelp(stdout)
 		return exitOK
 	case err == nil && set.version:
-		fmt.Fprintln(stdout, version())
+		fmt.Fprintln(stdout, banner())
 		return exitOK
 	case err == nil:
 		err = do(set, env, stdout, stderr)
@@ -65,11 +66,7 @@ func complain(err error, stderr io.Writer) int {
 	return exitFailed
 }
 
-// version says what was built.
-func version() string {
-	v := "(devel)"
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		v = info.Main.Version
-	}
-	return "dflockd of github.com/berth-go/berth " + v + ", protocol of dflockd 1.10"
+// banner says what was built.
+func banner() string {
+	return "dflockd of github.com/berth-go/berth " + version.String() + ", protocol of dflockd 1.10"
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
 	"github.com/berth-go/berth/internal/gcra"
+	"github.com/berth-go/berth/internal/trace"
 )
 
 // Config is what a table is made with.
@@ -31,6 +32,9 @@ type Config struct {
 	Fence uint64
 	// Random returns the unguessable half of a token.
 	Random func() uint64
+	// Note, unless it is nil, is told what happens to the claim of a connection that
+	// no call asked for or that a call's result does not say: see note.go.
+	Note func(now time.Duration, c *Conn, e trace.Event)
 }
 
 // A Claim is what is asked for.
@@ -242,7 +246,7 @@ func (t *Table) Leave(now time.Duration, c *Conn, a Claim) Result {
 	case cl.state == stateLost:
 		t.forgetLost(cl)
 	case cl.state == stateHeld:
-		t.release(cl)
+		t.release(cl, trace.Release)
 	case cl.blocked:
 		t.expireWait(cl)
 	default:
@@ -259,7 +263,7 @@ func (t *Table) Release(now time.Duration, key []byte, token wire.Token) Result 
 		return Result{Status: wire.Error}
 	}
 	t.count.Releases++
-	t.release(cl)
+	t.release(cl, trace.Release)
 	return Result{Status: wire.OK}
 }
 
@@ -286,6 +290,7 @@ func (t *Table) Renew(now time.Duration, key []byte, token wire.Token, lease tim
 func (t *Table) Drain(now time.Duration) {
 	t.begin(now)
 	t.frozen, t.drained = true, true
+	t.noteDrain()
 	t.serveAll()
 }
 

@@ -57,3 +57,23 @@ func FuzzReply(f *testing.F) {
 		require.True(t, r == back, "%q is read back differently", out)
 	})
 }
+
+// FuzzFeatures holds the same of what a server says of itself.
+func FuzzFeatures(f *testing.F) {
+	for _, seed := range []string{
+		"1", "1 strict=1 read_timeout_ms=23000 max_lease_s=0 fence=1 tags=1 ping=1", "1 later=x limits=1 inspect=1 control=1 id=0123456789abcdef",
+		"2 strict=1", "1 id=0123456789ABCDEF", "1 max_lease_s=9223372037", "1 strict", "1 strict=",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		features, err := ParseFeatures(text)
+		if err != nil {
+			require.ErrorIs(t, err, ErrGrammar)
+			return
+		}
+		back, err := ParseFeatures(features.String())
+		require.NoError(t, err)
+		require.Equal(t, features, back)
+	})
+}

@@ -11,6 +11,8 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/berth-go/berth/engines/etcd"
 	"github.com/berth-go/berth/engines/etcd/etcdtest"
@@ -217,36 +219,58 @@ func TestCloseReturnsWhileEtcdHangs(t *testing.T) {
 	require.ErrorIs(t, err, slot.ErrClosed)
 }
 
+// An abandoned slot is moved to a lease of its own at once, or by Close where that has
+// not come about.
 func TestAnAbandonedSlotOutlivesTheCloseOfItsSource(t *testing.T) {
 	t.Parallel()
-	prefix := newPrefix()
-	src := newSource(t, connect(t, single), prefix, slot.Keyed("k:", 1), etcd.WithLease(short))
-	peer := newSource(t, connect(t, single), prefix, slot.Keyed("k:", 1), etcd.WithLease(short))
-	for _, waits := range []bool{true, false} {
-		s := claim(t, src, "x")
-		other := claim(t, src, "y")
+	for _, early := range []bool{true, false} {
+		prefix, client := newPrefix(), connect(t, single)
+		var leases late
+		src := newSource(t, connect(t, single, leases.attach), prefix, slot.Keyed("k:", 1), etcd.WithLease(short), etcd.WithLogger(discard))
+		peer := newSource(t, client, prefix, slot.Keyed("k:", 1), etcd.WithLease(short))
+		s, other := claim(t, src, "x"), claim(t, src, "y")
+		if !early {
+			leases.until(s.Context().Done())
+		}
 		s.(slot.Abandoner).Abandon()
-		if waits {
+		if early {
 			waitFor(t, "it hangs on a lease of its own", func() bool {
-				r, err := connect(t, single).Get(t.Context(), prefix+"l/", clientv3.WithPrefix())
+				r, err := client.Get(t.Context(), prefix+"l/", clientv3.WithPrefix())
 				require.NoError(t, err)
-				leases := map[int64]bool{}
-				for _, kv := range r.Kvs {
-					leases[kv.Lease] = true
-				}
-				return len(leases) == 2
+				return len(r.Kvs) == 2 && r.Kvs[0].Lease != r.Kvs[1].Lease
 			})
 		}
 		next := queued(t, peer, "x")
 		require.NoError(t, src.Close(t.Context()))
+		require.Equal(t, 2, keysBelow(t, client, prefix), "its key is there, and the one in line behind it")
 		require.ErrorIs(t, context.Cause(s.Context()), slot.ErrLost)
 		require.ErrorIs(t, context.Cause(other.Context()), slot.ErrLost)
 		require.NoError(t, claim(t, peer, "y").Release(), "what was not abandoned is free at once")
 		_, ok := next.Slot()
 		require.False(t, ok, "its job does not stop")
 		require.NoError(t, grantOf(t, next).Release())
-		src = newSource(t, connect(t, single), prefix, slot.Keyed("k:", 1), etcd.WithLease(short))
 	}
+}
+
+// late keeps the next lease that is asked for until something is done, and refuses it
+// then. Later ones are given as always.
+type late struct {
+	done atomic.Pointer[<-chan struct{}]
+}
+
+func (l *late) until(done <-chan struct{}) { l.done.Store(&done) }
+
+func (l *late) attach(cfg *clientv3.Config) {
+	cfg.DialOptions = append(cfg.DialOptions, grpc.WithUnaryInterceptor(
+		func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, next grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+			if method == "/etcdserverpb.Lease/LeaseGrant" {
+				if done := l.done.Swap(nil); done != nil {
+					<-*done
+					return status.Error(codes.InvalidArgument, "late")
+				}
+			}
+			return next(ctx, method, req, reply, cc, opts...)
+		}))
 }
 
 func TestARestartOfTheWholeClusterKeepsSlotsAndPlaces(t *testing.T) {

@@ -1,5 +1,6 @@
 // Package progress shows how a program gets on: as bars on a terminal, as a
-// plain line now and then anywhere else, so that a log stays readable.
+// plain line now and then anywhere else, so that a log stays readable. Nothing is
+// coloured, and a bar never is wider than its terminal.
 package progress
 
 import (
@@ -26,18 +27,24 @@ type Display struct {
 // PlainEvery is the time between two plain lines.
 const PlainEvery = time.Second
 
-// New returns a Display on out: with bars if out is a terminal.
+// New returns a Display on out: with bars if out is a terminal that can draw them.
 func New(out *os.File) *Display {
-	if term.IsTerminal(int(out.Fd())) {
+	width, _, err := term.GetSize(int(out.Fd()))
+	if err == nil && draws(width, os.Getenv("TERM")) {
 		return newBars(out)
 	}
 	return newPlain(out)
 }
 
+// draws reports whether bars can be drawn over and over on a terminal of that width
+// and kind. One without a width, as a program has that was started by another one
+// without telling it, would show empty lines.
+func draws(width int, kind string) bool { return width > 0 && kind != "dumb" }
+
 func newPlain(out io.Writer) *Display { return &Display{out: out, last: time.Now()} }
 
-func newBars(out io.Writer) *Display {
-	return &Display{out: out, mpb: mpb.New(mpb.WithOutput(out), mpb.WithAutoRefresh())}
+func newBars(out io.Writer, opts ...mpb.ContainerOption) *Display {
+	return &Display{out: out, mpb: mpb.New(append(opts, mpb.WithOutput(out), mpb.WithAutoRefresh())...)}
 }
 
 // A Bar shows one part of the work.
@@ -55,7 +62,7 @@ func (d *Display) Bar(name, unit string, total int) *Bar { return d.bar(name, un
 // TimedBar adds a bar that also shows how much time is left, for a total that
 // is no guess.
 func (d *Display) TimedBar(name, unit string, total int) *Bar {
-	return d.bar(name, unit, total, decor.Name("  "), decor.AverageETA(decor.ET_STYLE_MMSS), decor.Name(" left"))
+	return d.bar(name, unit, total, roomy{decor.AverageETA(decor.ET_STYLE_MMSS), "  ", " left"})
 }
 
 func (d *Display) bar(name, unit string, total int, more ...decor.Decorator) *Bar {
@@ -67,7 +74,7 @@ func (d *Display) bar(name, unit string, total int, more ...decor.Decorator) *Ba
 			mpb.PrependDecorators(decor.Name(name, decor.WCSyncSpaceR)),
 			mpb.AppendDecorators(append([]decor.Decorator{
 				decor.CurrentNoUnit("%d "+unit, decor.WCSyncWidth),
-				decor.AverageSpeed(0, " %5.0f/s", decor.WCSyncWidth),
+				roomy{decor.AverageSpeed(0, "%5.0f/s"), " ", ""},
 				decor.Any(func(decor.Statistics) string { return *b.note.Load() }),
 			}, more...)...))
 		b.bar.SetTotal(b.total, false)
@@ -75,6 +82,30 @@ func (d *Display) bar(name, unit string, total int, more ...decor.Decorator) *Ba
 	d.bars = append(d.bars, b)
 	return b
 }
+
+// narrowest is how wide a bar is at least. What is not needed is left out where it
+// would be narrower.
+const narrowest = 12
+
+// A roomy part of a line has something before and after it, and is left out where
+// there is no room for it.
+type roomy struct {
+	decor.Decorator
+	before, after string
+}
+
+// Decor returns the part, or nothing.
+func (r roomy) Decor(s decor.Statistics) (string, int) {
+	text, width := r.Decorator.Decor(s)
+	width += len(r.before) + len(r.after)
+	if s.AvailableWidth < width+narrowest {
+		return "", 0
+	}
+	return r.before + text + r.after, width
+}
+
+// Unwrap returns the part alone.
+func (r roomy) Unwrap() decor.Decorator { return r.Decorator }
 
 // Set shows that n are done, of the total that the bar has.
 func (b *Bar) Set(n int) {

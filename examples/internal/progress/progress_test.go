@@ -3,11 +3,13 @@ package progress
 import (
 	"bytes"
 	"os"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/vbauerster/mpb/v8"
 	"go.uber.org/goleak"
 )
 
@@ -30,6 +32,42 @@ func TestBarsShowNameCountUnitAndNote(t *testing.T) {
 	require.Contains(t, out.String(), "25 pages")
 	require.Regexp(t, `timed .* 5 files.* left`, out.String())
 	require.Regexp(t, `two .* 3 pages.*  killed`, out.String())
+}
+
+func TestWhatIsNotNeededIsLeftOutOfANarrowLine(t *testing.T) {
+	for width, want := range map[int]string{
+		80: "files  [=====================>---------------------] 5 files     5/s  00:01 left",
+		40: "files  [=======>-------] 5 files     5/s",
+		30: "files  [======>------] 5 files",
+		12: "files 5 fil…", // as much as there is room for, and no second line
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var out bytes.Buffer
+			d := newBars(&out, mpb.WithWidth(width))
+			d.TimedBar("files", "files", 10).Set(5)
+			time.Sleep(time.Second)
+			d.Close()
+			lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+			last := strings.TrimRight(lines[len(lines)-1], "\r ")
+			require.Equal(t, want, last[strings.Index(last, "files"):], "%d columns", width)
+			require.LessOrEqual(t, len([]rune(want)), width)
+		})
+	}
+}
+
+func TestBarsAreDrawnWhereATerminalCanDrawThem(t *testing.T) {
+	require.True(t, draws(80, "xterm-256color"))
+	require.True(t, draws(40, ""), "Windows says nothing")
+	require.False(t, draws(80, "dumb"))
+	require.False(t, draws(0, "xterm"), "its width is not known")
+}
+
+func TestNothingIsColoured(t *testing.T) {
+	var out bytes.Buffer
+	d := newBars(&out)
+	d.TimedBar("files", "files", 10).Set(5)
+	d.Close()
+	require.NotRegexp(t, `\x1b\[[0-9;]*m`, out.String())
 }
 
 func TestPlainLinesComeAtMostOnceASecond(t *testing.T) {

@@ -60,6 +60,13 @@ var generalRules = []broken{
 		test: "dflockd/server.TestNothingIsGrantedOfAPausedKeyAndWhatIsHeldStays",
 	},
 	{
+		rule: "nobody but an administrator pauses the keys of others for long",
+		file: "dflockd/server/control.go",
+		old:  "case !c.admin && (",
+		new:  "case false && (",
+		test: "internal/stacktest.TestHonestMachinesGetOnBesideHostileClients",
+	},
+	{
 		rule: "a pause that ends later stays",
 		file: "dflockd/internal/locktable/pause.go",
 		old:  "case p != nil && p.until < until:",
@@ -316,6 +323,13 @@ var generalRules = []broken{
 		test: "internal/lease.TestGuardEndsWellBeforeTheLease",
 	},
 	{
+		rule: "the guard allows for a clock that is slow by a twentieth",
+		file: "internal/lease/lease.go",
+		old:  "return l.Length/100*99 - max(Margin, l.Length/20)",
+		new:  "return l.Length/100*99 - Margin",
+		test: "dflockd.TestLimitHoldsWhateverTheClocksDo",
+	},
+	{
 		rule: "the guard heeds the wall clock",
 		file: "internal/lease/lease.go",
 		old:  "return !now.Before(t) || !wall.Round(0).Before(t.Round(0))",
@@ -437,7 +451,7 @@ var generalRules = []broken{
 	{
 		rule: "a grant that is not confirmed is not used",
 		file: "dflockd/grant.go",
-		old:  "\tif r.Status != wire.OK {\n\t\tcl.finish(unavailable(errGhost))\n\t\treturn nil\n\t}\n",
+		old:  "\tif r.Status != wire.OK {\n\t\tcl.finish(errs.Unavailable(errGhost))\n\t\treturn nil\n\t}\n",
 		new:  "\tr.Seconds = max(r.Seconds, 1)\n",
 		test: "dflockd.TestGhostGrantIsNotUsed",
 	},
@@ -792,6 +806,48 @@ var generalRules = []broken{
 		test: "middleware.TestARefusalIsNoAttemptAndHidesNothing",
 	},
 	{
+		rule: "a server's Retry-After pauses the key for everybody",
+		file: "internal/retryafter/keeper.go",
+		old:  "\terr := k.ask(ctx, key, until)\n",
+		new:  "\tvar err error\n",
+		test: "middleware.TestAServersRetryAfterPausesTheKeyForEverybody",
+	},
+	{
+		rule: "a pause is no longer than its bound",
+		file: "internal/retryafter/keeper.go",
+		old:  "d := min(said, k.cfg.Longest)",
+		new:  "d := said",
+		test: "middleware.TestAPauseCountsFromTheWordOfTheServerAndIsBounded",
+	},
+	{
+		rule: "a pause counts from the server's word",
+		file: "middleware/retryafter.go",
+		old:  "\t\td -= now.Sub(e.said)\n",
+		new:  "\t\t_ = e\n",
+		test: "middleware.TestAPauseCountsFromTheWordOfTheServerAndIsBounded",
+	},
+	{
+		rule: "a pause is not shortened",
+		file: "internal/retryafter/keeper.go",
+		old:  "\tif until.After(p.until) {\n",
+		new:  "\tif true {\n",
+		test: "internal/retryafter.TestAShorterPauseChangesNothing",
+	},
+	{
+		rule: "a job under a slot of before the pause is put off",
+		file: "middleware/pausekey.go",
+		old:  "if left := k.Left(key); left > 0 {",
+		new:  "if left := k.Left(key); false && left > 0 {",
+		test: "middleware.TestAJobUnderASlotOfBeforeThePauseIsPutOffAndHasMadeNoAttempt",
+	},
+	{
+		rule: "an engine that does not answer to a pause holds no worker up",
+		file: "internal/retryafter/keeper.go",
+		old:  "context.WithTimeoutCause(ctx, k.cfg.Within, late)",
+		new:  "context.WithTimeoutCause(ctx, time.Hour, late)",
+		test: "middleware.TestAnEngineThatDoesNotAnswerHoldsNoWorkerUp",
+	},
+	{
 		rule: "a key whose job runs keeps its middleware",
 		file: "middleware/perkey.go",
 		old:  "\te.users++\n",
@@ -960,6 +1016,20 @@ var generalRules = []broken{
 		new:  "case false:",
 		test: "examples/crawler.TestStartPageCountsAsReadOnlyIfItWas",
 	},
+	{
+		rule: "crawlers with one server hear from each other which host asks for patience",
+		file: "examples/crawler/visit.go",
+		old:  "\tif later != nil {",
+		new:  "\tif false && later != nil {",
+		test: "examples/crawler.TestAHostThatAsksForItIsLeftAloneByAllCrawlersWithOneServer",
+	},
+	{
+		rule: "a slot of a real site serves one page",
+		file: "examples/crawler/slots.go",
+		old:  "\tif !s.Local {",
+		new:  "\tif false && !s.Local {",
+		test: "examples/crawler.TestEachPageOfARealSiteHasSlotsOfItsOwn",
+	},
 
 	// Requests over HTTP.
 	{
@@ -989,6 +1059,27 @@ var generalRules = []broken{
 		old:  "\t_ = c.end()\n",
 		new:  "\tc.release()\n",
 		test: "slothttp.TestALostSlotClosesAnUpgradedConnection",
+	},
+	{
+		rule: "a busy server's word pauses the key of its requests",
+		file: "slothttp/transport.go",
+		old:  "\tt.heed(req.Context(), key, resp)\n",
+		new:  "\t_ = key\n",
+		test: "slothttp.TestNoRequestIsSentToABusyHostByAnybodyBeforeItsTime",
+	},
+	{
+		rule: "only 429 and 503 pause a key",
+		file: "slothttp/pause.go",
+		old:  "k == nil || resp.StatusCode != http.StatusTooManyRequests && resp.StatusCode != http.StatusServiceUnavailable",
+		new:  "k == nil",
+		test: "slothttp.TestOnlyABusyServersWordPausesTheKeyOfItsRequests",
+	},
+	{
+		rule: "a slot that is granted in a pause sends no request",
+		file: "slothttp/pause.go",
+		old:  "if err != nil || k == nil || k.Left(key) == 0 {",
+		new:  "if err != nil || k == nil || k != nil {",
+		test: "slothttp.TestWhereTheEngineDoesNotPauseTheKeyTheTransportAloneKeepsToIt",
 	},
 
 	// berth run: nothing of a command lives when its slot can be somebody else's.

@@ -3,6 +3,7 @@ package mutation_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -62,6 +63,9 @@ func (rec recording) ran() (tests []string) {
 	return tests
 }
 
+// errUnnoticed is for a test that is green although its rule is broken.
+var errUnnoticed = errors.New("did not notice")
+
 // The testing package's own alarm, and that of go test if the first one is not
 // heard, end the process as a panic and a signal do.
 var timeout = regexp.MustCompile(`(?m)^(panic: test timed out after |\*\*\* Test killed with )`)
@@ -97,7 +101,7 @@ func (rec recording) red(test string) error {
 	case !ended && slices.Equal(rec.ran(), []string{test}) && crash.MatchString(said):
 		return nil
 	case rec.did("pass", test) && rec.did("pass", ""):
-		return fmt.Errorf("%s did not notice", test)
+		return fmt.Errorf("%s %w", test, errUnnoticed)
 	}
 	return fmt.Errorf("%s did not fail, but something else did:\n%s", test, said)
 }

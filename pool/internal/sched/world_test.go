@@ -222,12 +222,49 @@ func (w *world) check() {
 	if w.core.Queued() > 0 && coming == 0 && present < w.cfg.Workers+w.lent && (w.alarm < 0 || w.alarm > w.now+time.Millisecond) {
 		w.fail("%d jobs are queued, %d of %d workers are there, and nobody comes or looks", w.core.Queued(), present, w.cfg.Workers)
 	}
+	w.checkViews()
 	if w.core.Queued() > 0 && coming == 0 && w.alarm < 0 {
 		for _, c := range w.crews {
 			if c.state == rests {
 				w.fail("%d jobs are queued, worker %d rests, and nobody comes or looks", w.core.Queued(), c.id)
 			}
 		}
+	}
+}
+
+// checkViews compares what is seen of each lane with the model.
+func (w *world) checkViews() {
+	seen := map[string]bool{}
+	queued := 0
+	for v := range w.core.Views {
+		if seen[v.Key] {
+			w.fail("lane %q is seen twice", v.Key)
+		}
+		seen[v.Key] = true
+		queued += v.Queued
+		priorities := map[int]bool{}
+		for _, j := range w.model.queued {
+			if j.key == v.Key {
+				v.Queued--
+				priorities[j.priority] = true
+			}
+		}
+		for _, j := range w.waits {
+			if j.Waiter.(*job).key == v.Key {
+				v.Blocked--
+			}
+		}
+		if v.Queued != 0 || v.Blocked != 0 || len(v.Fronts) != len(priorities) {
+			w.fail("lane %q is seen with %d jobs and %d submitters too many, and %d jobs in front of %d priorities", v.Key, v.Queued, v.Blocked, len(v.Fronts), len(priorities))
+		}
+		for _, j := range v.Fronts {
+			if j != w.model.oldest(j) {
+				w.fail("job %d is seen in front of lane %q, and is not", j.id, v.Key)
+			}
+		}
+	}
+	if queued != w.core.Queued() {
+		w.fail("%d jobs are seen in lanes, there are %d", queued, w.core.Queued())
 	}
 }
 

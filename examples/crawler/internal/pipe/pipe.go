@@ -48,6 +48,8 @@ type Command struct {
 type Pause struct {
 	Host string        `json:"host"`
 	For  time.Duration `json:"for,omitempty"`
+	// Why is what the host answered, or that it did not.
+	Why string `json:"why,omitempty"`
 	// Over says why nothing more is to be asked of the host at all.
 	Over string `json:"over,omitempty"`
 }
@@ -68,7 +70,9 @@ type Setup struct {
 	Linger    time.Duration `json:"linger,omitempty"`
 	MaxWait   time.Duration `json:"max_wait"` // how long a host may put the crawl off
 	UserAgent string        `json:"user_agent"`
-	Whole     bool          `json:"whole,omitempty"` // read pages that are no HTML, too
+	// Local says that the site is the one that the parent serves: pages that are no
+	// HTML are read, too, and no host will ask for patience.
+	Local bool `json:"local,omitempty"`
 }
 
 // A Result is a line from a worker: what became of one URL, or a Pause.
