@@ -69,9 +69,25 @@ if op == 'claim' and call('EXISTS', line, gone, pause) == 0 then
 	local limit = string.match(id, '^[^:]*:[^:]*:(%d+):') -- nil: it has a pace
 	if limit then return {HOLDS, text(arrive(id, limit)), 0, -1} end
 end
+local removed = false -- the only claim that a leave is of
 if op == 'leave' and #ARGV == 5 and ARGV[4] ~= '1' then
 	local id = ARGV[5]
-	if call('ZREM', line, 'l' .. id, 'e' .. id, 'h' .. id) > 0 and call('EXISTS', line) == 0 then return {-1} end
+	removed = call('ZREM', line, 'l' .. id, 'e' .. id, 'h' .. id) > 0
+	if removed and call('EXISTS', line) == 0 then return {-1} end
+end
+
+-- And of a semaphore that many want, most claims find all slots held. None of the keys
+-- behind the first two is there while nothing but leases decides what is granted when,
+-- and if no lease is over, what is left is to join the line.
+if op == 'claim' and ARGV[5] == 'line' and call('EXISTS', unpack(KEYS, 3)) == 0 then
+	local id = ARGV[4]
+	local n = call('ZCOUNT', line, '-inf', LIMITS)
+	if n > 0 and n >= call('ZRANGE', line, 0, 0, 'WITHSCORES')[2] + 0 then
+		local due = call('ZRANGE', line, n, n, 'WITHSCORES')[2] - now
+		if due > 0 and not call('ZSCORE', line, 'l' .. id) then
+			return {WAITS, text(arrive(id)), (call('ZCARD', line) - 2 - n) / 2 - n, due}
+		end
+	end
 end
 
 -- held returns how many hold a slot.
@@ -170,25 +186,26 @@ local function state(id)
 end
 
 -- claim: id, "line" or "try". Answers {state, number, how many wait in front, again}.
--- A copy of the request finds the claim there, and adds nothing.
+-- A copy of the request finds the claim there, and adds nothing: the claim is not the
+-- last in line then, and others behind it may have to be served.
 local function claim(id, stay)
-	local number = call('ZSCORE', line, 'l' .. id)
+	local number, own = call('ZSCORE', line, 'l' .. id), nil
 	if not number then
 		if call('ZSCORE', gone, id) then return {ABSENT, 0, 0, -1} end
-		number = arrive(id)
+		number, own = arrive(id), id
 	end
 	local dead = 0
-	serve(id)
+	serve(own)
 	if state(id) == WAITS then
 		dead = sweep()
-		if dead > 0 then serve(id) end
+		if dead > 0 then serve(own) end
 	end
 	local is = state(id)
 	if is == WAITS and stay == 'try' then
 		remove(id)
 		is = ABSENT
 	end
-	if is ~= WAITS then return {is, text(number), 0, -1} end
+	if is ~= WAITS then return {is, text(number), 0, own and -1 or settle(dead)} end
 	local n = held()
 	return {is, text(number), call('ZRANK', line, 'l' .. id) - total(n) - 2 * n, settle(dead)}
 end
@@ -197,7 +214,7 @@ end
 -- {again}.
 local function leave(doubt, first)
 	for i = first, #ARGV do
-		remove(ARGV[i])
+		if not removed then remove(ARGV[i]) end
 		if doubt == '1' then call('ZADD', gone, now + 10 * lease, ARGV[i]) end
 	end
 	if doubt == '1' then

@@ -293,6 +293,22 @@ func TestACopyOfARequestThatComesAfterTheReleaseClaimsNothing(t *testing.T) {
 	})
 }
 
+// The pause ends by itself, and a copy of the first claim's request is the first that the
+// server hears of the line.
+func TestACopyOfARequestServesThoseBehindItsClaim(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newWorld(t).byHand("k")
+		h.call("pause", 1000)
+		require.Equal(t, claimWaits, h.claim("s:1:2:n", "line"))
+		require.Equal(t, claimWaits, h.claim("s:2:2:n", "line"))
+		time.Sleep(1001 * time.Millisecond)
+		require.Equal(t, claimHolds, h.claim("s:1:2:n", "line"))
+		n, err := h.client.ZCount(t.Context(), h.keys[0], "-inf", "1000").Result()
+		require.NoError(t, err)
+		require.Equal(t, int64(2), n)
+	})
+}
+
 func TestOneCallOfTheScriptGrantsABoundedNumberAndAsksForTheNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newWorld(t).byHand("k")

@@ -497,7 +497,7 @@ var poolRules = []broken{
 	{
 		rule: "a place is kept for a while without a job",
 		file: "pool/internal/sched/claim.go",
-		old:  "linger[J]{after(c.now, c.cfg.Linger), q}",
+		old:  "linger[J]{After(c.now, c.cfg.Linger), q}",
 		new:  "linger[J]{c.now, q}",
 		test: "pool/internal/sched.TestAPlaceIsKeptWhileItsKeyHasAJobAndGivenUpAfterAWhileWithout",
 	},
