@@ -19,7 +19,7 @@ import (
 func TestHistoriesUnderFaultsAreLinearizable(t *testing.T) {
 	seed := faultnet.Seed(t)
 	const claims = 200
-	count := faultnet.Count(t, "BERTH_HISTORIES", 8)
+	count := faultnet.Count(t, "BERTH_HISTORIES", 4)
 	var all histories.History
 	for i := range count {
 		seed := seed + uint64(i)
