@@ -142,7 +142,7 @@ func (c *crawl) setup(n int) pipe.Setup {
 	s := pipe.Setup{
 		Worker: n, Workers: c.settings.workers, Window: c.window(),
 		Server: c.world.server, Lease: lease, Slots: c.slots, PerHost: c.perHost,
-		Pace: pace(c.rate), MaxWait: c.maxWait,
+		Pace: pace(c.rate), HostPaces: c.hostRate > 0 || c.world.local == nil, MaxWait: c.maxWait,
 		UserAgent: c.agent(), Local: c.world.local != nil,
 	}
 	if c.settings.server != "" {
@@ -203,7 +203,7 @@ func (c *crawl) handOutTo(w *worker) bool {
 		c.sites.errands = c.sites.errands[1:]
 		e.worker = w.Number
 		c.sites.away = append(c.sites.away, e)
-		w.Send(pipe.Command{URL: e.url, Host: e.host(), Robots: true})
+		w.Send(pipe.Command{URL: e.url, Host: e.host(), Robots: true, Pace: pace(c.hostRate)})
 		return true
 	}
 	address, host, ok := c.frontier.Take(w.Number)

@@ -37,7 +37,7 @@ var errDraining = errors.New("the worker was told to finish")
 // An outside is what a worker process reaches beyond its pipes.
 type outside struct {
 	dial   func(ctx context.Context, network, address string) (net.Conn, error) // nil: the network
-	source sourceMaker
+	source sourceMaker                                                          // nil: the engine that the setup names
 }
 
 // workerMain is a worker process: it fetches the URLs that it reads, and writes
@@ -47,7 +47,7 @@ func workerMain(stdin io.Reader, stdout, stderr io.Writer) int {
 	// it. And a parent that is gone is learned from stdin; writing to it must
 	// not end the process before it has given its slots back.
 	signal.Ignore(os.Interrupt, syscall.SIGPIPE)
-	err := work(stdin, stdout, outside{source: fromServer})
+	err := work(stdin, stdout, outside{})
 	if err != nil && !errors.Is(err, errHungUp) {
 		fmt.Fprintln(stderr, err)
 	}
@@ -139,6 +139,9 @@ func (f *fetching) serve(ctx context.Context, commands *pipe.Reader[pipe.Command
 // slots are claimed, and reports what became of it.
 func (f *fetching) submit(ctx context.Context, c pipe.Command) {
 	v := &visit{fetching: f, Command: c}
+	if f.claims != nil {
+		f.claims.setPace(c.Host, c.Pace)
+	}
 	task := f.pool.SubmitContext(ctx, v.attempt, pool.Key(c.Host), pool.After(c.Wait))
 	f.waits.Go(func() {
 		err := task.Wait(context.Background())
