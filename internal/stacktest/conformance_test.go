@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-go/berth/internal/model/replay"
+	"github.com/berth-go/berth/internal/stacktest/counts"
 	"github.com/berth-go/berth/internal/stacktest/faultnet"
 	"github.com/berth-go/berth/internal/trace"
 )
@@ -22,8 +23,7 @@ func TestAScriptedRunIsOneOfTheModel(t *testing.T) {
 		for _, delay := range []time.Duration{0, 40 * time.Millisecond} {
 			synctest.Test(t, func(t *testing.T) {
 				setup, events := scripted(t, m, delay)
-				stats, err := setup.Check(events)
-				require.NoError(t, err)
+				stats := setup.Require(t, events)
 				require.Equal(t, 10, stats.Begun)
 				t.Logf("%v, delay %v: %+v", m, delay, stats)
 			})
@@ -41,12 +41,29 @@ func TestWhatTheStackDoesUnderFaultsTheModelCanDo(t *testing.T) {
 		t.Run(fmt.Sprintf("%v-%d", m, i), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				setup, events := recorded(t, m, seed, 5*time.Minute)
-				stats, err := setup.Check(events)
-				require.NoError(t, err)
+				stats := setup.Require(t, events)
+				counts.Report(t, counts.Of{"events": stats.Events, "slots-begun": stats.Begun})
 				t.Logf("%v, lease %v, seed %d: %+v", m, setup.Lease, seed, stats)
 			})
 		})
 	}
+}
+
+// TestWhatTheStackDoesWhileLimitsChangeTheModelCanDo is the same while limits differ from
+// claim to claim, and somebody pauses keys and takes slots back.
+func TestWhatTheStackDoesWhileLimitsChangeTheModelCanDo(t *testing.T) {
+	seed := faultnet.Seed(t)
+	synctest.Test(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(seed, 8))
+		w := newNotedWorld(t, strict, 3, time.Duration(2+rng.IntN(6))*time.Second)
+		machines := []string{"a", "b", "c"}
+		plan := faultnet.NewPlan(seed, 5*time.Minute, 10*time.Second, machines, faultnet.Kinds())
+		done := w.liveWithChanges(plan, machines, rng)
+		w.close()
+		stats := replay.Setup{Strict: true, Lease: w.lease}.Require(t, w.journal.Events())
+		counts.Report(t, counts.Of{"events": stats.Events, "slots-begun": stats.Begun, "pauses": stats.Kinds[trace.Pause]})
+		t.Logf("lease %v, seed %d: %+v, %+v", w.lease, seed, done, stats)
+	})
 }
 
 // recorded has a world work under faults, and returns what was noted.

@@ -26,6 +26,12 @@ var Least = Total{
 	"internal/stacktest.TestEachClaimsLimitHoldsUnderAnyFaultWhileLimitsChange": faulty(9),
 	"dflockd.TestStrictLimitHoldsUnderFaults":                                   {"claims": 1000},
 
+	// What the stack has done, replayed in the model of the protocol.
+	"internal/stacktest.TestWhatTheStackDoesUnderFaultsTheModelCanDo":            {"events": 10_000, "slots-begun": 1000},
+	"internal/stacktest.TestWhatTheStackDoesWhileLimitsChangeTheModelCanDo":      {"events": 5000, "slots-begun": 500, "pauses": 1},
+	"internal/stacktest.TestWhatProcessesThatAreKilledAndStoppedDoTheModelCanDo": {"events": 400, "slots-begun": 20},
+	"internal/stacktest.TestATraceThatIsCorruptedIsNoRunOfTheModel":              {"corruptions-noticed": 350},
+
 	// Answers of servers: concurrent ones, and those that the original server gave.
 	"internal/stacktest.TestConcurrentHistoriesAreLinearizable": {"histories": 1000, "operations": 50_000, "kinds-of-answers": 7},
 	"dflockd/server.TestTranscripts":                            {"transcripts": 31, "lines": 600},
