@@ -67,7 +67,7 @@ func places(entries []listed) []place {
 
 // look reads a line with its records, and the key of its pause, which may be nil.
 func (s *Source) look(ctx context.Context, what, key string) (name string, entries []listed, pause *mvccpb.KeyValue, err error) {
-	name, _, err = s.semaphore(ctx, key)
+	name, _, err = s.semaphore(ctx, s.limits, key)
 	if err != nil {
 		return "", nil, nil, err
 	}
@@ -96,7 +96,7 @@ func (s *Source) look(ctx context.Context, what, key string) (name string, entri
 // may write below the prefix is an administrator: d may be longer than slot.MaxPause,
 // and 0 ends a pause.
 func (s *Source) Pause(ctx context.Context, key string, d time.Duration) error {
-	name, _, err := s.semaphore(ctx, key)
+	name, _, err := s.semaphore(ctx, s.limits, key)
 	if err != nil {
 		return err
 	}

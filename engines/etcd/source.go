@@ -98,7 +98,11 @@ func (s *Source) endpoints() string { return strings.Join(s.client.Endpoints(), 
 // A slot that is granted goes back when its lease would have ended, unless Slot or
 // Wait has returned it by then; Wait then returns slot.ErrUnavailable.
 func (s *Source) Enqueue(ctx context.Context, key string) (slot.Ticket, error) {
-	c, err := s.begin(ctx, key, nil)
+	return s.enqueue(ctx, s.limits, key)
+}
+
+func (s *Source) enqueue(ctx context.Context, limits slot.Limits, key string) (slot.Ticket, error) {
+	c, err := s.begin(ctx, limits, key, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +122,11 @@ func (s *Source) Enqueue(ctx context.Context, key string) (slot.Ticket, error) {
 // Try claims a slot of key if one is free now. It takes one round trip where none is
 // and two where one is, and opens no session for nothing.
 func (s *Source) Try(ctx context.Context, key string) (slot.Slot, bool, error) {
-	name, limit, err := s.semaphore(ctx, key)
+	return s.try(ctx, s.limits, key)
+}
+
+func (s *Source) try(ctx context.Context, limits slot.Limits, key string) (slot.Slot, bool, error) {
+	name, limit, err := s.semaphore(ctx, limits, key)
 	if err != nil {
 		return nil, false, err
 	}
@@ -126,7 +134,7 @@ func (s *Source) Try(ctx context.Context, key string) (slot.Slot, bool, error) {
 	if !free || err != nil {
 		return nil, false, err
 	}
-	t, err := s.Enqueue(ctx, key)
+	t, err := s.enqueue(ctx, limits, key)
 	if err != nil {
 		return nil, false, err
 	}
@@ -175,7 +183,7 @@ func (s *Source) Join(ctx context.Context, key string, c slot.Claimant) (slot.Pl
 	if c == nil {
 		return nil, s.wrap("claim", key, errs.Permanently(errors.New("Join needs a claimant")))
 	}
-	cl, err := s.begin(ctx, key, c)
+	cl, err := s.begin(ctx, s.limits, key, c)
 	if err != nil {
 		return nil, err
 	}
@@ -189,11 +197,11 @@ func (s *Source) Limit(key string) (int, bool) {
 }
 
 // semaphore returns the name of the semaphore that key means, and its limit.
-func (s *Source) semaphore(ctx context.Context, key string) (name string, limit int, err error) {
+func (s *Source) semaphore(ctx context.Context, limits slot.Limits, key string) (name string, limit int, err error) {
 	if ctx.Err() != nil {
 		return "", 0, s.wrap("claim", key, context.Cause(ctx))
 	}
-	if name, limit, err = s.limits.Of(key); err == nil {
+	if name, limit, err = limits.Of(key); err == nil {
 		err = checkClaim(name, limit)
 	}
 	if err != nil {
@@ -213,8 +221,8 @@ func (s *Source) semaphore(ctx context.Context, key string) (name string, limit 
 }
 
 // begin makes a claim and has it sent.
-func (s *Source) begin(ctx context.Context, key string, to slot.Claimant) (*claim, error) {
-	name, limit, err := s.semaphore(ctx, key)
+func (s *Source) begin(ctx context.Context, limits slot.Limits, key string, to slot.Claimant) (*claim, error) {
+	name, limit, err := s.semaphore(ctx, limits, key)
 	if err != nil {
 		return nil, err
 	}

@@ -179,7 +179,7 @@ func TestAFailoverForgetsWhatTheReplicaHadNotHeard(t *testing.T) {
 	master.kill()
 	master.args = append(master.args, "--port", port, "--bind", "127.0.0.1", "--repl-diskless-sync-delay", "0")
 	master.start()
-	replica := startServer(t, "--replicaof", "127.0.0.1 "+port)
+	replica := startServer(t, "--replicaof", "127.0.0.1", port)
 	rc := replica.client()
 	defer rc.Close()
 	require.Eventually(t, func() bool {

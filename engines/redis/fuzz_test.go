@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/berth-go/berth/internal/gcra"
 	"github.com/berth-go/berth/slot"
 )
 
@@ -39,8 +40,10 @@ func FuzzClaimID(f *testing.F) {
 		if slot.CheckName(name) != nil {
 			t.Skip("the option refuses it")
 		}
-		c, ok := readClaim([]any{claimID("session", number, limit, name), int64(1), fmt.Sprint(2)})
-		require.True(t, ok)
-		require.Equal(t, listed{name: name, limit: min(limit, highestLimit), number: 1, expiry: 2}, c)
+		for _, pace := range []gcra.Pace{{}, {Interval: time.Duration(number % uint64(gcra.MaxInterval)), Burst: 1 + int64(number%gcra.MaxBurst)}} {
+			c, ok := readClaim([]any{claimID("session", number, limit, pace, name), int64(1), fmt.Sprint(2)})
+			require.True(t, ok)
+			require.Equal(t, listed{name: name, limit: min(limit, highestLimit), number: 1, expiry: 2}, c)
+		}
 	})
 }

@@ -117,7 +117,8 @@ func readClaim(answer []any) (c listed, ok bool) {
 	if !isText || !isNumber || !isTime || len(parts) != 4 {
 		return c, false
 	}
-	limit, err := strconv.Atoi(parts[2])
+	digits, _, _ := strings.Cut(parts[2], "/") // a pace may follow
+	limit, err := strconv.Atoi(digits)
 	return listed{name: parts[3], limit: limit, number: uint64(number), expiry: expiry}, err == nil
 }
 

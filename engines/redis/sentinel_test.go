@@ -49,7 +49,7 @@ func startSentinels(t *testing.T) *sentinels {
 	s := &sentinels{
 		master: startServer(t, "--port", masterPort, "--bind", "127.0.0.1", "--repl-diskless-sync-delay", "0"),
 		replica: startServer(t, "--port", replicaPort, "--bind", "127.0.0.1",
-			"--replicaof", "127.0.0.1 "+masterPort),
+			"--replicaof", "127.0.0.1", masterPort),
 	}
 	s.awaitReplica(t)
 	s.address = startSentinel(t, masterPort)

@@ -13,6 +13,7 @@ import (
 	"github.com/berth-go/berth/examples/crawler/internal/page"
 	"github.com/berth-go/berth/examples/crawler/internal/pipe"
 	"github.com/berth-go/berth/examples/crawler/internal/site"
+	"github.com/berth-go/berth/examples/internal/board"
 	"github.com/berth-go/berth/examples/internal/progress"
 )
 
@@ -142,11 +143,14 @@ func (c *crawl) setup(n int) pipe.Setup {
 	s := pipe.Setup{
 		Worker: n, Workers: c.settings.workers, Window: c.window(),
 		Server: c.world.server, Lease: lease, Slots: c.slots, PerHost: c.perHost,
-		Pace: pace(c.rate), MaxWait: c.maxWait,
+		Pace: pace(c.rate), HostPaces: c.hostRate > 0 || c.world.local == nil, MaxWait: c.maxWait,
 		UserAgent: c.agent(), Local: c.world.local != nil,
 	}
 	if c.settings.server != "" {
 		s.Linger = drainTime
+	}
+	if c.http != "" {
+		s.HTTP = board.Nth(c.http, n)
 	}
 	return s
 }
@@ -203,7 +207,7 @@ func (c *crawl) handOutTo(w *worker) bool {
 		c.sites.errands = c.sites.errands[1:]
 		e.worker = w.Number
 		c.sites.away = append(c.sites.away, e)
-		w.Send(pipe.Command{URL: e.url, Host: e.host(), Robots: true})
+		w.Send(pipe.Command{URL: e.url, Host: e.host(), Robots: true, Pace: pace(c.hostRate)})
 		return true
 	}
 	address, host, ok := c.frontier.Take(w.Number)

@@ -166,6 +166,60 @@ func TestCrawlDelayIsKeptBetweenAnAnswerAndTheNextRequest(t *testing.T) {
 	require.Less(t, quick[41].At.Sub(quick[0].At), 2*time.Second, "it waits for nobody")
 }
 
+// mostIn is the most requests of the logs that began in less than a second.
+func mostIn(log []trouble.Request) (most int) {
+	slices.SortFunc(log, func(a, b trouble.Request) int { return a.At.Compare(b.At) })
+	first := 0
+	for last := range log {
+		for log[last].At.Sub(log[first].At) >= time.Second {
+			first++
+		}
+		most = max(most, last-first+1)
+	}
+	return most
+}
+
+// Two crawls of three processes each, which share one server, have the rates together,
+// and reach them.
+func TestRatesAreReachedAndKeptAsTheSitesCountThem(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		flags          string
+		inAll, onHost  int // at most, in any second
+		atLeast, pages int // of those, in all, on average
+	}{
+		{"-rate 20", mostStarts(20), mostStarts(20), 18, 99},
+		{"-host-rate 4", 3 * mostStarts(4), mostStarts(4), 10, 60},
+		// A host's turn waits for that in all.
+		{"-rate 5 -host-rate 4", mostStarts(5), mostStarts(4) + 4, 4, 30},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			hosts := []string{"a", "b", "c"}
+			sites := map[string]trouble.Site{}
+			var flags []string
+			for _, h := range hosts {
+				sites[h] = paged("", c.pages/3)
+				flags = append(flags, "-url", "http://"+h+"/")
+			}
+			o := startOutside(t, sites)
+			var crawls sync.WaitGroup
+			for range 2 {
+				crawls.Go(func() { o.crawl(t, 0, append(strings.Fields(c.flags+" -for 2m"), flags...)...) })
+			}
+			crawls.Wait()
+			var log []trouble.Request
+			for _, h := range hosts {
+				require.LessOrEqual(t, mostIn(o.web.Log(h)), c.onHost, "%s: %s", c.flags, h)
+				log = append(log, o.web.Log(h)...)
+			}
+			require.LessOrEqual(t, mostIn(log), c.inAll, c.flags)
+			require.Equal(t, 2*(c.pages+2*len(hosts)), len(log))
+			took := log[len(log)-1].At.Sub(log[0].At).Seconds()
+			require.GreaterOrEqual(t, float64(len(log))/took, float64(c.atLeast), c.flags)
+		})
+	}
+}
+
 func TestRetryAfterIsKeptForTheHostAndOthersGoOn(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{429, 503} {

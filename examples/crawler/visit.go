@@ -47,16 +47,8 @@ func (v *visit) attempt(ctx context.Context) error {
 	if v.draining.Load() {
 		return errDraining
 	}
-	if err := v.held(v.patience.wait(v.Host)); err != nil {
-		return err
-	}
-	if v.claims != nil {
-		if err := v.claims.begin(ctx, v.Host, v.Pace); err != nil {
-			return err
-		}
-	}
-	// Asked again: the host may have put another request off meanwhile, one of this
-	// crawl or, as the renewals of the slot say, of another one.
+	// The host may have put off a request of another crawl since the slot was granted:
+	// the renewals say so.
 	if err := v.held(pausedYet(ctx), nil); err != nil {
 		return err
 	}

@@ -93,6 +93,8 @@ var (
 	two = timing{clients: 2, slots: 1, lease: 4, margin: 1, beat: 1, answer: 1}
 	// longer has room between the latest end by a deadline and the guard.
 	longer = timing{clients: 2, slots: 1, lease: 5, margin: 1, beat: 1, answer: 1}
+	// patient waits for an answer for longer than its lease may last.
+	patient = timing{clients: 2, slots: 1, lease: 4, margin: 1, beat: 1, answer: 3}
 	// long has a renewal that takes two ticks.
 	long = timing{clients: 2, slots: 1, lease: 7, margin: 1, beat: 2, answer: 2}
 	// three clients contend for two slots.
@@ -106,19 +108,24 @@ const closingInLine = "proctype peer: line??eval(_pid)"
 // closing is all that has to do with connections that end. With a lease of three
 // ticks the guard comes no later than the deadline of a renewal, which is the
 // one thing for which a client closes a connection of a strict server.
-var closing = []string{
-	"proctype clock: unseen[i] = 1",
-	"proctype clock: answer[i] = 0",
-	"proctype clock: renewing[i] = 0",
-	"proctype clock: age[i] = 0",
+var closing = append([]string{
 	"proctype peer: link[_pid] = Up",
 	"proctype peer: closed[_pid] = 1",
 	"proctype peer: closed[_pid] = 0",
 	closingInLine,
+}, deadlines...)
+
+// deadlines is what a client does when the deadline of a renewal passes.
+var deadlines = []string{
+	"proctype clock: unseen[i] = 1",
+	"proctype clock: answer[i] = 0",
+	"proctype clock: renewing[i] = 0",
+	"proctype clock: age[i] = 0",
 }
 
 var configs = []config{
 	safety("strict", "connections break, slots are renewed over others", two, "STRICT", "CUT").short(),
+	safety("strict-patient", "a renewal's answer may take longer than the lease lasts", patient, "STRICT", "CUT").short().without(deadlines...),
 	safety("strict-long", "the same with longer times", long, "STRICT", "CUT"),
 	safety("strict-three", "a limit of two, messages are delayed", three, "STRICT").without(closing...),
 	safety("strict-crash", "clients die", two, "STRICT", "CUT", "CRASH").short(),

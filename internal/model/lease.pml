@@ -555,7 +555,11 @@ inline late(c) {
 /* timers does what is due. */
 inline timers(c) {
   if
+#ifdef MUTANT_GUARD_WAITS
+  :: stage[c] == Holding && LATE(c, used) && !(renewing[c] && age[c] < R) -> lose(c, TooLate)
+#else
   :: stage[c] == Holding && LATE(c, used) -> lose(c, TooLate)
+#endif
   :: stage[c] == Holding && !LATE(c, used) && link[c] != Down ->
      if
 #ifndef MUTANT_NO_DEADLINE

@@ -24,6 +24,7 @@ func TestAScriptedRunIsOneOfTheModel(t *testing.T) {
 				setup, events := scripted(t, m, delay)
 				stats, err := setup.Check(events)
 				require.NoError(t, err)
+				require.Equal(t, 10, stats.Begun)
 				t.Logf("%v, delay %v: %+v", m, delay, stats)
 			})
 		}

@@ -32,7 +32,7 @@ var programs = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	build := exec.Command("go", "build", "-o", dir+string(filepath.Separator), "./dflockd/cmd/dflockd", "./internal/stacktest/worker")
+	build := exec.Command("go", "build", "-o", dir+string(filepath.Separator), "./dflockd/cmd/dflockd", "./internal/stacktest/worker", "./internal/stacktest/notedserver")
 	build.Dir = filepath.Join("..", "..")
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w: %s", err, out)
@@ -207,6 +207,7 @@ type fleet struct {
 	server  *process
 	workers []*process
 	gone    []*process
+	traces  string // the folder of what processes note; "": they note nothing
 }
 
 const (
@@ -218,7 +219,11 @@ const (
 )
 
 func newFleet(t *testing.T, m mode, workers int) *fleet {
-	f := &fleet{t: t, mode: m, address: lockserver.FreeAddress(t)}
+	return (&fleet{t: t, mode: m, address: lockserver.FreeAddress(t)}).launch(workers)
+}
+
+// launch starts the server and the workers.
+func (f *fleet) launch(workers int) *fleet {
 	f.startServer()
 	for range workers {
 		f.workers = append(f.workers, f.startWorker())
@@ -234,7 +239,12 @@ func (f *fleet) startServer() {
 		lease := fmt.Sprint(int(fleetLease.Seconds()))
 		args = append(args, "--no-auto-release-on-disconnect", "--default-lease-ttl", lease, "--max-lease", lease) // and so a grace of that length
 	}
-	f.server = start(f.t, "dflockd", args...)
+	if f.traces == "" {
+		f.server = start(f.t, "dflockd", args...)
+	} else {
+		f.server = start(f.t, "notedserver", "-address", f.address, fmt.Sprint("-strict=", f.mode == strict),
+			"-lease", fleetLease.String(), "-trace", filepath.Join(f.traces, "server"))
+	}
 	f.eventually("the server listens", func() bool {
 		c, err := net.Dial("tcp", f.address)
 		if err != nil {
@@ -248,7 +258,12 @@ func (f *fleet) startWorker() *process { return f.startWorkerOf(fleetLimit) }
 
 // startWorkerOf starts a worker whose claims have this limit.
 func (f *fleet) startWorkerOf(limit int) *process {
-	return start(f.t, "worker", "-server", f.address, "-limit", fmt.Sprint(limit), "-lease", fleetLease.String(), "-step", fleetStep.String())
+	args := []string{"-server", f.address, "-limit", fmt.Sprint(limit), "-lease", fleetLease.String(), "-step", fleetStep.String()}
+	if f.traces != "" {
+		node := fmt.Sprint("worker-", len(f.workers)+len(f.gone))
+		args = append(args, "-trace", filepath.Join(f.traces, node), "-node", node)
+	}
+	return start(f.t, "worker", args...)
 }
 
 // eventually waits for a condition.

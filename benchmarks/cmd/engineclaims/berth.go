@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"time"
@@ -22,8 +23,14 @@ import (
 type berth struct {
 	src    slot.Source
 	calls  func() (int64, error) // what the engine has counted; nil: it gives fences
-	fences [][]uint64            // of all grants, by worker
+	grants [][]grant             // by worker
 	end    func() error
+}
+
+// A grant is known by its key and fence: the engine gives no other of the key the same.
+type grant struct {
+	key   string
+	fence uint64
 }
 
 // openBerth returns how to open the way of berth on an engine.
@@ -33,7 +40,7 @@ func openBerth(engine func(o options, limits slot.Limits) (*berth, error)) func(
 		if err != nil {
 			return nil, err
 		}
-		b.fences = make([][]uint64, max(1, o.workers))
+		b.grants = make([][]grant, max(1, o.workers))
 		return b, nil
 	}
 }
@@ -45,7 +52,7 @@ func (b *berth) under(ctx context.Context, worker int, key string, job func()) e
 	}
 	job()
 	if b.calls == nil {
-		b.fences[worker] = append(b.fences[worker], held.Info().Fence)
+		b.grants[worker] = append(b.grants[worker], grant{key, held.Info().Fence})
 	}
 	return held.Release()
 }
@@ -61,19 +68,19 @@ func claim(ctx context.Context, src slot.Source, key string) (slot.Slot, error) 
 	return ticket.Wait(ctx)
 }
 
-// counted counts the fences, each of which the engine has given to one grant.
+// counted counts the fences of each key.
 func (b *berth) counted() (int64, error) {
 	if b.calls != nil {
 		return b.calls()
 	}
-	seen := map[uint64]bool{}
-	for _, fences := range b.fences {
-		for _, fence := range fences {
-			seen[fence] = true
+	seen := map[grant]bool{}
+	for _, grants := range b.grants {
+		for _, g := range grants {
+			if g.fence == 0 {
+				return 0, fmt.Errorf("the engine gave a slot of %q without a fence", g.key)
+			}
+			seen[g] = true
 		}
-	}
-	if seen[0] {
-		return 0, errors.New("the engine gave a slot without a fence")
 	}
 	return int64(len(seen)), nil
 }

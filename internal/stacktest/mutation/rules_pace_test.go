@@ -114,4 +114,32 @@ var paceRules = []broken{
 		new:  "return false",
 		test: "pool.TestAPacedSlotThatHasWaitedTooLongForAWorkerServesNoJob",
 	},
+	{
+		rule: "in Redis, the first in line waits for the clock",
+		file: "engines/redis/line.lua",
+		old:  "if left > 0 then return",
+		new:  "if false then return",
+		test: "engines/redis.TestStartsOfAllMachinesComeAtOneRate",
+	},
+	{
+		rule: "in Redis, a clock that has had a rest has not saved up starts",
+		file: "engines/redis/line.lua",
+		old:  "\tif from < now_us - interval / 10 then from = now_us end\n",
+		new:  "",
+		test: "engines/redis.TestAClockThatHasRestedHasSavedUpNothing",
+	},
+	{
+		rule: "in Redis, the owner of the first in line is told when the clock lets it go",
+		file: "engines/redis/listen.go",
+		old:  "\tln.turn = now.Add(in)\n",
+		new:  "",
+		test: "engines/redis.TestStartsOfAllMachinesComeAtOneRate",
+	},
+	{
+		rule: "in Redis, a grant of which nobody was told is as old as it may be",
+		file: "engines/redis/claim.go",
+		old:  "\t\t\tc.info.Age = now.Sub(waited)\n",
+		new:  "",
+		test: "engines/redis.TestAGrantWithAPaceWhoseMessageIsLostIsTooOldForAStart",
+	},
 }

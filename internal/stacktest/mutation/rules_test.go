@@ -1030,6 +1030,27 @@ var generalRules = []broken{
 		new:  "\tif false && !s.Local {",
 		test: "examples/crawler.TestEachPageOfARealSiteHasSlotsOfItsOwn",
 	},
+	{
+		rule: "crawlers with one server keep a rate in all together",
+		file: "examples/crawler/slots.go",
+		old:  "return slot.Pace(all, slot.Every(s.Pace), evenly)",
+		new:  "return all",
+		test: "examples/crawler.TestRatesAreReachedAndKeptAsTheSitesCountThem",
+	},
+	{
+		rule: "crawlers with one server keep a rate on a host together",
+		file: "examples/crawler/slots.go",
+		old:  "return slot.Every(c.paces[host]), nil",
+		new:  "return slot.Every(0 * c.paces[host]), nil",
+		test: "examples/crawler.TestRatesAreReachedAndKeptAsTheSitesCountThem",
+	},
+	{
+		rule: "a host's turn is not lost for the wait for that in all",
+		file: "examples/crawler/slots.go",
+		old:  "return unhurried{src}",
+		new:  "return src",
+		test: "examples/crawler.TestRatesAreReachedAndKeptAsTheSitesCountThem",
+	},
 
 	// Requests over HTTP.
 	{
