@@ -39,12 +39,10 @@ bench: ## measure everything side by side, a quarter of an hour; writes benchmar
 bench-short: ## run each benchmark once; is the table still the same?
 	cd benchmarks && go run ./cmd/report -short -compare results
 
+SOAK ?= 30m
 .PHONY: soak
-soak: ## the long runs: 9,000 connections, 100 simulated days of faults, 10,000 histories, 500 kills, 10 minutes of faults on etcd
-	BERTH_SOAK=60s go test -run '^TestSoak$$' -v -timeout 10m ./dflockd/server
-	BERTH_TABLE_STEPS=1000000000 go test -run '^TestTableDoesWhatTheModelDoes$$' -v -timeout 2h ./dflockd/internal/locktable
-	BERTH_SOAK_DAYS=100 BERTH_HISTORIES=10000 BERTH_KILLS=500 go test -v -timeout 12h ./internal/stacktest
-	BERTH_SWEEP=600 go test -run '^TestLimitHolds' -v -timeout 1h ./engines/etcd/etcdtest
+soak: ## the random tests for as long as SOAK says, 30m by default; writes the table of docs/evidence.md
+	go run ./internal/stacktest/soak -for $(SOAK) -write
 
 .PHONY: release
 release: ## make a release of main, up to what is to be pushed: VERSION=v0.2.0, and CHECKED=yes if .ci/run was green just now

@@ -22,9 +22,12 @@ const module = "github.com/berth-go/berth"
 // longest match wins, and imports point down only.
 var layers = map[string][]string{
 	"":                           {},
+	"internal/errs":              {"slot"},
 	"internal/gcra":              {},
 	"internal/lease":             {},
 	"internal/linkctx":           {},
+	"internal/trace":             {},
+	"internal/model":             {"internal/trace"},
 	"internal/rarely":            {},
 	"internal/release":           {},
 	"internal/retryafter":        {"slot", "internal/rarely"},
@@ -37,16 +40,17 @@ var layers = map[string][]string{
 	"tracing":                    {"pool", "slot", "internal/version"},
 	"dashboard":                  {"pool", "slot"},
 	"slothttp":                   {"slot", "internal/linkctx", "internal/rarely", "internal/retryafter"},
-	"dflockd":                    {"slot", "internal/linkctx", "internal/lease", "dflockd/internal/wire", "internal/gcra"},
+	"dflockd":                    {"slot", "internal/linkctx", "internal/lease", "dflockd/internal/wire", "internal/gcra", "internal/errs", "internal/trace"},
 	"dflockd/internal/wire":      {"internal/gcra"},
-	"dflockd/internal/locktable": {"dflockd/internal/wire", "internal/gcra"},
-	"dflockd/server":             {"dflockd/internal/wire", "dflockd/internal/locktable", "internal/version", "internal/gcra"},
+	"dflockd/internal/locktable": {"dflockd/internal/wire", "internal/gcra", "internal/trace"},
+	"dflockd/server":             {"dflockd/internal/wire", "dflockd/internal/locktable", "internal/version", "internal/gcra", "internal/trace"},
 	"dflockd/cmd/dflockd":        {"dflockd/server", "dflockd/internal/wire", "internal/version"},
 	// What the pages show.
-	"internal/svg":  {},
-	"docs/pictures": {"internal/svg"},
+	"internal/svg":   {},
+	"docs/pictures":  {"internal/svg"},
+	"internal/pages": {},
 	// Tests of the whole stack, and programs and helpers for them.
-	"internal/stacktest": {"slot", "pool", "dflockd", "dflockd/server"},
+	"internal/stacktest": {"slot", "pool", "dflockd", "dflockd/server", "internal/trace"},
 }
 
 // outside lists the modules that shipped code may import, and who may.

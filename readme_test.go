@@ -2,22 +2,23 @@ package berth_test
 
 import (
 	"os"
-	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/berth-go/berth/internal/stacktest/readme"
 )
 
 // The program in the README is the Example that is run as a test.
 func TestTheReadmeShowsTheExampleThatIsTested(t *testing.T) {
-	readme, err := os.ReadFile("README.md")
+	text, err := os.ReadFile("README.md")
 	require.NoError(t, err)
 	example, err := os.ReadFile("example_test.go")
 	require.NoError(t, err)
-	block := regexp.MustCompile("(?s)```go\n(.*?)```").FindSubmatch(readme)
-	require.NotNil(t, block, "the README has no Go program")
-	require.Equal(t, asProgram(string(example)), string(block[1]),
+	program, err := readme.Program(string(text))
+	require.NoError(t, err)
+	require.Equal(t, asProgram(string(example)), program,
 		"copy the example into the README: package main, func main, without its output")
 }
 
@@ -26,17 +27,4 @@ func asProgram(example string) string {
 	program, _, _ := strings.Cut(example, "	// Output:")
 	program = strings.Replace(program, "package berth_test", "package main", 1)
 	return strings.Replace(program, "func Example()", "func main()", 1) + "}\n"
-}
-
-// Links in the documents lead to files that are there.
-func TestLinksInTheDocumentsLeadSomewhere(t *testing.T) {
-	link := regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
-	for _, doc := range []string{"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"} {
-		text, err := os.ReadFile(doc)
-		require.NoError(t, err)
-		for _, m := range link.FindAllSubmatch(text, -1) {
-			_, err := os.Stat(string(m[1]))
-			require.NoError(t, err, "%s links to %s", doc, m[1])
-		}
-	}
 }

@@ -20,6 +20,7 @@ func TestMain(m *testing.M) {
 
 func BenchmarkPools(b *testing.B)   { benchmark(b, suite.Pools) }
 func BenchmarkClaims(b *testing.B)  { benchmark(b, suite.Claims) }
+func BenchmarkEngines(b *testing.B) { benchmark(b, suite.Engines) }
 func BenchmarkServers(b *testing.B) { benchmark(b, suite.Servers) }
 func BenchmarkUse(b *testing.B)     { benchmark(b, suite.Use) }
 func BenchmarkGrowth(b *testing.B)  { benchmark(b, suite.Growth) }

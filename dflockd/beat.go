@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/internal/errs"
 	"github.com/berth-go/berth/internal/lease"
 	"github.com/berth-go/berth/slot"
 )
@@ -20,7 +21,7 @@ var (
 	errExpired  = errors.New("its lease was not renewed in time")
 	errUntaken  = errors.New("the slot was granted, and nobody asked for it before its lease ended")
 	errNotOurs  = errors.New("the server says that it is not held any more")
-	errRevoked  = inWords("the server does not renew it: somebody has taken it back", slot.ErrRevoked)
+	errRevoked  = errs.InWords("the server does not renew it: somebody has taken it back", slot.ErrRevoked)
 )
 
 // arm makes tick run at the given time at the latest. Caller holds endpoint.mu.
@@ -112,7 +113,7 @@ func (c *conn) expire(now time.Time) {
 	}
 	c.owed = slices.DeleteFunc(c.owed, func(cl *claim) bool { return cl.lease.Over(now, wall) })
 	if c.waiting != nil && c.forgotten(now) {
-		c.waiting.finish(unavailable(errPlace))
+		c.waiting.finish(errs.Unavailable(errPlace))
 		c.waiting = nil
 	}
 	c.forgetIfEmpty()
@@ -124,7 +125,7 @@ func (cl *claim) runOut(now time.Time) {
 	if cl.owner == ownerHas {
 		cl.lose(errExpired, now)
 	} else {
-		cl.release(cl.wrap("wait", unavailable(errUntaken)), now)
+		cl.release(cl.wrap("wait", errs.Unavailable(errUntaken)), now)
 	}
 }
 

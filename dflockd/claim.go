@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/internal/gcra"
 	"github.com/berth-go/berth/internal/lease"
 	"github.com/berth-go/berth/internal/linkctx"
 	"github.com/berth-go/berth/slot"
@@ -25,6 +26,7 @@ type verbs struct{ try, release, renew, enqueue, wait wire.Command }
 
 var (
 	semaphoreVerbs = &verbs{wire.SemLock, wire.SemRelease, wire.SemRenew, wire.SemEnqueue, wire.SemWait}
+	pacedVerbs     = &verbs{wire.PacedLock, wire.SemRelease, wire.SemRenew, wire.PacedEnqueue, wire.SemWait}
 	lockVerbs      = &verbs{wire.Lock, wire.Release, wire.Renew, wire.Enqueue, wire.Wait}
 )
 
@@ -34,6 +36,7 @@ type order struct {
 	key   string // as the claimant gave it
 	name  string // of the semaphore
 	limit int64
+	pace  gcra.Pace
 	verbs *verbs
 	trace *slot.Trace
 	to    slot.Claimant // of a joined claim: is told what becomes of it
@@ -49,6 +52,7 @@ type spot struct {
 	place  int32         // where in line it began, from 1; 0: not told
 	calls  *calls        // of a single claim; nil otherwise
 	errand *wire.Request // of kindErrand; nil otherwise
+	noted  uint64        // its number in the trace, if there is one: another one for each attempt
 }
 
 // holding is what belongs to a slot from its grant on.
@@ -111,6 +115,9 @@ func (cl *claim) begin(c *conn, now time.Time) {
 	cl.conn = c
 	c.load++
 	switch {
+	case !cl.pace.IsNone() && !c.features.Pace:
+		cl.move(stageTry)
+		cl.finish(errNoPace)
 	case cl.kind == kindPing:
 		cl.move(stageTry)
 		c.e.relist(c)
@@ -125,7 +132,7 @@ func (cl *claim) begin(c *conn, now time.Time) {
 		cl.move(stageTry)
 		c.e.relist(c)
 		x := exchange{role: roleTry, command: cl.verbs.try, claim: cl, sent: now, deadline: now.Add(cl.e.cfg.socketTimeout)}
-		c.send(x, &wire.Request{Key: cl.name, Limit: cl.limit, Lease: cl.e.leaseSeconds()})
+		c.send(x, &wire.Request{Key: cl.name, Limit: cl.limit, Pace: cl.pace, Lease: cl.e.leaseSeconds()})
 	default:
 		cl.lineUp(now)
 	}
@@ -163,7 +170,7 @@ func (cl *claim) likelyQueued() bool {
 // sendEnqueue sends se. Caller holds endpoint.mu.
 func (cl *claim) sendEnqueue(ro role, now time.Time) {
 	x := exchange{role: ro, command: cl.verbs.enqueue, tag: cl.tag, claim: cl, sent: now, deadline: now.Add(cl.e.cfg.socketTimeout)}
-	cl.conn.send(x, &wire.Request{Key: cl.name, Limit: cl.limit, Lease: cl.e.leaseSeconds()})
+	cl.conn.send(x, &wire.Request{Key: cl.name, Limit: cl.limit, Pace: cl.pace, Lease: cl.e.leaseSeconds()})
 }
 
 // sendPing asks whether the server is there. An original one answers an error,
@@ -187,6 +194,9 @@ func (cl *claim) exclusive() bool {
 // that the answer makes no sense, and breaks the connection. Caller holds
 // endpoint.mu.
 func (cl *claim) answered(c *conn, x exchange, r wire.Reply, now time.Time) error {
+	if cl.e.cfg.trace != nil {
+		cl.noteReceived(x, r, now)
+	}
 	switch x.role {
 	case roleTry, roleEnqueue:
 		return cl.placed(x, r, now)

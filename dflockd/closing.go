@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"github.com/berth-go/berth/internal/errs"
 )
 
 // This file has how an endpoint closes.
@@ -113,7 +115,7 @@ func (c *conn) shut(now time.Time) {
 	}
 	for len(c.held) > 0 {
 		cl := c.held[len(c.held)-1]
-		cl.release(cl.wrap("hold", loss(ErrClosed)), now)
+		cl.release(cl.wrap("hold", errs.Lost(ErrClosed)), now)
 	}
 	for _, x := range slices.Concat(c.pending, c.tagged) {
 		x.claim.abandon(ErrClosed, now)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/internal/errs"
 )
 
 // In a cluster each connection has a stable reference and one claim at a time.
@@ -42,14 +43,14 @@ func (e *endpoint) follow(c *conn, r wire.Reply) error {
 		if r.Status == wire.ErrorDraining {
 			return ErrDraining
 		}
-		return unavailable(errNoLeader)
+		return errs.Unavailable(errNoLeader)
 	}
 	i := slices.IndexFunc(e.servers, func(s string) bool { return spelled(s) == spelled(r.Text) })
 	if i < 0 {
 		return fmt.Errorf("%w: %q", errUnlisted, r.Text)
 	}
 	e.leader = i
-	return unavailable(fmt.Errorf("%s leads the cluster now", r.Text))
+	return errs.Unavailable(fmt.Errorf("%s leads the cluster now", r.Text))
 }
 
 // redirected takes an answer to se or sl that says that another member leads.
@@ -67,7 +68,7 @@ func (cl *claim) redirected(r wire.Reply, now time.Time) {
 		e.dialFailed(c.server(), err, now)
 		cl.finish(err)
 	case int(cl.hops) > len(e.servers)+1:
-		cl.finish(unavailable(errLoop))
+		cl.finish(errs.Unavailable(errLoop))
 	default:
 		cl.move(stageConnect)
 		cl.conn = nil

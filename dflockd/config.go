@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/internal/trace"
 	"github.com/berth-go/berth/slot"
 )
 
@@ -57,8 +58,10 @@ type config struct {
 	onLost         func(key, token string)
 	single         []string // the options of the two above that were given
 
-	// For tests: what time.Now returned, as the wall clock has it.
-	wall func(now time.Time) time.Time
+	// For tests: what time.Now returned, as the wall clock has it; and what the client
+	// does is noted there, unless it is nil.
+	wall  func(now time.Time) time.Time
+	trace *trace.Log
 }
 
 // newConfig applies opts to the defaults and validates the whole.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/internal/errs"
 	"github.com/berth-go/berth/internal/lease"
 )
 
@@ -112,6 +113,9 @@ func (c *conn) start(now time.Time) {
 // send gathers a request for the writer and notes that its answer is due.
 // Caller holds endpoint.mu.
 func (c *conn) send(x exchange, r *wire.Request) {
+	if c.e.cfg.trace != nil {
+		x.claim.noteSent(c, x, r)
+	}
 	r.Command, r.Tag = x.command, x.tag
 	x.write = c.writes + 1
 	out, err := wire.AppendRequest(c.out, r)
@@ -329,7 +333,7 @@ func (c *conn) drop(err error, keep bool, now time.Time) {
 	c.broken = err
 	c.e.forget(c)
 	if err != ErrClosed {
-		err = unavailable(err)
+		err = errs.Unavailable(err)
 	}
 	held, waiting := c.held, append(c.pending, c.tagged...)
 	c.held, c.pending, c.tagged = nil, nil, nil
@@ -353,6 +357,7 @@ func (c *conn) drop(err error, keep bool, now time.Time) {
 		c.disarm()
 	}
 	close(c.dead)
+	c.noteClose(now)
 	c.e.closeLater(c.raw)
 	c.e.broadcast()
 }

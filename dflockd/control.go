@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/internal/errs"
 	"github.com/berth-go/berth/slot"
 )
 
@@ -14,7 +15,7 @@ import (
 
 var _ slot.Controller = (*Source)(nil)
 
-var errNoControl = inWords("the server knows neither pauses nor how to take a slot back: one of this module does", errors.ErrUnsupported)
+var errNoControl = errs.InWords("the server knows neither pauses nor how to take a slot back: one of this module does", errors.ErrUnsupported)
 
 // Pause lets no slot of key's semaphore be granted for d, rounded up to
 // milliseconds: one round trip, over a connection that there is or a new one. The
@@ -24,7 +25,7 @@ var errNoControl = inWords("the server knows neither pauses nor how to take a sl
 // matches errors.ErrUnsupported.
 func (s *Source) Pause(ctx context.Context, key string, d time.Duration) error {
 	if d < 0 {
-		return &Error{Op: "pause", Key: key, Err: fmt.Errorf("the time %v is negative", d)}
+		return &Error{Engine: engine, Op: "pause", Key: key, Err: fmt.Errorf("the time %v is negative", d)}
 	}
 	name, server, err := s.serverOf(ctx, "pause", key)
 	if err != nil {
@@ -49,7 +50,7 @@ func (s *Source) Revoke(ctx context.Context, key, id string) error {
 	}
 	fence, ok := wire.ParseID(id)
 	if !ok {
-		return &Error{Op: "revoke", Key: name, Err: inWords(fmt.Sprintf("%q is no ID: those of the holders have 16 hexadecimal digits", id), slot.ErrNoHolder)}
+		return &Error{Engine: engine, Op: "revoke", Key: name, Err: errs.InWords(fmt.Sprintf("%q is no ID: those of the holders have 16 hexadecimal digits", id), slot.ErrNoHolder)}
 	}
 	err = newEndpoint(s.cfg, server).visit(ctx, func(c *conn) error {
 		if !c.features.Control {
@@ -59,7 +60,7 @@ func (s *Source) Revoke(ctx context.Context, key, id string) error {
 		return err
 	})
 	if err != nil {
-		return &Error{Op: "revoke", Key: name, Server: server, Err: err}
+		return &Error{Engine: engine, Op: "revoke", Key: name, Server: server, Err: err}
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/internal/errs"
 	"github.com/berth-go/berth/slot"
 )
 
@@ -79,7 +80,7 @@ func (e *endpoint) down(pause time.Duration) error {
 	if slot.IsPermanent(e.lastErr) {
 		return e.lastErr
 	}
-	return inWords(fmt.Sprintf("%v (next try in %v)", e.lastErr, pause.Round(time.Millisecond)), e.lastErr)
+	return errs.InWords(fmt.Sprintf("%v (next try in %v)", e.lastErr, pause.Round(time.Millisecond)), e.lastErr)
 }
 
 // refuse ends the claims that wait for a connection, but for those that rather
@@ -141,7 +142,7 @@ func (e *endpoint) dial() {
 	}
 	e.accepted = true
 	e.gate.succeeded(now, e.needed()-1)
-	e.tags = c.features.Tags
+	e.tags, e.noPace = c.features.Tags, !c.features.Pace
 	e.conns[c] = struct{}{}
 	c.start(now)
 	if n := len(e.orphans); n > 0 && (!e.cfg.cluster || e.orphans[n-1] == orphan) {
@@ -200,7 +201,7 @@ func (e *endpoint) connectAny(ctx context.Context, first int, ref wire.Secret) (
 		text += "; " + e.servers[member] + ": " + err.Error()
 		causes = append(causes, err)
 	}
-	return nil, inWords(text, causes...)
+	return nil, errs.InWords(text, causes...)
 }
 
 // dialFailed takes note that the server cannot be reached, or does not let this
@@ -212,7 +213,7 @@ func (e *endpoint) dialFailed(server string, err error, now time.Time) {
 	e.lastErr = e.verdict(err)
 	e.known.forget(server)
 	e.gate.failed(now, rand.Float64())
-	e.warn("cannot connect", &Error{Op: "dial", Server: server, Err: err}, now)
+	e.warn("cannot connect", &Error{Engine: engine, Op: "dial", Server: server, Err: err}, now)
 	e.refuseAll(e.lastErr)
 	e.dialMore(now)
 }
@@ -222,10 +223,10 @@ func (e *endpoint) dialFailed(server string, err error, now time.Time) {
 // Caller holds mu.
 func (e *endpoint) verdict(err error) error {
 	if errors.Is(err, ErrAuth) && !e.accepted {
-		return permanently(err)
+		return errs.Permanently(err)
 	}
 	if errors.Is(err, ErrAuth) {
-		return unavailable(inWords(err.Error()+"; it has let this client in before, so it is asked again", err))
+		return errs.Unavailable(errs.InWords(err.Error()+"; it has let this client in before, so it is asked again", err))
 	}
-	return unavailable(err)
+	return errs.Unavailable(err)
 }

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/internal/errs"
+	"github.com/berth-go/berth/internal/trace"
 	"github.com/berth-go/berth/slot"
 )
 
@@ -56,7 +58,7 @@ func (cl *claim) handedBack(c *conn, r wire.Reply) error {
 func (cl *claim) refused(r wire.Reply) {
 	err := refusal(r)
 	if err == ErrLimitMismatch {
-		err = inWords(fmt.Sprintf("the key is in use with another limit than %d: give it the same one everywhere, or use the server of this module, where each claim keeps its own", cl.limit), err)
+		err = errs.InWords(fmt.Sprintf("the key is in use with another limit than %d: give it the same one everywhere, or use the server of this module, where each claim keeps its own", cl.limit), err)
 	}
 	cl.finish(err)
 }
@@ -91,7 +93,7 @@ func (cl *claim) wrap(op string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return &Error{Op: op, Key: cl.name, Server: cl.e.address(), Err: err}
+	return &Error{Engine: engine, Op: op, Key: cl.name, Server: cl.e.address(), Err: err}
 }
 
 // leaveConn takes the claim off its connection's load. Caller holds
@@ -170,6 +172,7 @@ func (cl *claim) abandon(err error, now time.Time) {
 // holds endpoint.mu.
 func (cl *claim) release(cause error, now time.Time) {
 	cl.endContext(cause)
+	cl.noteEnd(trace.Done, now)
 	cl.unhold()
 	if cl.conn.broken == nil {
 		cl.sendRelease(now)
@@ -181,8 +184,9 @@ func (cl *claim) release(cause error, now time.Time) {
 
 // lose ends a held slot. Caller holds endpoint.mu.
 func (cl *claim) lose(cause error, now time.Time) {
-	err := cl.wrap("hold", loss(cause))
+	err := cl.wrap("hold", errs.Lost(cause))
 	cl.endContext(err)
+	cl.noteEnd(reasonOf(cause), now)
 	cl.unhold()
 	if cause == errExpired && cl.conn.broken == nil {
 		cl.sendRelease(now) // it may still be ours, and somebody may wait
@@ -211,6 +215,7 @@ func (cl *claim) broke(err error, now time.Time) {
 func (cl *claim) cut(now time.Time) {
 	err := cl.wrap("hold", ErrClosed)
 	cl.endContext(err)
+	cl.noteEnd(trace.Cleared, now)
 	cl.unhold()
 	c := cl.conn
 	cl.end(err)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/internal/errs"
 )
 
 const (
@@ -59,6 +60,7 @@ type endpoint struct {
 	lastErr  error         // of the last dial that failed: what claims are told
 	accepted bool          // the server has let this client in once
 	tags     bool          // the server was last seen to take tagged requests
+	noPace   bool          // the server was last seen to have no clocks
 	leader   int           // which of servers is dialled
 	closing  bool
 	loggedAt time.Time
@@ -118,6 +120,10 @@ func (e *endpoint) begin(cl *claim, now time.Time) {
 	cl.e = e
 	if cl.kind != kindJoined && !cl.kind.single() {
 		cl.changed = e.signalChan()
+	}
+	if !cl.pace.IsNone() && e.noPace {
+		cl.finish(errNoPace)
+		return
 	}
 	if _, ok := e.missed[cl.name]; (ok || cl.kind == kindJoined) && !cl.kind.tryOnly() && !e.tags {
 		cl.route = routeLine
@@ -208,10 +214,10 @@ func (e *endpoint) broke(c *conn, err error, now time.Time) {
 	} else {
 		// As good as a dial that failed: else a server that greets everybody
 		// and then hangs up would be dialled again and again.
-		e.lastErr = unavailable(err)
+		e.lastErr = errs.Unavailable(err)
 		e.gate.failed(now, rand.Float64())
 	}
-	e.warn("connection lost", &Error{Op: "connection", Server: e.address(), Err: err}, now)
+	e.warn("connection lost", &Error{Engine: engine, Op: "connection", Server: e.address(), Err: err}, now)
 }
 
 // warn logs a fault, at most one a second. Caller holds mu.

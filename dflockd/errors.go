@@ -3,9 +3,9 @@ package dflockd
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/internal/errs"
 	"github.com/berth-go/berth/slot"
 )
 
@@ -41,7 +41,7 @@ var (
 
 	// ErrDraining is returned when the server is shutting down. It matches
 	// slot.ErrUnavailable too.
-	ErrDraining = inWords("the server is shutting down", slot.ErrUnavailable)
+	ErrDraining = errs.InWords("the server is shutting down", slot.ErrUnavailable)
 
 	// ErrRefused is returned when the server answers with an error that this
 	// client has no other name for. The text says which.
@@ -50,7 +50,7 @@ var (
 	// ErrClosed is returned by what was closed, or never opened, and is the cause of
 	// the context of a Semaphore's or Lock's slot after Close or Force. It matches
 	// slot.ErrClosed too, and is permanent.
-	ErrClosed = permanently(inWords("closed", slot.ErrClosed))
+	ErrClosed = errs.Permanently(errs.InWords("closed", slot.ErrClosed))
 
 	// ErrNotHeld is the cause of Context when a Semaphore or Lock has had no slot
 	// since it was last opened.
@@ -68,71 +68,10 @@ var (
 
 // Error says what was asked for, with which key and of which server, when
 // something failed. It never holds a secret or a token.
-type Error struct {
-	Op     string // what failed: "claim", "wait", "hold", "dial", "stats", …
-	Key    string // the name of the semaphore or lock; "" if none was involved
-	Server string // the server's address; "" if none was involved
-	Err    error  // what happened
-}
+type Error = slot.Error
 
-// Error returns the message.
-func (e *Error) Error() string {
-	var b strings.Builder
-	b.WriteString("dflockd: ")
-	b.WriteString(e.Op)
-	if e.Key != "" {
-		fmt.Fprintf(&b, " %q", e.Key)
-	}
-	if e.Server != "" {
-		b.WriteString(" at ")
-		b.WriteString(e.Server)
-	}
-	b.WriteString(": ")
-	b.WriteString(e.Err.Error())
-	return b.String()
-}
-
-// Unwrap returns what happened, for errors.Is and errors.As.
-func (e *Error) Unwrap() error { return e.Err }
-
-// A worded error says what happened in words of its own. What caused it is found
-// by errors.Is and errors.As, and not repeated.
-type worded struct {
-	text   string
-	causes []error
-}
-
-func (w *worded) Error() string   { return w.text }
-func (w *worded) Unwrap() []error { return w.causes }
-
-func inWords(text string, causes ...error) error { return &worded{text, causes} }
-
-// unavailable returns cause as one that matches slot.ErrUnavailable too.
-func unavailable(cause error) error {
-	if errors.Is(cause, slot.ErrUnavailable) {
-		return cause
-	}
-	return inWords(cause.Error(), slot.ErrUnavailable, cause)
-}
-
-// loss returns cause as one that matches slot.ErrLost too.
-func loss(cause error) error {
-	if errors.Is(cause, slot.ErrLost) {
-		return cause
-	}
-	return inWords("slot lost: "+cause.Error(), slot.ErrLost, cause)
-}
-
-// A permanent error is one that waiting cannot cure: what was asked for fails
-// again until somebody changes the program, its settings or the server's.
-// Whoever retries finds it by errors.As.
-type permanent struct{ error }
-
-// Permanent returns true.
-func (p *permanent) Permanent() bool { return true }
-func (p *permanent) Unwrap() error   { return p.error }
-
-func permanently(err error) error { return &permanent{err} }
+// engine is what errors call this package.
+const engine = "dflockd"
 
 // violation is an answer that does not fit the protocol. What the server sent
 // may hold a token and stays out of it.
@@ -154,12 +93,12 @@ func refusal(r wire.Reply) error {
 	case wire.ErrorServerList:
 		return fmt.Errorf("%w: %s", ErrServerLists, r.Text)
 	case wire.ErrorNotAllowed:
-		return inWords("it takes a slot of the key or a place in line, and for more than a minute, to end a pause, or to take a slot back, "+
+		return errs.InWords("it takes a slot of the key or a place in line, and for more than a minute, to end a pause, or to take a slot back, "+
 			"the secret of an administrator (--admin-token-file of the server, WithAuth here)", slot.ErrNotAllowed)
 	case wire.ErrorNoHolder:
-		return inWords("nobody holds a slot with this ID", slot.ErrNoHolder)
+		return errs.InWords("nobody holds a slot with this ID", slot.ErrNoHolder)
 	case wire.ErrorNotLeader:
-		return unavailable(errors.New("this member of the cluster does not lead it (see WithCluster)"))
+		return errs.Unavailable(errors.New("this member of the cluster does not lead it (see WithCluster)"))
 	case wire.ErrorOther:
 		return fmt.Errorf("%w: it answered %q", ErrRefused, r.Text)
 	default:

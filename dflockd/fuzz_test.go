@@ -98,3 +98,23 @@ func FuzzHandshake(f *testing.F) {
 type discard struct{ net.Conn }
 
 func (discard) Write(b []byte) (int, error) { return len(b), nil }
+
+// FuzzAddress reads the address of a server. One that is accepted has one spelling,
+// which is accepted, too.
+func FuzzAddress(f *testing.F) {
+	for _, a := range []string{"127.0.0.1:6388", "[::ffff:127.0.0.1]:6388", "LOCKS.example.:06388", "[fe80::1%eth0]:1", ":6388", "host:0", "host:65536", "[::1:6388"} {
+		f.Add(a)
+	}
+	f.Fuzz(func(t *testing.T, address string) {
+		if checkAddress(address) != nil {
+			return
+		}
+		once := spelled(address)
+		if err := checkAddress(once); err != nil && strings.Trim(once, ":0123456789") != "" {
+			t.Fatalf("%q is spelled %q: %v", address, once, err)
+		}
+		if twice := spelled(once); twice != once {
+			t.Fatalf("%q is spelled %q, and that %q", address, once, twice)
+		}
+	})
+}

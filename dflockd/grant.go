@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/internal/errs"
 	"github.com/berth-go/berth/internal/lease"
 )
 
@@ -211,11 +212,11 @@ func (cl *claim) notGranted(r wire.Reply, now time.Time) {
 	case wire.Timeout:
 		cl.notYet(now)
 	case wire.ErrorNotEnqueued:
-		cl.finish(unavailable(errPlace))
+		cl.finish(errs.Unavailable(errPlace))
 	case wire.ErrorLeaseExpired:
-		cl.finish(unavailable(errGhost))
+		cl.finish(errs.Unavailable(errGhost))
 	case wire.Error:
-		cl.finish(unavailable(errors.New("the server gave up the wait; it may be shutting down")))
+		cl.finish(errs.Unavailable(errors.New("the server gave up the wait; it may be shutting down")))
 	default:
 		cl.refused(r)
 	}
@@ -232,7 +233,7 @@ func (cl *claim) notYet(now time.Time) {
 	case cl.stage == stageAsk:
 		cl.finish(errNoneFree)
 	default:
-		cl.finish(unavailable(errPlace))
+		cl.finish(errs.Unavailable(errPlace))
 	}
 }
 
@@ -243,7 +244,7 @@ func (cl *claim) confirmedBy(x exchange, r wire.Reply, now time.Time) error {
 		return nil // given up meanwhile, and released
 	}
 	if r.Status != wire.OK {
-		cl.finish(unavailable(errGhost))
+		cl.finish(errs.Unavailable(errGhost))
 		return nil
 	}
 	r.Token = cl.token
@@ -269,7 +270,7 @@ func (cl *claim) grant(r wire.Reply, sent, now time.Time) error {
 		return nil
 	}
 	if l.Over(now, cl.e.cfg.wall(now)) {
-		cl.giveBack(unavailable(errGhost), now)
+		cl.giveBack(errs.Unavailable(errGhost), now)
 		return nil
 	}
 	if cl.granted.IsZero() {

@@ -393,6 +393,33 @@ func TestOrphansEndWithTheirGuards(t *testing.T) {
 	})
 }
 
+// A slot that another connection has taken over ends with its guard, too, although
+// the answer to the renewal that was sent there is not due yet.
+func TestASlotThatIsRenewedOverAnotherConnectionEndsWithItsGuard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p *peer
+		p = newPeer(t, func(_ int, r wire.Request) string {
+			switch r.Command {
+			case wire.Hello:
+				return strictHello
+			case wire.SemRenew:
+				return ""
+			}
+			return p.grants(r)
+		})
+		src := newTestSource(t, p, slot.Fixed("k", 1))
+		s := claimNow(t, src, "")
+		start := time.Now()
+		time.Sleep(3 * time.Second)
+		p.set(func() { p.delay = 300 * time.Millisecond }) // of a new connection's greeting
+		p.reset()
+		awaitEnd(t, s.Context())
+		require.Equal(t, 2, p.count(wire.SemRenew), "one of them over the other connection")
+		require.Equal(t, 4700*time.Millisecond, time.Since(start))
+		lostBecause(t, s, errExpired)
+	})
+}
+
 func TestConnectionWithALineThatNobodyAskedForIsNeverUsedAgain(t *testing.T) {
 	for name, line := range map[string]string{
 		"idle error": "error", "unasked grant": "ok 00000000000000000000000000000001 5", "tag": "#9 ok", "empty": "", "long": string(make([]byte, 70_000)),

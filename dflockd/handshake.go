@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/internal/errs"
 )
 
 // This file has how a connection is made ready.
@@ -130,13 +131,13 @@ func (c *conn) greeted(asked wire.Command, r wire.Reply) (original bool, err err
 	case asked == wire.Hello && refused:
 		return true, nil
 	case asked == wire.Auth && r.Status == wire.Error:
-		return false, inWords("the server was shown a secret and has none: start it with --auth-token-file, or do without WithAuth", ErrAuth)
+		return false, errs.InWords("the server was shown a secret and has none: start it with --auth-token-file, or do without WithAuth", ErrAuth)
 	case asked == wire.Auth && r.Status == wire.ErrorAuth:
-		return false, inWords("the server refused the secret: give the one that it was started with (WithAuth)", ErrAuth)
+		return false, errs.InWords("the server refused the secret: give the one that it was started with (WithAuth)", ErrAuth)
 	case r.Status == wire.ErrorAuth && c.e.cfg.secret == nil:
-		return false, inWords("the server asks for a secret: give it (WithAuth)", ErrAuth)
+		return false, errs.InWords("the server asks for a secret: give it (WithAuth)", ErrAuth)
 	case asked == wire.StableRef && refused:
-		return false, inWords("the server knows no references, so it is no member of a cluster: do without WithCluster", ErrRefused)
+		return false, errs.InWords("the server knows no references, so it is no member of a cluster: do without WithCluster", ErrRefused)
 	case r.Status != wire.OK:
 		return false, refusal(r)
 	case asked == wire.Hello:
@@ -161,7 +162,7 @@ func readReply(r *bufio.Reader, c wire.Command) (wire.Reply, error) {
 	}
 	reply, err := wire.ParseReply(c, line)
 	if err != nil {
-		return wire.Reply{}, inWords("what answers there is no dflockd: correct the address (WithServers)", ErrProtocol, err)
+		return wire.Reply{}, errs.InWords("what answers there is no dflockd: correct the address (WithServers)", ErrProtocol, err)
 	}
 	return reply, nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/berth-go/berth/internal/errs"
 	"github.com/berth-go/berth/slot"
 )
 
@@ -61,10 +62,10 @@ func (cl *claim) released(began time.Time) error {
 	case cl.owner != ownerHas || cl.back == handbackReturned:
 		return nil
 	case cl.back == handbackDenied:
-		return cl.wrap("release", loss(errNotOurs))
+		return cl.wrap("release", errs.Lost(errNotOurs))
 	default:
 		until := began.Add(cl.lease.Length).Format(time.RFC3339)
-		return cl.wrap("release", unavailable(fmt.Errorf("the server did not say that it has the slot back: it may stay held until %s", until)))
+		return cl.wrap("release", errs.Unavailable(fmt.Errorf("the server did not say that it has the slot back: it may stay held until %s", until)))
 	}
 }
 
@@ -74,7 +75,7 @@ func (h *holder) closed(op string) error {
 	if op == "release" {
 		text = "no slot is held: it was never acquired, or is released or closed already"
 	}
-	return &Error{Op: op, Key: h.key, Err: inWords(text, ErrClosed)}
+	return &Error{Engine: engine, Op: op, Key: h.key, Err: errs.InWords(text, ErrClosed)}
 }
 
 // Close closes the connection without releasing a slot that is held: a server frees

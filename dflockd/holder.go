@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/berth-go/berth/internal/errs"
 	"github.com/berth-go/berth/internal/linkctx"
 	"github.com/berth-go/berth/slot"
 )
@@ -45,7 +46,7 @@ func newHolder(key string, limit int, v *verbs, opts []Option) (*holder, error) 
 		servers = servers[i : i+1]
 	}
 	none, end := context.WithCancelCause(context.Background())
-	end(&Error{Op: "hold", Key: key, Err: ErrNotHeld})
+	end(&Error{Engine: engine, Op: "hold", Key: key, Err: ErrNotHeld})
 	return &holder{cfg: cfg, key: key, limit: limit, verbs: v, none: none, e: newSingleEndpoint(cfg, servers...)}, nil
 }
 
@@ -55,7 +56,7 @@ func (h *holder) open(k kind, force bool) (*claim, error) {
 	now := time.Now()
 	if h.claim.phase().live() {
 		if !force {
-			return nil, &Error{Op: "claim", Key: h.key, Err: ErrAlreadyConnected}
+			return nil, &Error{Engine: engine, Op: "claim", Key: h.key, Err: ErrAlreadyConnected}
 		}
 		h.claim.drop(now)
 	}
@@ -105,7 +106,7 @@ func (h *holder) acquire(ctx context.Context, opts []OpenOption) (*claim, error)
 		if cause := pauseRetry(ctx); errors.Is(cause, errWaited) {
 			return nil, err
 		} else if cause != nil {
-			return nil, &Error{Op: "claim", Key: h.key, Err: cause}
+			return nil, &Error{Engine: engine, Op: "claim", Key: h.key, Err: cause}
 		}
 	}
 }
@@ -117,7 +118,7 @@ func (h *holder) opening(ctx context.Context, opts []OpenOption) (opening, error
 		err = context.Cause(ctx)
 	}
 	if err != nil {
-		return o, &Error{Op: "claim", Key: h.key, Err: err}
+		return o, &Error{Engine: engine, Op: "claim", Key: h.key, Err: err}
 	}
 	return o, nil
 }
@@ -213,7 +214,7 @@ func (h *holder) Wait(ctx context.Context) (bool, error) {
 // call waits, it says what is known and leaves the place alone.
 func (h *holder) WaitFor(ctx context.Context, timeout time.Duration) (bool, error) {
 	if timeout < 0 {
-		return false, &Error{Op: "wait", Key: h.key, Err: fmt.Errorf("the timeout %v is negative", timeout)}
+		return false, &Error{Engine: engine, Op: "wait", Key: h.key, Err: fmt.Errorf("the timeout %v is negative", timeout)}
 	}
 	h.e.lock()
 	defer h.e.unlock()
@@ -294,7 +295,7 @@ func (cl *claim) outcome(err error) (bool, error) {
 		cl.seeOff()
 		return false, nil
 	default:
-		return false, cl.wrap("claim", unavailable(fmt.Errorf("no answer: %w", err)))
+		return false, cl.wrap("claim", errs.Unavailable(fmt.Errorf("no answer: %w", err)))
 	}
 }
 
@@ -328,14 +329,14 @@ func (cl *claim) told() error {
 // returned: as it is, or joined with the error of a release that failed.
 func (h *holder) WithLock(ctx context.Context, fn func(context.Context) error) (err error) {
 	if fn == nil {
-		return &Error{Op: "claim", Key: h.key, Err: errors.New("WithLock needs a function")}
+		return &Error{Engine: engine, Op: "claim", Key: h.key, Err: errors.New("WithLock needs a function")}
 	}
 	cl, err := h.acquire(ctx, nil)
 	if err != nil {
 		return err
 	}
 	if cl == nil {
-		return &Error{Op: "claim", Key: h.key, Err: fmt.Errorf("%w: it took longer than %v (see WithAcquireTimeout)", ErrTimeout, h.cfg.acquireTimeout)}
+		return &Error{Engine: engine, Op: "claim", Key: h.key, Err: fmt.Errorf("%w: it took longer than %v (see WithAcquireTimeout)", ErrTimeout, h.cfg.acquireTimeout)}
 	}
 	defer func() {
 		if failed := h.release(cl); failed != nil && !errors.Is(err, failed) {

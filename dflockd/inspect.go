@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/internal/errs"
 	"github.com/berth-go/berth/slot"
 )
 
@@ -31,7 +32,7 @@ func (s *Source) Inspect(ctx context.Context, key string) (slot.State, error) {
 		return c.inspectOriginal(name, &state)
 	})
 	if err != nil {
-		return slot.State{}, &Error{Op: "inspect", Key: name, Server: server, Err: err}
+		return slot.State{}, &Error{Engine: engine, Op: "inspect", Key: name, Server: server, Err: err}
 	}
 	return state, nil
 }
@@ -39,20 +40,20 @@ func (s *Source) Inspect(ctx context.Context, key string) (slot.State, error) {
 // serverOf returns the name of the semaphore that key means, and where it lives.
 func (s *Source) serverOf(ctx context.Context, op, key string) (name, server string, err error) {
 	if ctx.Err() != nil {
-		return "", "", &Error{Op: op, Key: key, Err: context.Cause(ctx)}
+		return "", "", &Error{Engine: engine, Op: op, Key: key, Err: context.Cause(ctx)}
 	}
 	if name, _, err = semaphore(s.limits, key); err != nil {
 		return "", "", err
 	}
 	if s.cfg.cluster {
-		return "", "", &Error{Op: op, Key: name, Err: inWords("a cluster has no one server that could be asked", errors.ErrUnsupported)}
+		return "", "", &Error{Engine: engine, Op: op, Key: name, Err: errs.InWords("a cluster has no one server that could be asked", errors.ErrUnsupported)}
 	}
 	i, err := s.cfg.shard(name)
 	if err != nil {
 		return "", "", err
 	}
 	if s.endpoints[i].isClosing() {
-		return "", "", &Error{Op: op, Key: name, Err: ErrClosed}
+		return "", "", &Error{Engine: engine, Op: op, Key: name, Err: ErrClosed}
 	}
 	return name, s.cfg.servers[i], nil
 }

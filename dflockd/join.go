@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/internal/errs"
 	"github.com/berth-go/berth/slot"
 )
 
@@ -26,7 +27,7 @@ type joined claim
 // is true even where the slot was free.
 func (s *Source) Join(ctx context.Context, key string, c slot.Claimant) (slot.Place, error) {
 	if c == nil {
-		return nil, &Error{Op: "claim", Key: key, Err: permanently(errors.New("Join needs a claimant"))}
+		return nil, &Error{Engine: engine, Op: "claim", Key: key, Err: errs.Permanently(errors.New("Join needs a claimant"))}
 	}
 	cl, e, err := s.newClaim(ctx, key)
 	if err != nil {
@@ -70,6 +71,7 @@ func (cl *claim) tell() {
 	}
 	if cl.takeable() {
 		cl.owner = ownerHas
+		cl.noteBegin()
 	} else {
 		cl.owner, cl.verdict = ownerKnows, cl.gone()
 	}

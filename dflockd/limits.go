@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/internal/errs"
 	"github.com/berth-go/berth/slot"
 )
 
@@ -22,10 +23,10 @@ func checkLimits(l slot.Limits) error {
 func semaphore(l slot.Limits, key string) (name string, n int, err error) {
 	name, n, err = l.Of(key)
 	if err != nil {
-		return "", 0, &Error{Op: "claim", Key: key, Err: err}
+		return "", 0, &Error{Engine: engine, Op: "claim", Key: key, Err: err}
 	}
 	if err := wire.CheckKey(name); err != nil {
-		return "", 0, &Error{Op: "claim", Key: name, Err: badKey("the key", err)}
+		return "", 0, &Error{Engine: engine, Op: "claim", Key: name, Err: badKey("the key", err)}
 	}
 	return name, n, nil
 }
@@ -36,5 +37,5 @@ func badKey(key string, err error) error {
 	if errors.As(err, &field) {
 		key += " " + field.Reason
 	}
-	return permanently(inWords(key, slot.ErrKey, err))
+	return errs.Permanently(errs.InWords(key, slot.ErrKey, err))
 }

@@ -122,6 +122,13 @@ func (p *peer) waited(key string) string {
 	return p.token()
 }
 
+// heardAll returns the requests so far.
+func (p *peer) heardAll() []heard {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.requests)
+}
+
 // seen returns the commands of the requests so far, but for hello.
 func (p *peer) seen() []wire.Command {
 	p.mu.Lock()

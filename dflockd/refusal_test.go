@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/internal/errs"
 	"github.com/berth-go/berth/slot"
 )
 
@@ -148,7 +149,7 @@ func TestWhatWaitingCannotCureSaysSo(t *testing.T) {
 	_, space := src.Enqueue(t.Context(), "x y")
 	require.NoError(t, src.Close(t.Context()))
 	_, limit := NewSource(slot.Fixed("k", 0))
-	for _, err := range []error{limit, sharding, empty, space, ErrClosed, loss(ErrClosed), unavailable(ErrClosed)} {
+	for _, err := range []error{limit, sharding, empty, space, ErrClosed, errs.Lost(ErrClosed), errs.Unavailable(ErrClosed)} {
 		require.True(t, slot.IsPermanent(err), err)
 	}
 	require.ErrorIs(t, empty, slot.ErrKey)

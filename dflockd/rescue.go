@@ -86,8 +86,8 @@ func (e *endpoint) rescue() {
 // adopts it. Caller holds endpoint.mu.
 func (c *conn) owe(cl *claim) { c.owed = append(c.owed, cl) }
 
-// adopt takes over the slots of a broken connection: it renews what is held
-// and releases what was given back. Caller holds endpoint.mu.
+// adopt takes over the slots of a broken connection: it renews what is held,
+// guards it from now on, and releases what was given back. Caller holds endpoint.mu.
 func (c *conn) adopt(orphan *conn, now time.Time) {
 	orphan.expire(now)
 	orphan.disarm()
@@ -113,6 +113,9 @@ func (c *conn) adopt(orphan *conn, now time.Time) {
 		cl.sendRelease(now)
 	}
 	orphan.held, orphan.owed = nil, nil
+	if at := c.next(now); !at.IsZero() {
+		c.arm(at) // a guard can pass before the answer to the renewal is due
+	}
 }
 
 // expireAll ends every slot of an orphan. Caller holds endpoint.mu.

@@ -71,6 +71,25 @@ func original(dial DialFunc) DialFunc {
 	}
 }
 
+// clockless wraps a dialler so that the server seems to have no clocks for a pace.
+func clockless(dial DialFunc) DialFunc {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return &unpaced{c}, nil
+	}
+}
+
+type unpaced struct{ net.Conn }
+
+func (c *unpaced) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	copy(b, bytes.ReplaceAll(b[:n], []byte(" pace=1"), []byte(" pace=0")))
+	return n, err
+}
+
 type untagged struct{ net.Conn }
 
 func (c *untagged) Read(b []byte) (int, error) {
@@ -162,13 +181,15 @@ func TestSourceKeepsThePromisesOfASource(t *testing.T) {
 		name         string
 		strict, tags bool
 		limit        int
+		paced        bool // at a rate that stops nobody
 	}{
-		{"immediate release, tagged requests", false, true, 2},
-		{"immediate release", false, false, 2},
-		{"strict, tagged requests", true, true, 2},
-		{"strict", true, false, 2},
-		{"one slot", false, true, 1},
-		{"many slots", false, false, 20},
+		{"immediate release, tagged requests", false, true, 2, false},
+		{"immediate release", false, false, 2, false},
+		{"strict, tagged requests", true, true, 2, false},
+		{"strict", true, false, 2, false},
+		{"one slot", false, true, 1, false},
+		{"many slots", false, false, 20, false},
+		{"with a pace", true, true, 2, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			slottest.RunSynctest(t, func(t *testing.T) slottest.Harness {
@@ -177,7 +198,7 @@ func TestSourceKeepsThePromisesOfASource(t *testing.T) {
 				th := &thief{}
 				dial, peerDial := DialFunc(th.dial(n.dial)), DialFunc(other.dial)
 				if !tc.tags {
-					dial, peerDial = original(dial), original(peerDial)
+					dial, peerDial = original(clockless(dial)), original(clockless(peerDial))
 				}
 				source := func(limit int, dial DialFunc) *Source {
 					src, err := NewSource(slot.Keyed("", limit), WithDialer(dial), WithLease(5*time.Second), WithAuth("zookeeper"))
@@ -188,9 +209,13 @@ func TestSourceKeepsThePromisesOfASource(t *testing.T) {
 				if !tc.tags {
 					ownLimits = nil // an original server wants the same one of all
 				}
+				src := slot.Source(source(tc.limit, dial))
+				if tc.paced {
+					src = slot.Pace(src, slot.Every(time.Nanosecond), 10_000)
+				}
 				return slottest.Harness{
-					Source: source(tc.limit, dial), Peer: source(tc.limit, peerDial), OwnLimits: ownLimits, Inspect: tc.tags, Control: tc.tags,
-					FIFO: true, Prompt: true, Strict: tc.strict, Fence: true,
+					Source: src, Peer: source(tc.limit, peerDial), OwnLimits: ownLimits, Inspect: tc.tags, Control: tc.tags,
+					FIFO: true, Prompt: true, Strict: tc.strict, Fence: true, Pace: !tc.paced,
 					TakeAway: func(string) { th.expire(t, other.dial) },
 					Expire:   func(string) { th.rob(t, tc.limit) },
 					Silence:  func() { n.set(func() { n.frozen, n.hang = true, true }) },

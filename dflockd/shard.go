@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/internal/errs"
 )
 
 // StableHashShard is the sharding that all official clients use: the CRC-32
@@ -26,8 +27,8 @@ func (c *config) shard(key string) (int, error) {
 	}
 	i := c.sharding(key, len(c.servers))
 	if i < 0 || i >= len(c.servers) {
-		return 0, &Error{Op: "claim", Key: key,
-			Err: permanently(fmt.Errorf("the sharding function returned server %d of %d (see WithSharding)", i, len(c.servers)))}
+		return 0, &Error{Engine: engine, Op: "claim", Key: key,
+			Err: errs.Permanently(fmt.Errorf("the sharding function returned server %d of %d (see WithSharding)", i, len(c.servers)))}
 	}
 	return i, nil
 }
@@ -58,7 +59,7 @@ func (b *addressBook) meet(address, id string) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if other, ok := b.addresses[id]; ok && other != address {
-		return inWords(fmt.Sprintf("%s and %s are one and the same server: have it in the list once (WithServers)", other, address), ErrServerLists)
+		return errs.InWords(fmt.Sprintf("%s and %s are one and the same server: have it in the list once (WithServers)", other, address), ErrServerLists)
 	}
 	b.forgetLocked(address)
 	b.addresses[id] = address

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-go/berth/dflockd/server"
+	"github.com/berth-go/berth/internal/stacktest/counts"
 	"github.com/berth-go/berth/internal/stacktest/faultnet"
 	"github.com/berth-go/berth/slot"
 )
@@ -166,7 +167,7 @@ func TestStrictLimitHoldsUnderFaults(t *testing.T) {
 		}
 		srv.stop()
 		claims, most := h.count()
-		t.Logf("%d claims, at most %d at once", claims, most)
+		counts.Report(t, counts.Of{"claims": claims})
 		require.Equal(t, limit, most)
 	})
 }

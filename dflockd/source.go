@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/berth-go/berth/internal/gcra"
 	"github.com/berth-go/berth/slot"
 )
 
@@ -29,6 +30,7 @@ type Source struct {
 	cfg       *config
 	limits    slot.Limits
 	endpoints []*endpoint
+	pace      gcra.Pace // of its claims; none but in AtPace
 }
 
 // NewSource returns a source of the given limits. Each semaphore's name is a key
@@ -133,7 +135,7 @@ func (s *Source) claim(ctx context.Context, key string, k kind) (*claim, error) 
 // newClaim returns a claim that has not started, and where to start it.
 func (s *Source) newClaim(ctx context.Context, key string) (*claim, *endpoint, error) {
 	if ctx.Err() != nil {
-		return nil, nil, &Error{Op: "claim", Key: key, Err: context.Cause(ctx)}
+		return nil, nil, &Error{Engine: engine, Op: "claim", Key: key, Err: context.Cause(ctx)}
 	}
 	name, n, err := semaphore(s.limits, key)
 	if err != nil {
@@ -143,8 +145,12 @@ func (s *Source) newClaim(ctx context.Context, key string) (*claim, *endpoint, e
 	if err != nil {
 		return nil, nil, err
 	}
+	verbs := semaphoreVerbs
+	if !s.pace.IsNone() {
+		verbs = pacedVerbs
+	}
 	return &claim{order: order{
-		key: key, name: name, limit: int64(n), verbs: semaphoreVerbs, trace: slot.TraceFrom(ctx),
+		key: key, name: name, limit: int64(n), pace: s.pace, verbs: verbs, trace: slot.TraceFrom(ctx),
 	}}, s.endpoints[i], nil
 }
 
@@ -211,7 +217,7 @@ func (s *Source) Close(ctx context.Context) error {
 	}
 	wg.Wait()
 	if err := errors.Join(errs...); err != nil {
-		return &Error{Op: "close", Err: err}
+		return &Error{Engine: engine, Op: "close", Err: err}
 	}
 	return nil
 }

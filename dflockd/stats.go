@@ -60,7 +60,7 @@ func Stats(ctx context.Context, opts ...Option) ([]ServerStats, error) {
 	for _, server := range cfg.servers {
 		st, err := readStats(ctx, cfg, server)
 		if err != nil {
-			errs = append(errs, &Error{Op: "stats", Server: server, Err: err})
+			errs = append(errs, &Error{Engine: engine, Op: "stats", Server: server, Err: err})
 			continue
 		}
 		st.Server = server

@@ -90,6 +90,7 @@ func (cl *claim) takeable() bool { return cl.stage == stageHeld && cl.abandoned 
 func (cl *claim) take() *grant {
 	if cl.owner == ownerWaits {
 		cl.owner = ownerHas
+		cl.noteBegin()
 		cl.conn.arm(cl.beatAt) // it was not renewed before
 		cl.e.recycle(cl)
 	}

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/internal/errs"
 )
 
 // This file says in words why there is no connection: what happened and what to
@@ -24,18 +25,18 @@ func (c *config) noConnection(server string, err error) error {
 	var dns *net.DNSError
 	switch {
 	case c.embedded != nil:
-		return inWords(fmt.Sprintf("the embedded server takes no connection (%s): has it been shut down before its clients?", bare(err)), err)
+		return errs.InWords(fmt.Sprintf("the embedded server takes no connection (%s): has it been shut down before its clients?", bare(err)), err)
 	case errors.As(err, &dns) && dns.IsNotFound:
-		return inWords(fmt.Sprintf("the name %q does not resolve: correct it (WithServers), or have it put into the name service", dns.Name), err)
+		return errs.InWords(fmt.Sprintf("the name %q does not resolve: correct it (WithServers), or have it put into the name service", dns.Name), err)
 	case errors.As(err, &dns):
-		return inWords(fmt.Sprintf("the name %q could not be looked up (%s): is the name service there?", dns.Name, dns.Err), err)
+		return errs.InWords(fmt.Sprintf("the name %q could not be looked up (%s): is the name service there?", dns.Name, dns.Err), err)
 	case connectionRefused(err):
 		host, port, _ := net.SplitHostPort(server)
-		return inWords(fmt.Sprintf("nothing listens there: start a server with \"dflockd --host %s --port %s\", or correct the address (WithServers)", host, port), err)
+		return errs.InWords(fmt.Sprintf("nothing listens there: start a server with \"dflockd --host %s --port %s\", or correct the address (WithServers)", host, port), err)
 	case timedOut(err):
-		return inWords(fmt.Sprintf("no connection within %v (WithConnectTimeout): the machine is down, the address is wrong, or a firewall is in between", c.connectTimeout), err)
+		return errs.InWords(fmt.Sprintf("no connection within %v (WithConnectTimeout): the machine is down, the address is wrong, or a firewall is in between", c.connectTimeout), err)
 	default:
-		return inWords(fmt.Sprintf("no connection (%s): correct the address (WithServers), or the network", bare(err)), err)
+		return errs.InWords(fmt.Sprintf("no connection (%s): correct the address (WithServers), or the network", bare(err)), err)
 	}
 }
 
@@ -44,15 +45,15 @@ func (c *config) noTLS(err error) error {
 	var record tls.RecordHeaderError
 	switch {
 	case errors.As(err, &record):
-		return inWords("what answers there does not speak TLS: start the server with --tls-cert and --tls-key, or do without WithTLS", err)
+		return errs.InWords("what answers there does not speak TLS: start the server with --tls-cert and --tls-key, or do without WithTLS", err)
 	case remoteAlert(err) != "":
 		return brokeOff(err)
 	case timedOut(err):
-		return inWords(fmt.Sprintf("no TLS handshake within %v (WithConnectTimeout): the server is frozen or overloaded, or does not speak TLS", c.connectTimeout), err)
+		return errs.InWords(fmt.Sprintf("no TLS handshake within %v (WithConnectTimeout): the server is frozen or overloaded, or does not speak TLS", c.connectTimeout), err)
 	case hungUp(err):
-		return inWords("the server closed the connection before the TLS handshake: it has all the connections that it may have (--max-connections), or is no dflockd", err)
+		return errs.InWords("the server closed the connection before the TLS handshake: it has all the connections that it may have (--max-connections), or is no dflockd", err)
 	default:
-		return inWords(badCertificate(err), err)
+		return errs.InWords(badCertificate(err), err)
 	}
 }
 
@@ -88,7 +89,7 @@ func subjects(cert *x509.Certificate) string {
 
 // brokeOff is for a server that does not like this client's part in TLS.
 func brokeOff(err error) error {
-	return inWords(fmt.Sprintf("the server broke off TLS (%s): it may ask for a certificate of this client's (Certificates of WithTLS)",
+	return errs.InWords(fmt.Sprintf("the server broke off TLS (%s): it may ask for a certificate of this client's (Certificates of WithTLS)",
 		remoteAlert(err)), err)
 }
 
@@ -109,13 +110,13 @@ func (c *config) noAnswer(asked wire.Command, err error) error {
 	case remoteAlert(err) != "":
 		return brokeOff(err)
 	case timedOut(err) && asked == wire.Auth:
-		return inWords(fmt.Sprintf("no answer to the secret within %v (WithConnectTimeout): the server is frozen or overloaded%s", c.connectTimeout, c.orTLS()), err)
+		return errs.InWords(fmt.Sprintf("no answer to the secret within %v (WithConnectTimeout): the server is frozen or overloaded%s", c.connectTimeout, c.orTLS()), err)
 	case timedOut(err):
-		return inWords(fmt.Sprintf("it takes the connection and says nothing within %v (WithConnectTimeout): the server is frozen or overloaded%s, or is no dflockd", c.connectTimeout, c.orTLS()), err)
+		return errs.InWords(fmt.Sprintf("it takes the connection and says nothing within %v (WithConnectTimeout): the server is frozen or overloaded%s, or is no dflockd", c.connectTimeout, c.orTLS()), err)
 	case hungUp(err):
-		return inWords(fmt.Sprintf("the server closed the connection without an answer: it has all the connections that it may have (--max-connections)%s%s, or is no dflockd", c.orTLS(), c.orGuesses()), err)
+		return errs.InWords(fmt.Sprintf("the server closed the connection without an answer: it has all the connections that it may have (--max-connections)%s%s, or is no dflockd", c.orTLS(), c.orGuesses()), err)
 	default:
-		return inWords(fmt.Sprintf("the connection broke before the server had answered (%s)", bare(err)), err)
+		return errs.InWords(fmt.Sprintf("the connection broke before the server had answered (%s)", bare(err)), err)
 	}
 }
 
@@ -147,7 +148,7 @@ func stranger(r *bufio.Reader) error {
 	default:
 		return nil
 	}
-	return inWords(who, ErrProtocol)
+	return errs.InWords(who, ErrProtocol)
 }
 
 // broken says in words what ended a connection that was in use.
@@ -156,9 +157,9 @@ func broken(err error) error {
 	case errors.Is(err, ErrProtocol), errors.Is(err, errNoAnswer):
 		return err
 	case errors.Is(err, io.EOF):
-		return inWords("the server closed the connection", err)
+		return errs.InWords("the server closed the connection", err)
 	default:
-		return inWords(fmt.Sprintf("the connection broke (%s)", bare(err)), err)
+		return errs.InWords(fmt.Sprintf("the connection broke (%s)", bare(err)), err)
 	}
 }
 

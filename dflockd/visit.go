@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/internal/errs"
 )
 
 // This file has questions that are asked over a connection of their own: their
@@ -45,11 +46,11 @@ func (c *conn) askLong(r *wire.Request) (string, error) {
 		return "", err
 	}
 	if _, err := c.rw.Write(out); err != nil {
-		return "", unavailable(err)
+		return "", errs.Unavailable(err)
 	}
 	line, err := readLine(bufio.NewReaderSize(c.reader, 64<<10), wire.MaxStatsReply)
 	if err != nil {
-		return "", unavailable(err)
+		return "", errs.Unavailable(err)
 	}
 	reply, err := wire.ParseReply(r.Command, line)
 	if err != nil {

@@ -41,6 +41,31 @@ func TestTimeoutEndsEachAttemptWithItsCause(t *testing.T) {
 	})
 }
 
+func TestAJobThatIgnoresATimeoutOfTheMiddlewareIsReported(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(t, 1, pool.Use(middleware.Timeout(time.Second)), pool.WithGrace(time.Second))
+		task := p.Submit(func(context.Context) error { time.Sleep(time.Minute); return nil })
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		require.EqualValues(t, 1, p.Stats().Overruns)
+		require.NoError(t, task.Wait(context.Background()))
+	})
+}
+
+func TestTheShorterOfATimeLimitAndATimeoutCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(t, 1, pool.Use(middleware.Timeout(time.Minute)))
+		for limit, want := range map[time.Duration]string{time.Second: "after 1s", time.Hour: "after 1m0s"} {
+			err := p.Submit(func(ctx context.Context) error {
+				<-ctx.Done()
+				return context.Cause(ctx)
+			}, pool.TimeLimit(limit)).Wait(context.Background())
+			require.ErrorIs(t, err, pool.ErrTimeLimit)
+			require.ErrorContains(t, err, want)
+		}
+	})
+}
+
 func TestTimeoutLeavesOtherEndingsAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPool(t, 1, pool.Use(middleware.Timeout(time.Second)))

@@ -133,7 +133,7 @@ func pauseFor(ctx context.Context, k *retryafter.Keeper, said time.Duration) {
 		return
 	}
 	if key, ok := pausedKey(ctx); ok {
-		k.Pause(ctx, key, said)
+		k.Pause(context.WithoutCancel(ctx), key, said) // the server wants it whatever becomes of the job
 	}
 }
 

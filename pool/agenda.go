@@ -3,6 +3,8 @@ package pool
 import (
 	"container/heap"
 	"time"
+
+	"github.com/berth-go/berth/pool/internal/sched"
 )
 
 // An agenda is what the pool has to do at some time. Everything on it, and the
@@ -37,7 +39,7 @@ func (h *errands) Pop() any {
 
 // in has f called after d; the caller holds mu.
 func (p *Pool) in(d time.Duration, f func()) {
-	heap.Push(&p.agenda.errands, errand{later(p.now(), d), f})
+	heap.Push(&p.agenda.errands, errand{sched.After(p.now(), d), f})
 	p.setTimer()
 }
 
@@ -69,9 +71,9 @@ func (p *Pool) timeHasCome() {
 	p.alive++
 	defer p.goroutineEnds()
 	a, now := &p.agenda, p.now()
-	a.set = never
+	a.set = sched.Never
 	if a.alarm <= now {
-		a.alarm = never
+		a.alarm = sched.Never
 		for p.core.Time(now) {
 			p.handIn()
 		}

@@ -248,7 +248,7 @@ func (p *Pool) startWaiting(t *Task, wait time.Duration) bool {
 	p.lock()
 	defer p.unlock()
 	now := p.now()
-	at := later(now, wait)
+	at := sched.After(now, wait)
 	if p.core.Again(now, at, r) != sched.Accepted {
 		return false
 	}
@@ -261,14 +261,6 @@ func (p *Pool) startWaiting(t *Task, wait time.Duration) bool {
 		p.follow(t)
 	}
 	return true
-}
-
-// later returns the time d after at.
-func later(at, d time.Duration) time.Duration {
-	if d > never-at {
-		return never
-	}
-	return at + d
 }
 
 // endUnstarted ends a job that the core gives up.

@@ -20,7 +20,8 @@
 // # Ways in
 //
 // [Pool.Submit] gives a task to wait for, [Pool.Go] none, [Call] one with a value;
-// [Pool.Group] and [Map] are for many. Options, retries, middleware, hooks and
+// [Pool.Group] and [Map] are for many, [Map2] for what comes from where reading can
+// fail. Options, retries, middleware, hooks and
 // contexts are the same for all of them. SubmitContext, [Pool.GoContext] and Call
 // have a context for a parent of the job's: when it ends, the task ends, also
 // while it waits. A job that hands jobs to its own pool should pass its own context,
@@ -51,7 +52,8 @@
 // # What is not promised
 //
 // A job that ignores its context runs on after it has lost its slot: it is
-// reported after a grace ([WithGrace]), not killed. What has a pool's jobs wait
+// reported after a grace ([WithGrace]), not killed; and so is one that ignores its
+// [TimeLimit]. What has a pool's jobs wait
 // for each other, other than [Task.Wait] with the job's own context, can wait
 // for ever. A queued job is in memory only, and gone with its process. Without
 // WithAging, a job of a low priority waits for as long as more urgent ones come.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/berth-go/berth/pool"
 )
@@ -24,6 +25,39 @@ func ExampleMap() {
 	// 4 <nil>
 	// 5 <nil>
 	// 5 <nil>
+}
+
+// A listing whose second page cannot be read, and results as they come.
+func ExampleMap2() {
+	ctx := context.Background()
+	p, _ := pool.New(4)
+	defer p.Shutdown(ctx)
+
+	pages := func(yield func(string, error) bool) {
+		_ = yield("first page", nil) && yield("", errors.New("the second page is torn")) && yield("third page", nil)
+	}
+	size := func(_ context.Context, page string) (int, error) { return len(page), nil }
+	read, failed := 0, 0
+	for _, err := range pool.Map2(ctx, p, pages, size, pool.Unordered(), pool.TimeLimit(time.Minute)) {
+		if err != nil {
+			failed++ // break, where one error is enough
+			continue
+		}
+		read++
+	}
+	fmt.Println(read, "read,", failed, "failed")
+	// Output: 2 read, 1 failed
+}
+
+func ExampleTimeLimit() {
+	p, _ := pool.New(1)
+	err := p.Submit(func(ctx context.Context) error {
+		<-ctx.Done()
+		return context.Cause(ctx)
+	}, pool.TimeLimit(time.Millisecond)).Wait(context.Background())
+	fmt.Println(err, errors.Is(err, context.DeadlineExceeded))
+	_ = p.Shutdown(context.Background())
+	// Output: pool: the attempt timed out after 1ms true
 }
 
 func ExampleCall() {

@@ -237,6 +237,8 @@ func TestLeavingTheLoopOfAMapCancelsTheRestAndWaitsForIt(t *testing.T) {
 			var started, running atomic.Int64
 			var cause atomic.Value
 			loop := func(leave func()) {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel() // what nobody cancels ends, and the test with it
 				defer func() {
 					_ = recover()
 					require.Zero(t, running.Load(), "no job runs after the loop")
@@ -244,7 +246,7 @@ func TestLeavingTheLoopOfAMapCancelsTheRestAndWaitsForIt(t *testing.T) {
 					require.Equal(t, ErrCanceled, cause.Load())
 					started.Store(0)
 				}()
-				for n := range Map(t.Context(), p, numbers(100, &taken), func(ctx context.Context, n int) (int, error) {
+				for n := range Map(ctx, p, numbers(100, &taken), func(ctx context.Context, n int) (int, error) {
 					started.Add(1)
 					running.Add(1)
 					defer running.Add(-1)
@@ -348,6 +350,8 @@ func TestAJobCanMapOverItsOwnPool(t *testing.T) {
 		withPool(t, 1, func(t *testing.T, p *Pool) {
 			sum, taken := 0, 0
 			require.NoError(t, p.Submit(func(ctx context.Context) error {
+				ctx, cancel := context.WithTimeout(ctx, time.Minute) // one that waits for itself gives up
+				defer cancel()
 				for n, err := range Map(ctx, p, numbers(20, &taken), func(_ context.Context, n int) (int, error) {
 					return n, nil
 				}, order...) {

@@ -75,7 +75,7 @@ func New(workers int, opts ...Option) (*Pool, error) {
 		cfg: cfg, src: cfg.source, chain: chain, began: time.Now(),
 		inline: map[*Task]struct{}{}, nests: map[*Task]*nest{},
 		idle: make(chan struct{}), quiet: make(chan struct{}), done: make(chan struct{}),
-		agenda: agenda{alarm: never, set: never},
+		agenda: agenda{alarm: sched.Never, set: sched.Never},
 	}
 	p.core = sched.New[item](cfg.core())
 	if len(cfg.hooks) > 0 {

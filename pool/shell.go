@@ -35,8 +35,6 @@ type (
 	request = sched.Request[item]
 )
 
-const never = time.Duration(1<<63 - 1)
-
 // A mutex is one that is held for moments only, so that whoever finds it held
 // looks again for about as long as going to sleep and being woken takes, before
 // it does that. (A sync.Mutex looks less long, and not at all while other

@@ -119,7 +119,7 @@ func (p *Pool) newTask(ctx context.Context, job Job, o jobOptions) *Task {
 		m := t.extra()
 		m.name, m.priority = o.name, o.priority
 		if o.after > 0 {
-			m.readyAt.Store(int64(later(p.now(), o.after)))
+			m.readyAt.Store(int64(sched.After(p.now(), o.after)))
 		}
 	}
 	if p.hooks != nil {

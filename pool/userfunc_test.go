@@ -161,11 +161,20 @@ func everythingHappens(t *testing.T, p *Pool, src *fakeSource) []error {
 }
 
 func TestAPanicInTheSequenceOrTheKeyOfMapReachesItsLoopAlone(t *testing.T) {
+	inBothOrders(t, panicsReachTheLoopAlone)
+}
+
+func panicsReachTheLoopAlone(t *testing.T, order []MapOption) {
 	p := newPool(t, 2)
 	for name, use := range map[string]func(){
 		"the sequence": func() {
 			seq := func(yield func(int) bool) { _ = yield(1) && yield(2); panic("boom") }
-			for range Map(t.Context(), p, seq, double) {
+			for range Map(t.Context(), p, seq, double, order...) {
+			}
+		},
+		"a sequence with errors": func() {
+			seq := func(yield func(int, error) bool) { _ = yield(1, nil) && yield(2, errBad); panic("boom") }
+			for range Map2(t.Context(), p, seq, double, order...) {
 			}
 		},
 		"KeyBy": func() {
@@ -175,11 +184,11 @@ func TestAPanicInTheSequenceOrTheKeyOfMapReachesItsLoopAlone(t *testing.T) {
 				}
 				return ""
 			})
-			for range Map(t.Context(), p, slices.Values([]int{1, 2, 3}), double, by) {
+			for range Map(t.Context(), p, slices.Values([]int{1, 2, 3}), double, append(order, by)...) {
 			}
 		},
 		"the loop": func() {
-			for range Map(t.Context(), p, slices.Values([]int{1, 2, 3}), double) {
+			for range Map(t.Context(), p, slices.Values([]int{1, 2, 3}), double, order...) {
 				panic("boom")
 			}
 		},

@@ -183,10 +183,10 @@ var checks = []check{
 	{"a job that ignores its time limit is reported after the grace", false, func(t *testing.T, w way) error {
 		p := start(t, 1, pool.WithGrace(time.Second))
 		wait := w.run(t.Context(), p, func(context.Context) error { time.Sleep(time.Minute); return nil }, pool.TimeLimit(time.Second))
-		time.Sleep(2*time.Second - 1)
+		time.Sleep(2*time.Second - time.Nanosecond)
 		synctest.Wait()
 		early := p.Stats().Overruns
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		if late := p.Stats().Overruns; early != 0 || late != 1 {
 			return fmt.Errorf("%d overruns before the grace is over, %d after it", early, late)

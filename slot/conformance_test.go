@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/berth-go/berth/slot"
 	"github.com/berth-go/berth/slot/slottest"
@@ -13,7 +14,7 @@ import (
 
 func TestLocalKeepsThePromisesOfASource(t *testing.T) {
 	slottest.RunSynctest(t, func(*testing.T) slottest.Harness {
-		return slottest.Harness{Source: slot.NewLocal(3), FIFO: true, Prompt: true, Strict: true, Inspect: true, Control: true}
+		return slottest.Harness{Source: slot.NewLocal(3), FIFO: true, Prompt: true, Strict: true, Inspect: true, Control: true, Pace: true}
 	})
 }
 
@@ -49,7 +50,7 @@ func TestLocalWithTheLimitsOfAFunctionKeepsThePromisesOfASource(t *testing.T) {
 	slottest.RunSynctest(t, func(*testing.T) slottest.Harness {
 		src := limited(2)
 		return slottest.Harness{
-			Source: src, FIFO: true, Prompt: true, Strict: true, Inspect: true, Control: true,
+			Source: src, FIFO: true, Prompt: true, Strict: true, Inspect: true, Control: true, Pace: true,
 			OwnLimits: func(n int) slot.Source { return bringing{src, n} },
 		}
 	})
@@ -57,7 +58,39 @@ func TestLocalWithTheLimitsOfAFunctionKeepsThePromisesOfASource(t *testing.T) {
 
 func TestLocalKeyedKeepsThePromisesOfASource(t *testing.T) {
 	slottest.RunSynctest(t, func(*testing.T) slottest.Harness {
-		return slottest.Harness{Source: slot.NewLocalKeyed(1), FIFO: true, Prompt: true, Strict: true, Inspect: true, Control: true}
+		return slottest.Harness{Source: slot.NewLocalKeyed(1), FIFO: true, Prompt: true, Strict: true, Inspect: true, Control: true, Pace: true}
+	})
+}
+
+// At a rate that stops nobody, and by each of two ways.
+func TestPaceKeepsThePromisesOfASource(t *testing.T) {
+	rate, burst := slot.Every(time.Nanosecond), 10_000
+	slottest.RunSynctest(t, func(*testing.T) slottest.Harness {
+		src := limited(2)
+		return slottest.Harness{
+			Source: slot.Pace(src, rate, burst), FIFO: true, Prompt: true, Strict: true, Inspect: true, Control: true,
+			OwnLimits: func(n int) slot.Source { return bringing{src, n} },
+		}
+	})
+	slottest.RunSynctest(t, func(*testing.T) slottest.Harness {
+		return slottest.Harness{Source: slot.Pace(unkept{limited(2)}, rate, burst), Prompt: true, Strict: true, Inspect: true, Control: true}
+	})
+}
+
+// unkept is a source without a clock.
+type unkept struct{ src *slot.Local }
+
+func (u unkept) Enqueue(ctx context.Context, key string) (slot.Ticket, error) {
+	return u.src.Enqueue(ctx, key)
+}
+func (u unkept) Close(ctx context.Context) error { return u.src.Close(ctx) }
+func (u unkept) Unwrap() slot.Source             { return u.src }
+func (u unkept) Limit(key string) (int, bool)    { return u.src.Limit(key) }
+func (u unkept) Turns(burst int) slot.Source     { return turnsOf{u.src, burst} }
+
+func TestASourceWithoutAClockKeepsAPaceByTurns(t *testing.T) {
+	slottest.RunSynctest(t, func(*testing.T) slottest.Harness {
+		return slottest.Harness{Source: unkept{limited(2)}, FIFO: true, Prompt: true, Strict: true, Inspect: true, Control: true, Pace: true}
 	})
 }
 

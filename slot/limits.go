@@ -10,6 +10,7 @@ type Limits struct {
 	name string // of the semaphore, or what stands in front of the key
 	n    int
 	by   func(key string) (name string, n int, err error)
+	of   *Limits // of the slots that the turns are for
 }
 
 // limitKind is which function made the Limits.
@@ -20,6 +21,7 @@ const (
 	limitFixed
 	limitKeyed
 	limitBy
+	limitTurns
 	limitEach // of NewLocalKeyed: the key is the name, also if it is empty
 )
 
@@ -54,6 +56,8 @@ func (l Limits) Check() error {
 	switch {
 	case l.kind == limitNone:
 		return refuse("no limits are given: use slot.Fixed, slot.Keyed or slot.LimitBy", nil)
+	case l.kind == limitTurns && l.of.Check() != nil:
+		return l.of.Check()
 	case l.kind == limitBy && l.by == nil:
 		return refuse("the function of slot.LimitBy is nil", nil)
 	case l.kind == limitBy:
@@ -90,6 +94,9 @@ func (l Limits) Of(key string) (name string, n int, err error) {
 		return l.name + key, l.n, nil
 	case limitBy:
 		return l.ask(key)
+	case limitTurns:
+		name, _, err = l.of.Of(key)
+		return name + TurnsSuffix, l.n, err
 	}
 	return "", 0, l.Check()
 }

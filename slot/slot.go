@@ -114,8 +114,8 @@ type Info struct {
 	Limit int
 	// GrantedAt is when the grant was read, before any confirmation.
 	GrantedAt time.Time
-	// Age is how old the grant was already when it was read, where the engine tells:
-	// nobody had asked for it sooner, for example.
+	// Age is how old the grant may have been when it was read, where that is not nothing
+	// and the source knows: word of it was lost on its way, for example.
 	Age time.Duration
 	// ConfirmedAt is when the slot was known to be held. It equals GrantedAt
 	// where a source needs no confirmation.

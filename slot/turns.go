@@ -14,10 +14,7 @@ const TurnsSuffix = ":turns"
 // each semaphore of l another one of n slots, whose name is followed by [TurnsSuffix].
 // Claim nothing else of that name.
 func (l Limits) Turns(n int) Limits {
-	return LimitBy(func(key string) (string, int, error) {
-		name, _, err := l.Of(key)
-		return name + TurnsSuffix, n, err
-	})
+	return Limits{kind: limitTurns, of: &l, n: n}
 }
 
 // turns are slots that are used up by their grant: who is granted one may go on, and it is

@@ -28,6 +28,17 @@
 // nobody has the response any more, which may take long; package log/slog is told
 // of that, once a minute at most. So close bodies.
 //
+// # What happens when a server asks for less
+//
+// With Transport.PauseAtMost, an answer of 429 or 503 with a Retry-After pauses its
+// key until then, for everybody who claims slots of it (see slot.Controller): nobody
+// is granted one, here or on another machine. The response goes to the caller all the
+// same, once the engine of the slots has answered: that is waited for for 2 s at
+// most. Requests that are under way go on. Where the engine does not answer, refuses,
+// or cannot pause a key, as the original dflockd, this transport alone keeps to it.
+// A pause never ends another's sooner. Source has to be the one that the slots of the
+// key come from: of slot.All no key can be paused.
+//
 // # What happens when a slot is lost
 //
 // The context of the request ends, before anybody else can be granted the slot, as

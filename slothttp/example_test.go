@@ -7,6 +7,7 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"time"
 
 	"github.com/berth-go/berth/slot"
 	"github.com/berth-go/berth/slothttp"
@@ -34,6 +35,40 @@ func ExampleTransport() {
 	// Output:
 	// hello from /page
 	// <nil>
+}
+
+// A client that leaves a site alone which asks for that, with everybody else who
+// shares the source.
+func ExampleTransport_pauseAtMost() {
+	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Retry-After", "30")
+		http.Error(w, "too many requests", http.StatusTooManyRequests)
+	}))
+	defer site.Close()
+
+	src := slot.NewLocalKeyed(2) // or a source that other machines share
+	client := &http.Client{Transport: &slothttp.Transport{
+		Source:      src,
+		Key:         func(*http.Request) string { return "site" },
+		PauseAtMost: 10 * time.Second, // the site is asked again after that, whatever it says
+		OnPause: func(key string, d time.Duration, err error) {
+			fmt.Println(key, "is left alone, for at most 10 s:", d <= 10*time.Second, err)
+		},
+	}}
+	defer client.CloseIdleConnections()
+
+	resp, err := client.Get(site.URL)
+	if err != nil {
+		log.Fatal(err)
+	}
+	resp.Body.Close()
+	fmt.Println(resp.Status)
+	_, granted, err := src.Try(context.Background(), "site")
+	fmt.Println("a slot for somebody else:", granted, err)
+	// Output:
+	// site is left alone, for at most 10 s: true <nil>
+	// 429 Too Many Requests
+	// a slot for somebody else: false <nil>
 }
 
 // A handler that serves one request of each customer at a time.

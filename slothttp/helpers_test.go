@@ -115,12 +115,17 @@ func (s *spy) RoundTrip(req *http.Request) (*http.Response, error) {
 
 func (s *spy) CloseIdleConnections() { s.base.(*http.Transport).CloseIdleConnections() }
 
-// free returns how many slots are free.
+// free returns how many slots of the key "k" are free.
 func free(t *testing.T, src slot.Source) int {
+	t.Helper()
+	return freeOf(t, src, "k")
+}
+
+func freeOf(t *testing.T, src slot.Source, key string) int {
 	t.Helper()
 	var taken []slot.Slot
 	for {
-		s, ok, err := slot.Try(context.Background(), src, "k")
+		s, ok, err := slot.Try(context.Background(), src, key)
 		require.NoError(t, err)
 		if !ok {
 			break

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
+	"time"
 
+	"github.com/berth-go/berth/internal/retryafter"
 	"github.com/berth-go/berth/slot"
 )
 
@@ -26,6 +29,21 @@ type Transport struct {
 	// Key says which slot a request needs. The default is [Host]. It must not
 	// change the request.
 	Key func(*http.Request) string
+
+	// PauseAtMost, where it is above 0, has the key of a request paused that is
+	// answered 429 or 503 with a Retry-After, until then but for this long at most,
+	// for everybody who claims slots of it: see the documentation of the package.
+	// Without an administrator's rights engines allow [slot.MaxPause].
+	PauseAtMost time.Duration
+
+	// OnPause, where it is there, is told of each such answer by which the pause of
+	// a key gets longer: for how long the key is paused from now on, and why this
+	// transport alone keeps to it, which is nil if everybody does. Without it
+	// package log/slog is told what goes wrong.
+	OnPause func(key string, d time.Duration, err error)
+
+	pausing sync.Once
+	keeper  *retryafter.Keeper // made by the first request, if there are to be pauses
 }
 
 // RoundTrip waits for a slot, however long that takes, and sends the request under
@@ -36,7 +54,7 @@ type Transport struct {
 // matches what the source refused it with, or the cause of the context. It matches
 // slot.ErrLost if the slot was lost.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	s, err := t.claim(req)
+	key, s, err := t.claim(req)
 	if err != nil {
 		return nil, err
 	}
@@ -51,6 +69,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil || resp == nil {
 		return nil, h.explain(err)
 	}
+	t.heed(req.Context(), key, resp)
 	if cause := context.Cause(h.ctx); errors.Is(cause, slot.ErrLost) { // it came all the same
 		if resp.Body != nil {
 			_ = resp.Body.Close()
@@ -61,24 +80,37 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// claim waits for the slot of req. Without one it closes the body of req.
-func (t *Transport) claim(req *http.Request) (s slot.Slot, err error) {
+// claim waits for the slot of req, and returns its key, too. Without one it closes
+// the body of req.
+func (t *Transport) claim(req *http.Request) (key string, s slot.Slot, err error) {
 	defer func() {
 		if s == nil && req.Body != nil { // also where a function panics
 			_ = req.Body.Close()
 		}
 	}()
+	if err := t.check(); err != nil {
+		return "", nil, err
+	}
+	ask := Host
+	if t.Key != nil {
+		ask = t.Key
+	}
+	key = ask(req)
+	s, err = t.claimUnpaused(req.Context(), key)
+	return key, s, err
+}
+
+func (t *Transport) check() error {
 	if t.Source == nil {
-		return nil, errors.New("slothttp: the transport has no Source: give it one that grants the slots")
+		return errors.New("slothttp: the transport has no Source: give it one that grants the slots")
+	}
+	if t.PauseAtMost < 0 {
+		return fmt.Errorf("slothttp: the transport's PauseAtMost is %v: give a time above 0, or 0 for no pauses", t.PauseAtMost)
 	}
 	if err := slot.Check(t.Source); err != nil {
-		return nil, fmt.Errorf("slothttp: %w", err)
+		return fmt.Errorf("slothttp: %w", err)
 	}
-	key := Host
-	if t.Key != nil {
-		key = t.Key
-	}
-	return claim(req.Context(), t.Source, key(req))
+	return nil
 }
 
 func (t *Transport) base() http.RoundTripper {

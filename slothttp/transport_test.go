@@ -360,23 +360,23 @@ func TestARequestIsNotModifiedItsBodyIsClosedAndItsSlotGoesBackOnEveryPath(t *te
 	})
 	for _, tc := range []struct {
 		name  string
-		to    slothttp.Transport
+		to    *slothttp.Transport
 		setUp func(*slottest.Breakable)
 		panic any
 		err   error
 		text  string
 	}{
-		{name: "sent", to: slothttp.Transport{Base: sends}},
-		{name: "refused", to: slothttp.Transport{Base: sends}, setUp: (*slottest.Breakable).Break, err: slot.ErrUnavailable, text: `slothttp: no slot of "k"`},
-		{name: "the base fails", to: slothttp.Transport{Base: roundTrip(func(r *http.Request) (*http.Response, error) {
+		{name: "sent", to: &slothttp.Transport{Base: sends}},
+		{name: "refused", to: &slothttp.Transport{Base: sends}, setUp: (*slottest.Breakable).Break, err: slot.ErrUnavailable, text: `slothttp: no slot of "k"`},
+		{name: "the base fails", to: &slothttp.Transport{Base: roundTrip(func(r *http.Request) (*http.Response, error) {
 			r.Body.Close()
 			return nil, failed
 		})}, err: failed},
-		{name: "the base panics", to: slothttp.Transport{Base: roundTrip(func(r *http.Request) (*http.Response, error) {
+		{name: "the base panics", to: &slothttp.Transport{Base: roundTrip(func(r *http.Request) (*http.Response, error) {
 			r.Body.Close()
 			panic("boom")
 		})}, panic: "boom"},
-		{name: "the key panics", to: slothttp.Transport{Base: sends, Key: func(*http.Request) string { panic("key") }}, panic: "key"},
+		{name: "the key panics", to: &slothttp.Transport{Base: sends, Key: func(*http.Request) string { panic("key") }}, panic: "key"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			src := slottest.NewBreakable(slot.NewLocal(1))
@@ -419,6 +419,7 @@ func TestATransportWithoutAProperSourceSaysSo(t *testing.T) {
 		"a local source of 0 slots: the number must be at least 1": {Source: slot.NewLocal(0)},
 		`slothttp: no slot of "example.com": slot: closed`:         {Source: closed(t)},
 		"slot: MinHold of 0s: the time must be positive":           {Source: slot.MinHold(slot.NewLocal(1), 0)},
+		"PauseAtMost is -1s: give a time above 0":                  {Source: slot.NewLocal(1), PauseAtMost: -time.Second},
 	} {
 		body := &bodyOf{}
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://example.com/", body)

@@ -37,6 +37,7 @@ type conn struct {
 	in   receiver        // the reader's
 	ip   string          // for the log; "": in memory
 	from string          // what counts as its address; "": in memory
+	peer string          // the address of the client's end, if there is a trace; else ""
 	lc   locktable.Conn  // guarded by hub.mu
 	gone bool            // guarded by hub.mu: the table has forgotten lc
 	list wire.ServerList // guarded by hub.mu: what the client's hello said

@@ -47,6 +47,7 @@ func newHub(cfg config) *hub {
 		Grace:       cfg.startupGrace,
 		Fence:       uint64(now.UnixNano()),
 		Random:      h.random.uint64,
+		Note:        h.noter(cfg),
 	})
 	h.armLocked(0)
 	return h
@@ -70,6 +71,9 @@ func (h *hub) call(now time.Duration, c *conn, r *wire.Request, key []byte) lock
 	mixtures := h.table.Mixtures()
 	res := h.apply(now, c, r, key)
 	mixed := h.table.Mixtures() != mixtures
+	if c.srv.cfg.trace != nil {
+		c.noteAnswer(r, key, res)
+	}
 	h.answered.add(res)
 	if res.Status == 0 {
 		c.beginWait(r.Tag)

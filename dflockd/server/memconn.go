@@ -4,7 +4,9 @@ import (
 	"io"
 	"net"
 	"os"
+	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -12,26 +14,33 @@ import (
 // a write blocks, as a socket's buffer would.
 const memBuffer = 256 << 10
 
-// memAddr is the address of both ends of an in-memory connection.
-type memAddr struct{}
+// memAddr is the address of both ends of an in-memory connection: its number.
+type memAddr uint64
 
-func (memAddr) Network() string { return "memory" }
-func (memAddr) String() string  { return "memory" }
+func (memAddr) Network() string  { return "memory" }
+func (a memAddr) String() string { return "memory:" + strconv.FormatUint(uint64(a), 10) }
+
+// lastMem is the number of the last one made.
+var lastMem atomic.Uint64
 
 // memPipe returns the two ends of a connection in memory. Unlike net.Pipe it
 // buffers, so that a write returns before it is read, as on a socket; and all
 // that blocks in it waits on a sync.Cond, so that testing/synctest sees it.
 func memPipe() (a, b net.Conn) {
 	ab, ba := newHalf(), newHalf()
-	return &memConn{r: ba, w: ab}, &memConn{r: ab, w: ba}
+	at := memAddr(lastMem.Add(1))
+	return &memConn{r: ba, w: ab, at: at}, &memConn{r: ab, w: ba, at: at}
 }
 
-type memConn struct{ r, w *half }
+type memConn struct {
+	r, w *half
+	at   memAddr
+}
 
 func (c *memConn) Read(p []byte) (int, error)  { return c.r.read(p) }
 func (c *memConn) Write(p []byte) (int, error) { return c.w.write(p) }
-func (c *memConn) LocalAddr() net.Addr         { return memAddr{} }
-func (c *memConn) RemoteAddr() net.Addr        { return memAddr{} }
+func (c *memConn) LocalAddr() net.Addr         { return c.at }
+func (c *memConn) RemoteAddr() net.Addr        { return c.at }
 
 // CloseWrite ends the direction that c writes: the peer reads what is
 // buffered, then io.EOF.

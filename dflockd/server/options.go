@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net"
 	"time"
+
+	"github.com/berth-go/berth/internal/trace"
 )
 
 // An Option changes a setting of [Start].
@@ -46,6 +48,7 @@ type config struct {
 	adminHashes     *secretSet // of adminSecrets; set by validate
 	logger          *slog.Logger
 	nilOption       bool
+	trace           *trace.Log // nil: nothing is noted; for tests
 }
 
 // minAhead is room for a request of the longest lines, several times.

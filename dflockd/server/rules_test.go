@@ -326,7 +326,7 @@ func (l *brokenListener) Close() error {
 	return nil
 }
 
-func (l *brokenListener) Addr() net.Addr { return memAddr{} }
+func (l *brokenListener) Addr() net.Addr { return memAddr(0) }
 
 func TestAcceptingBacksOffWhileItFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -198,7 +198,7 @@ func (c *conn) moveAnswers(out []byte) []byte {
 
 // plain returns a result as clients know it that say nothing of further fields.
 func plain(r locktable.Result) locktable.Result {
-	r.Place, r.Paused, r.Age = 0, 0, 0
+	r.Place, r.Paused = 0, 0
 	if r.Status == wire.ErrorRevoked {
 		r.Status = wire.Error
 	}
@@ -207,6 +207,6 @@ func plain(r locktable.Result) locktable.Result {
 
 func appendResult(dst []byte, cmd wire.Command, tag uint64, r locktable.Result) []byte {
 	return wire.AppendReply(dst, cmd, wire.Reply{
-		Status: r.Status, Tag: tag, Token: r.Token, Seconds: int64(r.Lease / time.Second), Place: int64(r.Place), Paused: ms(r.Paused), Age: int64(r.Age / time.Millisecond),
+		Status: r.Status, Tag: tag, Token: r.Token, Seconds: int64(r.Lease / time.Second), Place: int64(r.Place), Paused: ms(r.Paused),
 	})
 }

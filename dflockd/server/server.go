@@ -206,7 +206,7 @@ func (s *Server) Addr() net.Addr {
 	if all := s.listeners(); len(all) > 0 {
 		return all[0].Addr()
 	}
-	return memAddr{}
+	return memAddr(0)
 }
 
 // Format names the server, whatever the verb. What it has is used by others
@@ -272,6 +272,7 @@ func (s *Server) serve(nc net.Conn) bool {
 	c.room.L = &c.mu
 	c.lc.Owner = c
 	c.ip, c.from = peerOf(nc)
+	c.noteAs(nc)
 	if s.cfg.tls != nil {
 		c.nc = tls.Server(nc, s.cfg.tls)
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/berth-go/berth/internal/stacktest/counts"
 	"github.com/berth-go/berth/internal/stacktest/lockserver"
 )
 
@@ -298,7 +299,10 @@ func TestTranscripts(t *testing.T) {
 			}
 		},
 	}
+	did := counts.Of{}
 	for _, tr := range transcripts(t) {
+		did["transcripts"]++
+		did["lines"] += len(tr.steps)
 		for how, write := range pieces {
 			t.Run(tr.name+"/"+how, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
@@ -315,6 +319,7 @@ func TestTranscripts(t *testing.T) {
 			})
 		}
 	}
+	counts.Report(t, did)
 }
 
 // TestTranscriptsCoverTheProtocol counts what the transcripts use.

@@ -7,6 +7,7 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"github.com/berth-go/berth/internal/errs"
 	"github.com/berth-go/berth/internal/lease"
 	"github.com/berth-go/berth/internal/linkctx"
 	"github.com/berth-go/berth/slot"
@@ -101,7 +102,7 @@ func (c *claim) granted(now time.Time) {
 	c.at = now
 	if c.guard().Over(now, s.cfg.wall(now)) {
 		s.remove(c.keyName)
-		c.finish(s.wrap("wait", c.name, unavailable(errLate)))
+		c.finish(s.wrap("wait", c.name, errs.Unavailable(errLate)))
 		return
 	}
 	if c.state == stateQueued {
@@ -148,10 +149,10 @@ func (c *claim) finish(err error) {
 // Caller holds mu.
 func (c *claim) vanished(why error) {
 	if c.state.holds() {
-		c.finish(c.src.wrap("hold", c.name, loss(why)))
+		c.finish(c.src.wrap("hold", c.name, errs.Lost(why)))
 		return
 	}
-	c.finish(c.src.wrap("wait", c.name, inWords("the place in line is lost: "+why.Error(), slot.ErrLost, why)))
+	c.finish(c.src.wrap("wait", c.name, errs.InWords("the place in line is lost: "+why.Error(), slot.ErrLost, why)))
 }
 
 // runOut ends a slot whose guard has passed. One that is used is not free before its
@@ -162,12 +163,12 @@ func (c *claim) runOut() {
 	l := c.guard()
 	switch {
 	case c.state == stateGranted:
-		c.finish(s.wrap("wait", c.name, unavailable(errUntaken)))
+		c.finish(s.wrap("wait", c.name, errs.Unavailable(errUntaken)))
 		s.remove(k)
 	case c.own != nil:
-		c.finish(s.wrap("hold", c.name, loss(errExpired)))
+		c.finish(s.wrap("hold", c.name, errs.Lost(errExpired)))
 	default:
-		c.finish(s.wrap("hold", c.name, loss(errExpired)))
+		c.finish(s.wrap("hold", c.name, errs.Lost(errExpired)))
 		s.removeIn(l.Length-l.Usable(), k)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"github.com/berth-go/berth/internal/errs"
 )
 
 // cutTimeout is how long Close waits for goroutines whose requests were called off.
@@ -47,7 +49,7 @@ func (s *Source) shut() {
 		if c.abandoned && c.own == nil {
 			ignored = append(ignored, c)
 		}
-		c.finish(s.wrap("hold", c.name, loss(ErrClosed)))
+		c.finish(s.wrap("hold", c.name, errs.Lost(ErrClosed)))
 	}
 	s.failPending(ErrClosed)
 	x := s.session
@@ -76,7 +78,7 @@ func (s *Source) giveBack(x *session, ignored []*claim) error {
 		return s.wrap("close", "", errNotMoved)
 	}
 	if _, err := s.client.Revoke(ctx, x.id); err != nil && !leaseIsGone(err) {
-		return s.wrap("close", "", inWords(errCut.Error(), errCut, err))
+		return s.wrap("close", "", errs.InWords(errCut.Error(), errCut, err))
 	}
 	return nil
 }

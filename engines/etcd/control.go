@@ -12,6 +12,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc/codes"
 
+	"github.com/berth-go/berth/internal/errs"
 	"github.com/berth-go/berth/slot"
 )
 
@@ -66,7 +67,7 @@ func places(entries []listed) []place {
 
 // look reads a line with its records, and the key of its pause, which may be nil.
 func (s *Source) look(ctx context.Context, what, key string) (name string, entries []listed, pause *mvccpb.KeyValue, err error) {
-	name, _, err = s.semaphore(ctx, key)
+	name, _, err = s.semaphore(ctx, s.limits, key)
 	if err != nil {
 		return "", nil, nil, err
 	}
@@ -95,7 +96,7 @@ func (s *Source) look(ctx context.Context, what, key string) (name string, entri
 // may write below the prefix is an administrator: d may be longer than slot.MaxPause,
 // and 0 ends a pause.
 func (s *Source) Pause(ctx context.Context, key string, d time.Duration) error {
-	name, _, err := s.semaphore(ctx, key)
+	name, _, err := s.semaphore(ctx, s.limits, key)
 	if err != nil {
 		return err
 	}
@@ -192,10 +193,10 @@ func (s *Source) Revoke(ctx context.Context, key, id string) error {
 // denied says what failed, and that it is not allowed where etcd said so.
 func (s *Source) denied(what, name string, why, err error) error {
 	if codeOf(err) == codes.PermissionDenied {
-		why = inWords(why.Error(), why, slot.ErrNotAllowed)
+		why = errs.InWords(why.Error(), why, slot.ErrNotAllowed)
 	}
 	if errors.Is(err, errCrossed) {
-		why = unavailable(err)
+		why = errs.Unavailable(err)
 	}
 	return s.wrap(what, name, why)
 }

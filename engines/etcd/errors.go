@@ -4,19 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/berth-go/berth/internal/errs"
 	"github.com/berth-go/berth/slot"
 )
 
 var (
 	// ErrVersion is returned when a member of the cluster is older than etcd
 	// 3.5.14. It is permanent: somebody has to upgrade the cluster.
-	ErrVersion = permanently(errors.New("etcd before 3.5.14 can lose slots: upgrade the cluster"))
+	ErrVersion = errs.Permanently(errors.New("etcd before 3.5.14 can lose slots: upgrade the cluster"))
 
 	// ErrAuth is returned when etcd refuses the client's user, or the user may not
 	// read and write below the prefix. It is permanent until etcd has let this source
@@ -29,7 +29,7 @@ var (
 
 	// ErrClosed is returned by a source that was closed, and by its tickets. It
 	// matches slot.ErrClosed too, and is permanent.
-	ErrClosed = permanently(inWords("closed", slot.ErrClosed))
+	ErrClosed = errs.Permanently(errs.InWords("closed", slot.ErrClosed))
 
 	// ErrRefused is returned when etcd refuses a request for a reason that this
 	// package has no other name for. The text says which.
@@ -45,74 +45,17 @@ var (
 	errLate      = errors.New("the grant had run out when it arrived")
 	errUntaken   = errors.New("the slot was granted, and nobody asked for it before its lease ended")
 	errCut       = errors.New("etcd did not answer in time; slots may stay held until their leases end")
-	errRevoked   = inWords("an operator took it back", slot.ErrRevoked)
+	errRevoked   = errs.InWords("an operator took it back", slot.ErrRevoked)
 	errCrossed   = errors.New("its transaction was crossed by others time and again")
 	errNotMoved  = errors.New("an abandoned slot could not be moved to a lease of its own, so what is held stays until the lease ends")
 )
 
 // Error says what was asked for, for which semaphore and of which cluster, when
 // something failed.
-type Error struct {
-	Op        string   // what failed: "claim", "wait", "hold", "inspect", "pause", "revoke", "close"
-	Key       string   // the name of the semaphore; "" if none was involved
-	Endpoints []string // the client's; nil if none was involved
-	Err       error    // what happened
-}
+type Error = slot.Error
 
-// Error returns the message.
-func (e *Error) Error() string {
-	var b strings.Builder
-	b.WriteString("etcd: ")
-	b.WriteString(e.Op)
-	if e.Key != "" {
-		fmt.Fprintf(&b, " %q", e.Key)
-	}
-	if len(e.Endpoints) > 0 {
-		b.WriteString(" at ")
-		b.WriteString(strings.Join(e.Endpoints, ", "))
-	}
-	b.WriteString(": ")
-	b.WriteString(e.Err.Error())
-	return b.String()
-}
-
-// Unwrap returns what happened, for errors.Is and errors.As.
-func (e *Error) Unwrap() error { return e.Err }
-
-// A worded error says what happened in words of its own. What caused it is found
-// by errors.Is and errors.As, and not repeated.
-type worded struct {
-	text   string
-	causes []error
-}
-
-func (w *worded) Error() string   { return w.text }
-func (w *worded) Unwrap() []error { return w.causes }
-
-func inWords(text string, causes ...error) error { return &worded{text, causes} }
-
-// unavailable returns cause as one that matches slot.ErrUnavailable too.
-func unavailable(cause error) error {
-	if errors.Is(cause, slot.ErrUnavailable) {
-		return cause
-	}
-	return inWords(cause.Error(), slot.ErrUnavailable, cause)
-}
-
-// loss returns causes as one error that matches slot.ErrLost too, in the words of
-// the first.
-func loss(causes ...error) error {
-	return inWords("slot lost: "+causes[0].Error(), append([]error{slot.ErrLost}, causes...)...)
-}
-
-// A permanent error is one that waiting cannot cure.
-type permanent struct{ error }
-
-// Permanent returns true.
-func (p *permanent) Permanent() bool { return true }
-func (p *permanent) Unwrap() error   { return p.error }
-
-func permanently(err error) error { return &permanent{err} }
+// engine is what errors call this package.
+const engine = "etcd"
 
 // A failure is why a request to etcd failed.
 type failure struct {
@@ -131,16 +74,16 @@ func failed(ctx context.Context, err error, known bool) failure {
 		errors.Is(err, rpctypes.ErrAuthFailed), errors.Is(err, rpctypes.ErrUserEmpty):
 		return failure{err: refusedUser(err, known)}
 	case errors.Is(err, rpctypes.ErrNoSpace):
-		return failure{err: inWords(ErrSpace.Error(), ErrSpace, err)}
+		return failure{err: errs.InWords(ErrSpace.Error(), ErrSpace, err)}
 	case errors.Is(err, rpctypes.ErrTooManyOps):
-		return failure{err: permanently(inWords(
+		return failure{err: errs.Permanently(errs.InWords(
 			fmt.Sprintf("etcd takes fewer than %d operations in a transaction: start it with --max-txn-ops=128 or more", maxOps), ErrRefused, err))}
 	case errors.Is(err, rpctypes.ErrNoLeader), errors.Is(err, rpctypes.ErrTooManyRequests), errors.Is(err, rpctypes.ErrLeaseNotFound):
-		return failure{err: unavailable(fmt.Errorf("etcd cannot serve it now: %w", err))}
+		return failure{err: errs.Unavailable(fmt.Errorf("etcd cannot serve it now: %w", err))}
 	case answered && code != codes.Unavailable && code != codes.DeadlineExceeded && code != codes.Canceled && code != codes.Unknown:
-		return failure{err: inWords("etcd refused the request: "+text(err), ErrRefused, err)}
+		return failure{err: errs.InWords("etcd refused the request: "+text(err), ErrRefused, err)}
 	}
-	return failure{inWords(silence(ctx, err, known), slot.ErrUnavailable, err), true}
+	return failure{errs.InWords(silence(ctx, err, known), slot.ErrUnavailable, err), true}
 }
 
 // silence says what may be wrong where no answer has come.
@@ -157,11 +100,11 @@ func silence(ctx context.Context, err error, known bool) string {
 
 // refusedUser is permanent until the user has been right once.
 func refusedUser(err error, known bool) error {
-	err = inWords(ErrAuth.Error()+": "+text(err), ErrAuth, err)
+	err = errs.InWords(ErrAuth.Error()+": "+text(err), ErrAuth, err)
 	if known {
-		return unavailable(err)
+		return errs.Unavailable(err)
 	}
-	return permanently(err)
+	return errs.Permanently(err)
 }
 
 func codeOf(err error) codes.Code {

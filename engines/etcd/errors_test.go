@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/berth-go/berth/internal/errs"
 	"github.com/berth-go/berth/slot"
 )
 
@@ -58,13 +59,10 @@ func TestWhatAFailureMeansIsKnown(t *testing.T) {
 }
 
 func TestALossIsSaidOnceAndKeepsItsCauses(t *testing.T) {
-	err := &Error{Op: "hold", Key: "x", Endpoints: []string{"a:1", "b:2"}, Err: loss(errRevoked)}
-	require.EqualError(t, err, `etcd: hold "x" at a:1, b:2: slot lost: an operator took it back`)
+	err := &Error{Engine: engine, Op: "hold", Key: "x", Server: "a:1", Err: errs.Lost(errRevoked)}
+	require.EqualError(t, err, `etcd: hold "x" at a:1: slot lost: an operator took it back`)
 	require.ErrorIs(t, err, slot.ErrLost)
 	require.ErrorIs(t, err, slot.ErrRevoked)
-	require.EqualError(t, &Error{Op: "close", Err: errCut}, "etcd: close: "+errCut.Error())
-	require.Same(t, slot.ErrUnavailable, unavailable(slot.ErrUnavailable))
-	require.ErrorIs(t, unavailable(errLate), errLate)
 	require.True(t, slot.IsPermanent(fmt.Errorf("x: %w", ErrClosed)))
 	require.True(t, errors.Is(ErrClosed, slot.ErrClosed))
 }

@@ -6,6 +6,8 @@ import (
 
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/berth-go/berth/internal/errs"
 )
 
 // This file has how claims and removals get to etcd: those that are under way
@@ -338,7 +340,7 @@ func (s *Source) again(claims []*claim, removals []keyName) {
 	}
 	for _, c := range claims {
 		if c.tries >= maxTries {
-			c.finish(s.wrap("claim", c.name, unavailable(errCrossed)))
+			c.finish(s.wrap("claim", c.name, errs.Unavailable(errCrossed)))
 			continue
 		}
 		ops = append(ops, op{claim: c})

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/berth-go/berth/internal/errs"
 	"github.com/berth-go/berth/slot"
 )
 
@@ -61,9 +62,9 @@ func limitOf(prefix, id string) (int, bool) {
 func checkClaim(name string, limit int) error {
 	switch {
 	case len(name) > longestName:
-		return permanently(inWords(fmt.Sprintf("the key has %d bytes, more than %d", len(name), longestName), slot.ErrKey))
+		return errs.Permanently(errs.InWords(fmt.Sprintf("the key has %d bytes, more than %d", len(name), longestName), slot.ErrKey))
 	case limit > largestLimit:
-		return permanently(fmt.Errorf("the limit %d is above %d", limit, largestLimit))
+		return errs.Permanently(fmt.Errorf("the limit %d is above %d", limit, largestLimit))
 	}
 	return nil
 }

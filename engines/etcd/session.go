@@ -8,6 +8,7 @@ import (
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"github.com/berth-go/berth/internal/errs"
 	"github.com/berth-go/berth/internal/lease"
 )
 
@@ -105,13 +106,13 @@ func (s *Source) die(x *session, why error) {
 	}
 	place := why
 	if !s.closed {
-		place = unavailable(why)
+		place = errs.Unavailable(why)
 	}
 	for c := range x.claims {
 		switch {
 		case c.own != nil: // it hangs on another lease
 		case c.state.holds():
-			c.finish(s.wrap("hold", c.name, loss(why)))
+			c.finish(s.wrap("hold", c.name, errs.Lost(why)))
 		default:
 			c.finish(s.wrap("wait", c.name, place))
 		}

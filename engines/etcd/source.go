@@ -11,6 +11,7 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"github.com/berth-go/berth/internal/errs"
 	"github.com/berth-go/berth/slot"
 )
 
@@ -82,8 +83,11 @@ func NewSource(client *clientv3.Client, limits slot.Limits, opts ...Option) (*So
 
 // Format names the source, whatever the verb.
 func (s *Source) Format(w fmt.State, _ rune) {
-	fmt.Fprintf(w, "etcd source of %s", strings.Join(s.client.Endpoints(), ", "))
+	fmt.Fprintf(w, "etcd source of %s", s.endpoints())
 }
+
+// endpoints returns where the cluster is, for people.
+func (s *Source) endpoints() string { return strings.Join(s.client.Endpoints(), ", ") }
 
 // Enqueue takes a place in the line of key, or a slot if one is free, in one round
 // trip; three more open the session when there is none. Claims that are made at the
@@ -94,7 +98,11 @@ func (s *Source) Format(w fmt.State, _ rune) {
 // A slot that is granted goes back when its lease would have ended, unless Slot or
 // Wait has returned it by then; Wait then returns slot.ErrUnavailable.
 func (s *Source) Enqueue(ctx context.Context, key string) (slot.Ticket, error) {
-	c, err := s.begin(ctx, key, nil)
+	return s.enqueue(ctx, s.limits, key)
+}
+
+func (s *Source) enqueue(ctx context.Context, limits slot.Limits, key string) (slot.Ticket, error) {
+	c, err := s.begin(ctx, limits, key, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +122,11 @@ func (s *Source) Enqueue(ctx context.Context, key string) (slot.Ticket, error) {
 // Try claims a slot of key if one is free now. It takes one round trip where none is
 // and two where one is, and opens no session for nothing.
 func (s *Source) Try(ctx context.Context, key string) (slot.Slot, bool, error) {
-	name, limit, err := s.semaphore(ctx, key)
+	return s.try(ctx, s.limits, key)
+}
+
+func (s *Source) try(ctx context.Context, limits slot.Limits, key string) (slot.Slot, bool, error) {
+	name, limit, err := s.semaphore(ctx, limits, key)
 	if err != nil {
 		return nil, false, err
 	}
@@ -122,7 +134,7 @@ func (s *Source) Try(ctx context.Context, key string) (slot.Slot, bool, error) {
 	if !free || err != nil {
 		return nil, false, err
 	}
-	t, err := s.Enqueue(ctx, key)
+	t, err := s.enqueue(ctx, limits, key)
 	if err != nil {
 		return nil, false, err
 	}
@@ -169,9 +181,9 @@ func (s *Source) reason(ctx, within context.Context, err error) error {
 // returns at once.
 func (s *Source) Join(ctx context.Context, key string, c slot.Claimant) (slot.Place, error) {
 	if c == nil {
-		return nil, s.wrap("claim", key, permanently(errors.New("Join needs a claimant")))
+		return nil, s.wrap("claim", key, errs.Permanently(errors.New("Join needs a claimant")))
 	}
-	cl, err := s.begin(ctx, key, c)
+	cl, err := s.begin(ctx, s.limits, key, c)
 	if err != nil {
 		return nil, err
 	}
@@ -185,15 +197,15 @@ func (s *Source) Limit(key string) (int, bool) {
 }
 
 // semaphore returns the name of the semaphore that key means, and its limit.
-func (s *Source) semaphore(ctx context.Context, key string) (name string, limit int, err error) {
+func (s *Source) semaphore(ctx context.Context, limits slot.Limits, key string) (name string, limit int, err error) {
 	if ctx.Err() != nil {
 		return "", 0, s.wrap("claim", key, context.Cause(ctx))
 	}
-	if name, limit, err = s.limits.Of(key); err == nil {
+	if name, limit, err = limits.Of(key); err == nil {
 		err = checkClaim(name, limit)
 	}
 	if err != nil {
-		return "", 0, &Error{Op: "claim", Key: key, Err: err}
+		return "", 0, &Error{Engine: engine, Op: "claim", Key: key, Err: err}
 	}
 	s.lock()
 	defer s.unlock()
@@ -209,8 +221,8 @@ func (s *Source) semaphore(ctx context.Context, key string) (name string, limit 
 }
 
 // begin makes a claim and has it sent.
-func (s *Source) begin(ctx context.Context, key string, to slot.Claimant) (*claim, error) {
-	name, limit, err := s.semaphore(ctx, key)
+func (s *Source) begin(ctx context.Context, limits slot.Limits, key string, to slot.Claimant) (*claim, error) {
+	name, limit, err := s.semaphore(ctx, limits, key)
 	if err != nil {
 		return nil, err
 	}
@@ -229,7 +241,7 @@ func (s *Source) begin(ctx context.Context, key string, to slot.Claimant) (*clai
 
 // wrap says what failed.
 func (s *Source) wrap(what, name string, err error) error {
-	return &Error{Op: what, Key: name, Endpoints: s.client.Endpoints(), Err: err}
+	return &Error{Engine: engine, Op: what, Key: name, Server: s.endpoints(), Err: err}
 }
 
 func (s *Source) lock() { s.mu.Lock() }

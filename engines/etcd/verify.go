@@ -3,6 +3,8 @@ package etcd
 import (
 	"context"
 	"fmt"
+
+	"github.com/berth-go/berth/internal/errs"
 )
 
 // This file has how the members of the cluster are asked for their version. Each is
@@ -12,7 +14,7 @@ import (
 // said one that will not. What the rest says counts when it is said.
 func (s *Source) verify(ctx context.Context) error {
 	answers := s.askVersions()
-	last := unavailable(errNoVersion)
+	last := errs.Unavailable(errNoVersion)
 	for left := cap(answers); ; left-- {
 		s.lock()
 		known, refusal := len(s.verified) > 0, s.refusal()

@@ -72,8 +72,10 @@ func (s *Source) nextTurn(now time.Time) time.Duration {
 	}
 	wait := s.nextLook.Sub(now)
 	for _, ln := range s.lines {
-		if !ln.serve.IsZero() {
-			wait = min(wait, ln.serve.Sub(now))
+		for _, at := range []time.Time{ln.serve, ln.turn} {
+			if !at.IsZero() {
+				wait = min(wait, at.Sub(now))
+			}
 		}
 	}
 	return max(wait, shortestTurn)
@@ -158,12 +160,13 @@ func beatOf(ln *line, claims []*claim) *op {
 }
 
 // serving returns calls that have the engine serve lines where a lease that is in the
-// way, or a pause, is over by now. Caller holds mu.
+// way, or a pause, is over by now, or the clock lets the first go. Caller holds mu.
 func (s *Source) serving(now time.Time) []*op {
 	var ops []*op
 	for _, ln := range s.lines {
-		if !ln.serve.IsZero() && !now.Before(ln.serve) {
-			ln.serve = time.Time{}
+		isDue := func(at time.Time) bool { return !at.IsZero() && !now.Before(at) }
+		if isDue(ln.serve) || isDue(ln.turn) {
+			ln.serve, ln.turn = time.Time{}, time.Time{}
 			ops = append(ops, beatOf(ln, nil))
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/berth-go/berth/internal/gcra"
 	"github.com/berth-go/berth/internal/lease"
 	"github.com/berth-go/berth/internal/linkctx"
 	"github.com/berth-go/berth/slot"
@@ -52,6 +53,7 @@ type claim struct {
 	key   string // as the caller named it
 	name  string // of the semaphore
 	limit int
+	pace  gcra.Pace
 	once  bool   // it does not wait in line
 	line  *line  // set when it begins
 	id    string // as the engine knows it, set when it begins
@@ -204,10 +206,12 @@ func (c *claim) renewed(is int64, paused, sent, now time.Time) {
 		c.owed = true // it may go back before its lease is over
 		c.lose(errRevoked)
 	default:
+		waited := c.lease.From // it did then
 		c.lease.From, c.paused = latest(c.lease.From, sent), paused
 		c.traceRenewed(sent, now, nil)
 		if is == claimHolds && c.state == queued { // the message of the grant was lost
 			c.grant(true, now)
+			c.info.Age = now.Sub(waited)
 		}
 	}
 }

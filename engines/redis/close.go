@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/berth-go/berth/internal/errs"
 	"github.com/berth-go/berth/slot"
 )
 
@@ -14,7 +15,7 @@ const (
 	lastTries = 2
 )
 
-var errClose = inWords("the server did not take back what was held: slots may stay held until their leases end", slot.ErrUnavailable)
+var errClose = errs.InWords("the server did not take back what was held: slots may stay held until their leases end", slot.ErrUnavailable)
 
 // Close gives back the slots that are still held, whose contexts end with
 // slot.ErrLost, and the places in line. It returns when that is done, ctx ends or a

@@ -94,7 +94,7 @@ func TestSourceOnACluster(t *testing.T) {
 			limits := slot.Keyed(fmt.Sprintf("%d:", number), 2)
 			return slottest.Harness{
 				Source: c.source(t, limits, WithLease(realLease)), Peer: c.source(t, limits, WithLease(realLease)),
-				FIFO: true, Prompt: true, Abandon: true, Ignore: ofTheClient, BadKeys: badKeys,
+				FIFO: true, Prompt: true, Abandon: true, Pace: true, Ignore: ofTheClient, BadKeys: badKeys,
 			}
 		})
 	})

@@ -34,7 +34,7 @@ func (w *world) harness(limit int, opts ...Option) slottest.Harness {
 		Source: w.source("a", limits, append(opts, WithAdministrator())...), Peer: w.source("b", limits, opts...),
 		FIFO: true, Prompt: true, Abandon: true,
 		OwnLimits: func(limit int) slot.Source { return w.source("c", slot.Keyed("job:", limit), opts...) },
-		Inspect:   true, HolderName: "a", Control: true,
+		Inspect:   true, HolderName: "a", Control: true, Pace: true,
 		TakeAway: func(key string) { w.takeAway("job:" + key) },
 		Expire:   func(string) { w.expire() },
 		Silence:  func() { w.net.Set("a", cut) },

@@ -168,3 +168,56 @@ func TestALeaseThatIsDueInALineIsAskedForOnceByEachSource(t *testing.T) {
 		w.net.Set("dead", connected)
 	})
 }
+
+// The figures of docs/engines.md: what claims, held slots and waiters ask of Redis is
+// counted at three sizes.
+func TestWhatClaimsSlotsAndWaitersAskOfRedisIsCounted(t *testing.T) {
+	for _, n := range []int{4, 32, 256} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { countRedis(t, n) })
+		})
+	}
+}
+
+func countRedis(t *testing.T, n int) {
+	w := newWorld(t)
+	s, count := w.counted("a", slot.Keyed("", 1))
+	take := func() (requests, pipelines int) {
+		synctest.Wait()
+		return int(count.requests.Swap(0)), int(count.pipelines.Swap(0))
+	}
+	require.NoError(t, w.claim(s, "first").Release())
+	take()
+
+	for i := range n {
+		require.NoError(t, w.claim(s, fmt.Sprint(i)).Release())
+	}
+	requests, _ := take()
+	require.Equal(t, 2*n, requests, "two requests a claim")
+
+	const beats = 6
+	for i := range n {
+		w.claim(s, fmt.Sprint(i))
+	}
+	take()
+	time.Sleep(beats * w.lease / 3)
+	requests, pipelines := take()
+	between(t, (beats-1)*n, (beats+1)*n, requests, "one request for each line in a third of a lease")
+	require.LessOrEqual(t, pipelines, (beats+1)*(1+n/longestBeats), "256 of them share a pipeline")
+
+	for range n {
+		w.queue(s, "0")
+	}
+	requests, _ = take()
+	between(t, n, 3*n, requests, "one request a place in line, beside the renewals")
+	time.Sleep(beats * w.lease / 3)
+	requests, _ = take()
+	more := 1 + n/longestCall // requests that the longest line takes for itself
+	between(t, (beats-1)*n, (beats+1)*(n+more), requests, "128 of one line share a request")
+}
+
+func between(t *testing.T, least, most, n int, what string) {
+	t.Helper()
+	require.GreaterOrEqual(t, n, least, what)
+	require.LessOrEqual(t, n, most, what)
+}

@@ -42,6 +42,10 @@
 //     in line and starve nobody. One claim of limit 1 has everybody behind it wait until
 //     the slots before it and its own are free.
 //   - Slots are granted in the order in which Redis took the claims.
+//   - With slot.Pace, they are granted at a rate that all machines share, by a clock that
+//     Redis keeps. It is asked by the source of the first in line when that may go; what is
+//     asked late, a tenth of 1/rate at most, is made up for. A failover that loses the clock
+//     lets one more burst go.
 //   - A slot is free when it is released, and when its lease is over at the latest: of a
 //     process that died, or that is stopped. A claim that is given up leaves nothing
 //     behind, also where the client has repeated the request, and a copy of it comes
@@ -83,14 +87,14 @@
 //   - With ACLs the user needs the keys and channels that begin with the prefix (berth:
 //     by default), and EVAL, EVALSHA, SUBSCRIBE, PUBLISH, PING, and what the script calls:
 //     TIME, SET, DEL, EXISTS, PTTL, PEXPIRE, ZADD, ZCARD, ZCOUNT, ZRANGE, ZRANGEBYSCORE,
-//     ZRANK, ZREM, ZREMRANGEBYSCORE, ZSCORE. [WithDurable] also looks by CONFIG GET and INFO.
+//     ZRANK, ZREM, ZREMRANGEBYSCORE, ZSCORE, and GET for [slot.Pace]. [WithDurable] also looks by CONFIG GET and INFO.
 //
 // In the client: a PoolSize of 6 or more, beside what else uses it. Its timeouts and
 // retries only decide how soon it tries again. A source opens one connection of its own
 // for its subscription.
 //
 // In the program: the same prefix everywhere. A semaphore has four keys at most, which
-// are gone an hour after its last use. Its name has at most 256 bytes, no braces and no
+// are gone an hour after its last use, and with a pace a fifth, which goes when its clock has rested. Its name has at most 256 bytes, no braces and no
 // control characters. In a Cluster a semaphore lies on one node, semaphores are spread
 // over all, and the messages of grants pass through all nodes.
 //

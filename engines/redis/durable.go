@@ -10,6 +10,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/berth-go/berth/internal/errs"
 	"github.com/berth-go/berth/slot"
 )
 
@@ -77,7 +78,7 @@ func (s *Source) durable(ctx context.Context) error {
 	if err == nil {
 		d.before = true
 	} else if errors.Is(err, ErrNotDurable) && !d.before {
-		err = &permanent{err}
+		err = errs.Permanently(err)
 	}
 	d.failed = err
 	return err
@@ -123,7 +124,7 @@ func (s *Source) settingsOf(ctx context.Context, one goredis.UniversalClient) er
 			return s.trouble(err)
 		}
 		if is != "" && is != w.value && is != w.reported {
-			return inWords(fmt.Sprintf("%v: it has %s %s: set %s, or do without WithDurable", ErrNotDurable, w.setting, is, w.value), ErrNotDurable)
+			return errs.InWords(fmt.Sprintf("%v: it has %s %s: set %s, or do without WithDurable", ErrNotDurable, w.setting, is, w.value), ErrNotDurable)
 		}
 	}
 	return nil
@@ -166,7 +167,7 @@ func noReplicas(ctx context.Context, one *goredis.Client) error {
 	if err != nil || n == "" || n == "0" {
 		return err
 	}
-	return inWords(fmt.Sprintf("%v: %s has %s replicas, and one that takes over may not know the last slots", ErrNotDurable, one.Options().Addr, n), ErrNotDurable)
+	return errs.InWords(fmt.Sprintf("%v: %s has %s replicas, and one that takes over may not know the last slots", ErrNotDurable, one.Options().Addr, n), ErrNotDurable)
 }
 
 // answered reports whether an error is an answer of the server.
@@ -180,5 +181,5 @@ func asOutage(err error) error {
 	if slot.IsPermanent(err) || errors.Is(err, slot.ErrUnavailable) {
 		return err
 	}
-	return inWords(err.Error(), slot.ErrUnavailable, err)
+	return errs.InWords(err.Error(), slot.ErrUnavailable, err)
 }

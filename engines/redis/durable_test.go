@@ -12,6 +12,7 @@ import (
 	"github.com/alicebob/miniredis/v2/server"
 	"github.com/stretchr/testify/require"
 
+	"github.com/berth-go/berth/internal/stacktest/lockserver"
 	"github.com/berth-go/berth/slot"
 )
 
@@ -178,7 +179,7 @@ func TestAFailoverForgetsWhatTheReplicaHadNotHeard(t *testing.T) {
 	master.kill()
 	master.args = append(master.args, "--port", port, "--bind", "127.0.0.1", "--repl-diskless-sync-delay", "0")
 	master.start()
-	replica := startServer(t, "--replicaof", "127.0.0.1 "+port)
+	replica := startServer(t, "--replicaof", "127.0.0.1", port)
 	rc := replica.client()
 	defer rc.Close()
 	require.Eventually(t, func() bool {
@@ -211,10 +212,7 @@ func TestAFailoverForgetsWhatTheReplicaHadNotHeard(t *testing.T) {
 
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
+	_, port, err := net.SplitHostPort(lockserver.FreeAddress(t))
 	require.NoError(t, err)
 	return port
 }
@@ -237,6 +235,6 @@ func (w *world) claimKey(s *Source, key string) slot.Slot {
 		one, ok, err := s.Try(w.t.Context(), key)
 		got = one
 		return ok && err == nil
-	}, 20*time.Second, 5*time.Millisecond)
+	}, time.Minute, 5*time.Millisecond)
 	return got
 }

@@ -11,6 +11,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/berth-go/berth/internal/errs"
 	"github.com/berth-go/berth/slot"
 )
 
@@ -22,61 +23,18 @@ var ErrAuth = errors.New("the server refused the user, the password, or what the
 
 // Error says what was asked for, with which key and of which server, when
 // something failed.
-type Error struct {
-	Op     string // what failed: "claim", "wait", "hold", "close", …
-	Key    string // the name of the semaphore; "" if none was involved
-	Server string // the server's address, as the client has it
-	Err    error  // what happened
-}
-
-// Error returns the message.
-func (e *Error) Error() string {
-	var b strings.Builder
-	b.WriteString("redis: ")
-	b.WriteString(e.Op)
-	if e.Key != "" {
-		fmt.Fprintf(&b, " %q", e.Key)
-	}
-	if e.Server != "" {
-		b.WriteString(" at ")
-		b.WriteString(e.Server)
-	}
-	b.WriteString(": ")
-	b.WriteString(e.Err.Error())
-	return b.String()
-}
-
-// Unwrap returns what happened, for errors.Is and errors.As.
-func (e *Error) Unwrap() error { return e.Err }
-
-// A worded error says what happened in words of its own. What caused it is found by
-// errors.Is and errors.As, and not repeated.
-type worded struct {
-	text   string
-	causes []error
-}
-
-func (w *worded) Error() string   { return w.text }
-func (w *worded) Unwrap() []error { return w.causes }
-
-func inWords(text string, causes ...error) error { return &worded{text, causes} }
-
-// A permanent error is one that waiting cannot cure, see slot.IsPermanent.
-type permanent struct{ error }
-
-func (p *permanent) Permanent() bool { return true }
-func (p *permanent) Unwrap() error   { return p.error }
+type Error = slot.Error
 
 var (
-	errTimeout = inWords("no answer in time (WithTimeout): the server is frozen or overloaded, or the network is cut", slot.ErrUnavailable)
-	errSilence = inWords("no renewal was answered for a lease: the place in line is lost", slot.ErrUnavailable)
-	errUnasked = inWords("it was granted, nobody asked for the slot, and its lease is over", slot.ErrUnavailable)
-	errNoPlace = inWords("the server does not have the place in line any more: its data were lost, its clock was set, or this process stood still", slot.ErrUnavailable)
+	errTimeout = errs.InWords("no answer in time (WithTimeout): the server is frozen or overloaded, or the network is cut", slot.ErrUnavailable)
+	errSilence = errs.InWords("no renewal was answered for a lease: the place in line is lost", slot.ErrUnavailable)
+	errUnasked = errs.InWords("it was granted, nobody asked for the slot, and its lease is over", slot.ErrUnavailable)
+	errNoPlace = errs.InWords("the server does not have the place in line any more: its data were lost, its clock was set, or this process stood still", slot.ErrUnavailable)
 
-	errNotRenewed = inWords("slot lost: no renewal was answered in time", slot.ErrLost)
-	errNotThere   = inWords("slot lost: the server does not have it any more: its data were lost, its clock was set, or this process stood still", slot.ErrLost)
-	errRevoked    = inWords("slot lost: an operator took it back", slot.ErrLost, slot.ErrRevoked)
-	errOwnClose   = inWords("slot lost: the source was closed", slot.ErrLost, slot.ErrClosed)
+	errNotRenewed = errs.InWords("slot lost: no renewal was answered in time", slot.ErrLost)
+	errNotThere   = errs.InWords("slot lost: the server does not have it any more: its data were lost, its clock was set, or this process stood still", slot.ErrLost)
+	errRevoked    = errs.InWords("slot lost: an operator took it back", slot.ErrLost, slot.ErrRevoked)
+	errOwnClose   = errs.InWords("slot lost: the source was closed", slot.ErrLost, slot.ErrClosed)
 )
 
 // outage is what the server can answer that time can cure, and what it means.
@@ -106,16 +64,16 @@ func refusal(err error, accepted bool) error {
 			continue
 		}
 		if accepted {
-			return inWords(fmt.Sprintf("%v (it answered %q)", ErrAuth, text), ErrAuth, slot.ErrUnavailable, err)
+			return errs.InWords(fmt.Sprintf("%v (it answered %q)", ErrAuth, text), ErrAuth, slot.ErrUnavailable, err)
 		}
-		return &permanent{inWords(fmt.Sprintf("%v (it answered %q)", ErrAuth, text), ErrAuth, err)}
+		return errs.Permanently(errs.InWords(fmt.Sprintf("%v (it answered %q)", ErrAuth, text), ErrAuth, err))
 	}
 	for prefix, meaning := range outage {
 		if strings.HasPrefix(text, prefix) {
-			return inWords(fmt.Sprintf("%s (it answered %q)", meaning, text), slot.ErrUnavailable, err)
+			return errs.InWords(fmt.Sprintf("%s (it answered %q)", meaning, text), slot.ErrUnavailable, err)
 		}
 	}
-	return inWords(fmt.Sprintf("the server refused the request: it answered %q", text), err)
+	return errs.InWords(fmt.Sprintf("the server refused the request: it answered %q", text), err)
 }
 
 // trouble says why a request was not answered, or what the answer means.
@@ -128,27 +86,23 @@ func (s *Source) trouble(err error) error {
 	case errors.As(err, &answer) && !errors.Is(err, goredis.Nil):
 		return refusal(err, s.accepted.Load())
 	case errors.Is(err, goredis.ErrClosed):
-		return &permanent{inWords("the client was closed: close the source first, then its client", slot.ErrClosed, err)}
+		return errs.Permanently(errs.InWords("the client was closed: close the source first, then its client", slot.ErrClosed, err))
 	case errors.Is(err, goredis.ErrPoolTimeout), errors.Is(err, goredis.ErrPoolExhausted):
-		return unavailable("all connections of the client are in use (PoolSize)", err)
+		return errs.InWords("all connections of the client are in use (PoolSize)", slot.ErrUnavailable, err)
 	case errors.As(err, &dns):
-		return unavailable(fmt.Sprintf("the name %q does not resolve: correct the address, or have it put into the name service", dns.Name), err)
+		return errs.InWords(fmt.Sprintf("the name %q does not resolve: correct the address, or have it put into the name service", dns.Name), slot.ErrUnavailable, err)
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return unavailable("nothing listens there: start a server with \"redis-server\", or correct the address", err)
+		return errs.InWords("nothing listens there: start a server with \"redis-server\", or correct the address", slot.ErrUnavailable, err)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
-		return unavailable(errTimeout.Error(), err)
+		return errs.InWords(errTimeout.Error(), slot.ErrUnavailable, err)
 	default:
-		return unavailable(fmt.Sprintf("the connection failed (%v)", err), err)
+		return errs.InWords(fmt.Sprintf("the connection failed (%v)", err), slot.ErrUnavailable, err)
 	}
-}
-
-func unavailable(text string, cause error) error {
-	return inWords(text, slot.ErrUnavailable, cause)
 }
 
 // wrap says what an error is about.
 func (s *Source) wrap(op, name string, err error) error {
-	return &Error{Op: op, Key: name, Server: s.server, Err: err}
+	return &Error{Engine: "redis", Op: op, Key: name, Server: s.server, Err: err}
 }
 
 // serverOf returns what the client calls its server.

@@ -13,6 +13,7 @@ import (
 	"github.com/alicebob/miniredis/v2/server"
 	"github.com/stretchr/testify/require"
 
+	"github.com/berth-go/berth/internal/gcra"
 	"github.com/berth-go/berth/slot"
 )
 
@@ -327,7 +328,7 @@ func TestAGrantThatNobodyWaitsForGoesBack(t *testing.T) {
 		first := w.claim(a, "")
 		h := w.byHand("k")
 		h.lease = time.Minute
-		require.Equal(t, claimWaits, h.claim(claimID(a.session, 1000, 1, "a"), "line"))
+		require.Equal(t, claimWaits, h.claim(claimID(a.session, 1000, 1, gcra.Pace{}, "a"), "line"))
 		ticket := w.queue(b, "")
 		synctest.Wait()
 		require.NoError(t, first.Release())

@@ -10,6 +10,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/berth-go/berth/internal/errs"
 	"github.com/berth-go/berth/slot"
 )
 
@@ -116,7 +117,8 @@ func readClaim(answer []any) (c listed, ok bool) {
 	if !isText || !isNumber || !isTime || len(parts) != 4 {
 		return c, false
 	}
-	limit, err := strconv.Atoi(parts[2])
+	digits, _, _ := strings.Cut(parts[2], "/") // a pace may follow
+	limit, err := strconv.Atoi(digits)
 	return listed{name: parts[3], limit: limit, number: uint64(number), expiry: expiry}, err == nil
 }
 
@@ -149,9 +151,9 @@ func (s *Source) Pause(ctx context.Context, key string, d time.Duration) error {
 func (s *Source) mayPause(name string, d time.Duration) error {
 	switch {
 	case d < 0:
-		return s.wrap("pause", name, &permanent{fmt.Errorf("%v is negative", d)})
+		return s.wrap("pause", name, errs.Permanently(fmt.Errorf("%v is negative", d)))
 	case d > 0 && d < time.Millisecond:
-		return s.wrap("pause", name, &permanent{fmt.Errorf("%v is shorter than a millisecond", d)})
+		return s.wrap("pause", name, errs.Permanently(fmt.Errorf("%v is shorter than a millisecond", d)))
 	case s.cfg.admin:
 		return nil
 	case d == 0:
@@ -170,7 +172,7 @@ func (s *Source) mayPause(name string, d time.Duration) error {
 }
 
 func notAllowed(what string) error {
-	return &permanent{inWords(fmt.Sprintf("not allowed: only an administrator %s (WithAdministrator)", what), slot.ErrNotAllowed)}
+	return errs.Permanently(errs.InWords(fmt.Sprintf("not allowed: only an administrator %s (WithAdministrator)", what), slot.ErrNotAllowed))
 }
 
 // Revoke takes back the slot of key with this ID. The slot is free when its lease is

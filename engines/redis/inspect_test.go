@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/berth-go/berth/internal/gcra"
 	"github.com/berth-go/berth/slot"
 )
 
@@ -57,7 +58,7 @@ func TestInspectListsABoundedNumber(t *testing.T) {
 		w := newWorld(t)
 		h := w.byHand("k")
 		for i := range slot.MaxListed + 10 {
-			h.claim(claimID("s", uint64(i), 2, fmt.Sprint(i)), "line")
+			h.claim(claimID("s", uint64(i), 2, gcra.Pace{}, fmt.Sprint(i)), "line")
 		}
 		st, err := w.source("a", slot.Fixed("k", 1)).Inspect(t.Context(), "")
 		require.NoError(t, err)

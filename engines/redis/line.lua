@@ -1,8 +1,9 @@
 -- The line of one semaphore, and all that is done to it. Each call of this script
 -- is one step that nothing comes between.
 --
--- A claim is known by its ID, "session:number:limit:name". From its arrival to its
--- end it is in line, whether it waits or holds a slot:
+-- A claim is known by its ID, "session:number:limit:name", or with a pace
+-- "session:number:limit/interval/burst:name", the interval in ns. From its arrival to
+-- its end it is in line, whether it waits or holds a slot:
 --
 --   line    sorted set, in which a claim has two members, or three while it holds a
 --           slot. By their scores they lie in three ranges, one after the other:
@@ -14,6 +15,8 @@
 --   gone    sorted set: claims that ended while a copy of their request may still be
 --           under way, by when that may count again
 --   pause   exists while nothing may be granted
+--   used    up to when the clock of claims with a pace is used up, in µs: the generic
+--           cell rate algorithm. It goes when the clock is as good as new
 --
 -- One key and few commands: what a claim costs the server is the number of commands.
 --
@@ -22,10 +25,11 @@
 --
 -- Invariant: the claims that hold slots are the first of the line.
 -- Invariant: while n hold slots, n is at most the smallest limit among them.
-local line, last, gone, pause = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local line, last, gone, pause, used = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local op, lease, channel = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 
 local KEEP = 3600000 -- ms after which what nobody uses is forgotten
+local SLACK = 1000   -- ms
 local BOUND = 64     -- grants, and removals of the dead, in one call
 local LIMITS = 1e10  -- scores of limits are below, those of expiries above
 local EXPIRIES = 1e14 -- scores of expiries are below, those of numbers above
@@ -35,6 +39,7 @@ local ABSENT, WAITS, HOLDS, REVOKED = 0, 1, 2, 3
 local call = redis.call
 local clock = call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local now_us = clock[1] * 1000000 + clock[2]
 
 -- text returns a whole number in full. Not every server keeps those of an answer.
 local function text(number) return string.format('%.0f', number + 0) end
@@ -42,7 +47,7 @@ local function text(number) return string.format('%.0f', number + 0) end
 -- arrive puts a claim at the end of the line, with a slot if it is given the limit. Its
 -- number follows the clock, so that it rises even after last was forgotten.
 local function arrive(id, limit)
-	local number = clock[1] * 1000000 + clock[2]
+	local number = now_us
 	local before = (call('SET', last, number, 'PX', KEEP, 'GET') or 0) + 0
 	if before >= number then
 		number = before + 1
@@ -61,11 +66,28 @@ end
 -- to define what follows would cost them more than they do.
 if op == 'claim' and call('EXISTS', line, gone, pause) == 0 then
 	local id = ARGV[4]
-	return {HOLDS, text(arrive(id, string.match(id, '^[^:]*:[^:]*:(%d+):'))), 0, -1}
+	local limit = string.match(id, '^[^:]*:[^:]*:(%d+):') -- nil: it has a pace
+	if limit then return {HOLDS, text(arrive(id, limit)), 0, -1} end
 end
+local removed = false -- the only claim that a leave is of
 if op == 'leave' and #ARGV == 5 and ARGV[4] ~= '1' then
 	local id = ARGV[5]
-	if call('ZREM', line, 'l' .. id, 'e' .. id, 'h' .. id) > 0 and call('EXISTS', line) == 0 then return {-1} end
+	removed = call('ZREM', line, 'l' .. id, 'e' .. id, 'h' .. id) > 0
+	if removed and call('EXISTS', line) == 0 then return {-1} end
+end
+
+-- And of a semaphore that many want, most claims find all slots held. None of the keys
+-- behind the first two is there while nothing but leases decides what is granted when,
+-- and if no lease is over, what is left is to join the line.
+if op == 'claim' and ARGV[5] == 'line' and call('EXISTS', unpack(KEYS, 3)) == 0 then
+	local id = ARGV[4]
+	local n = call('ZCOUNT', line, '-inf', LIMITS)
+	if n > 0 and n >= call('ZRANGE', line, 0, 0, 'WITHSCORES')[2] + 0 then
+		local due = call('ZRANGE', line, n, n, 'WITHSCORES')[2] - now
+		if due > 0 and not call('ZSCORE', line, 'l' .. id) then
+			return {WAITS, text(arrive(id)), (call('ZCARD', line) - 2 - n) / 2 - n, due}
+		end
+	end
 end
 
 -- held returns how many hold a slot.
@@ -96,12 +118,25 @@ local function sweep()
 	return #dead
 end
 
+-- wait returns for how many µs the clock does not let a claim of this pace go, and with
+-- how much of it used up it would be after that. Nothing here is done at a given time: a
+-- client asks. What it asks late, a tenth of an interval at most, is made up for.
+local function wait(pace)
+	local interval, burst = string.match(pace, '^/(%d+)/(%d+)$')
+	interval = interval / 1000
+	local up_to = (call('GET', used) or 0) + 0
+	local from = up_to
+	if from < now_us - interval / 10 then from = now_us end
+	return up_to - (burst - 1) * interval - now_us, from + interval
+end
+
 -- serve grants what can be granted: the first that waits gets a slot if, with it, no
 -- more are held than each of their limits allows. It does not touch leases: that of a
 -- granted claim runs on from its last renewal, which is from when its owner counts.
 -- It tells the owners, but for that of own, the last in line, who is told by the answer.
--- It returns how many hold a slot, how many are in line, and whether it had to stop
--- before it was done.
+-- It returns how many hold a slot, how many are in line, whether it had to stop before it
+-- was done, and if the first that waits does so for the clock, for how many µs and of which
+-- session it is.
 local function serve(own)
 	local n = held()
 	local all = total(n)
@@ -111,10 +146,15 @@ local function serve(own)
 	for _ = 1, BOUND do
 		local member = at(n + all + n) -- behind the limits, the expiries, and those who hold
 		if not member then return n, all, false end
-		local session, limit = string.match(member, '^l([^:]*):[^:]*:(%d+):')
+		local session, limit, pace = string.match(member, '^l([^:]*):[^:]*:(%d+)([^:]*):')
 		local id = string.sub(member, 2)
 		least = math.min(least, tonumber(limit))
 		if n >= least then return n, all, false end
+		if pace ~= '' then
+			local left, up_to = wait(pace)
+			if left > 0 then return n, all, false, left, session end
+			call('SET', used, text(up_to), 'PX', math.ceil((up_to - now_us) / 1000) + SLACK)
+		end
 		call('ZADD', line, limit, 'h' .. id)
 		n = n + 1
 		if id == own then return n, all, false end
@@ -125,14 +165,17 @@ end
 
 -- settle serves the line, and returns in how many ms it has to be served again although
 -- nothing happens, when the next lease or the pause is over; -1: never. dead is how many
--- were swept before.
+-- were swept before. Where the first waits for the clock its owner is told for how long,
+-- and asks then; the others do so in case that he does not.
 local function settle(dead)
-	local n, all, more = serve()
+	local n, all, more, left, owner = serve()
+	if left then call('PUBLISH', channel .. owner, text(math.ceil(left)) .. '\n' .. string.match(line, '{(.*)}')) end
 	if n == all then return -1 end
 	if more or dead == BOUND then return 0 end
 	local due = math.max(1, select(2, at(n)) - now)
 	local paused = call('PTTL', pause)
 	if paused >= 0 and paused < due then due = math.max(1, paused) end
+	if left then due = math.min(due, math.ceil(left / 1000) + SLACK) end -- should the owner not ask
 	return due
 end
 
@@ -143,25 +186,26 @@ local function state(id)
 end
 
 -- claim: id, "line" or "try". Answers {state, number, how many wait in front, again}.
--- A copy of the request finds the claim there, and adds nothing.
+-- A copy of the request finds the claim there, and adds nothing: the claim is not the
+-- last in line then, and others behind it may have to be served.
 local function claim(id, stay)
-	local number = call('ZSCORE', line, 'l' .. id)
+	local number, own = call('ZSCORE', line, 'l' .. id), nil
 	if not number then
 		if call('ZSCORE', gone, id) then return {ABSENT, 0, 0, -1} end
-		number = arrive(id)
+		number, own = arrive(id), id
 	end
 	local dead = 0
-	serve(id)
+	serve(own)
 	if state(id) == WAITS then
 		dead = sweep()
-		if dead > 0 then serve(id) end
+		if dead > 0 then serve(own) end
 	end
 	local is = state(id)
 	if is == WAITS and stay == 'try' then
 		remove(id)
 		is = ABSENT
 	end
-	if is ~= WAITS then return {is, text(number), 0, -1} end
+	if is ~= WAITS then return {is, text(number), 0, own and -1 or settle(dead)} end
 	local n = held()
 	return {is, text(number), call('ZRANK', line, 'l' .. id) - total(n) - 2 * n, settle(dead)}
 end
@@ -170,7 +214,7 @@ end
 -- {again}.
 local function leave(doubt, first)
 	for i = first, #ARGV do
-		remove(ARGV[i])
+		if not removed then remove(ARGV[i]) end
 		if doubt == '1' then call('ZADD', gone, now + 10 * lease, ARGV[i]) end
 	end
 	if doubt == '1' then
@@ -192,8 +236,9 @@ end
 -- inspect: how many to list. Answers {now in ms, pause in ms, held, waiting, then for
 -- each that is listed its ID, number and expiry}.
 local function inspect(most)
-	sweep()
-	local n, all = serve()
+	settle(sweep())
+	local n = held()
+	local all = total(n)
 	local answer = {text(now), math.max(0, call('PTTL', pause)), n, all - n}
 	local function list(from, to)
 		local members = call('ZRANGE', line, n + all + from, n + all + to, 'WITHSCORES')

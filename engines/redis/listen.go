@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"strconv"
 	"strings"
 	"time"
 
@@ -46,9 +47,25 @@ func (s *Source) hear(m any) {
 		s.durability.known = false // it may be another server, or the same with other settings
 		s.rouse()
 	case *goredis.Message:
-		if id, name, ok := strings.Cut(m.Payload, "\n"); ok {
-			s.heardOfGrant(id, name, time.Now())
+		word, name, ok := strings.Cut(m.Payload, "\n")
+		if micros, err := strconv.ParseInt(word, 10, 64); ok && err == nil {
+			s.heardOfTurn(time.Duration(micros)*time.Microsecond, name, time.Now())
+		} else if ok {
+			s.heardOfGrant(word, name, time.Now())
 		}
+	}
+}
+
+// heardOfTurn is told when the clock lets a claim of this source go that is the first in
+// its line: the engine is asked to serve the line then. Caller holds mu.
+func (s *Source) heardOfTurn(in time.Duration, name string, now time.Time) {
+	ln := s.lines[name]
+	if ln == nil {
+		return
+	}
+	ln.turn = now.Add(in)
+	if ln.turn.Before(s.awake) {
+		s.rouse()
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/berth-go/berth/internal/errs"
 	"github.com/berth-go/berth/slot"
 )
 
@@ -67,5 +68,5 @@ func checkVersion(version string) error {
 	if errA != nil || errB != nil || a > oldestMajor || a == oldestMajor && b >= oldestMinor {
 		return nil
 	}
-	return &permanent{fmt.Errorf("it is Redis %s, and a source needs %d.%d or later", version, oldestMajor, oldestMinor)}
+	return errs.Permanently(fmt.Errorf("it is Redis %s, and a source needs %d.%d or later", version, oldestMajor, oldestMinor))
 }

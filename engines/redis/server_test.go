@@ -68,7 +68,14 @@ func (p *program) start() {
 	}()
 	c := p.client()
 	defer c.Close()
-	require.Eventually(p.t, func() bool { return c.Ping(p.t.Context()).Err() == nil }, 10*time.Second, 5*time.Millisecond, p.log())
+	for end := time.Now().Add(time.Minute); c.Ping(p.t.Context()).Err() != nil; time.Sleep(5 * time.Millisecond) {
+		select {
+		case <-p.exited:
+			p.t.Fatal("the server has ended: ", p.log())
+		default:
+			require.True(p.t, time.Now().Before(end), "the server does not answer: %s", p.log())
+		}
+	}
 }
 
 func (p *program) log() string {

@@ -15,6 +15,8 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/berth-go/berth/internal/errs"
+	"github.com/berth-go/berth/internal/gcra"
 	"github.com/berth-go/berth/internal/lease"
 	"github.com/berth-go/berth/slot"
 )
@@ -135,7 +137,7 @@ func checkName(name string) error {
 	if len(name) > longestName {
 		name = strings.ToValidUTF8(name[:longestName], "") + "…"
 	}
-	return &permanent{inWords(fmt.Sprintf("the key %q %s", name, reason), slot.ErrKey)}
+	return errs.Permanently(errs.InWords(fmt.Sprintf("the key %q %s", name, reason), slot.ErrKey))
 }
 
 // Format names the source, whatever the verb: what it has is used by others meanwhile.
@@ -154,7 +156,11 @@ func (s *Source) Limit(key string) (int, bool) {
 // lease runs down, and the slot goes back in time; Wait then returns
 // slot.ErrUnavailable.
 func (s *Source) Enqueue(ctx context.Context, key string) (slot.Ticket, error) {
-	c, err := s.claim(ctx, key, false)
+	return s.enqueue(ctx, key, gcra.Pace{})
+}
+
+func (s *Source) enqueue(ctx context.Context, key string, pace gcra.Pace) (slot.Ticket, error) {
+	c, err := s.claim(ctx, key, pace, false)
 	if err != nil {
 		return nil, err
 	}
@@ -163,7 +169,11 @@ func (s *Source) Enqueue(ctx context.Context, key string) (slot.Ticket, error) {
 
 // Try claims a slot of key if one is free now, in one round trip.
 func (s *Source) Try(ctx context.Context, key string) (slot.Slot, bool, error) {
-	c, err := s.claim(ctx, key, true)
+	return s.try(ctx, key, gcra.Pace{})
+}
+
+func (s *Source) try(ctx context.Context, key string, pace gcra.Pace) (slot.Slot, bool, error) {
+	c, err := s.claim(ctx, key, pace, true)
 	if errors.Is(err, errNoneFree) {
 		return nil, false, nil
 	}
@@ -177,10 +187,14 @@ func (s *Source) Try(ctx context.Context, key string) (slot.Slot, bool, error) {
 // Join claims a slot of key for to, which is told what becomes of the claim. It does
 // not block.
 func (s *Source) Join(ctx context.Context, key string, to slot.Claimant) (slot.Place, error) {
+	return s.join(ctx, key, gcra.Pace{}, to)
+}
+
+func (s *Source) join(ctx context.Context, key string, pace gcra.Pace, to slot.Claimant) (slot.Place, error) {
 	if to == nil {
-		return nil, s.wrap("claim", key, &permanent{errors.New("Join needs a claimant")})
+		return nil, s.wrap("claim", key, errs.Permanently(errors.New("Join needs a claimant")))
 	}
-	c, err := s.newClaim(ctx, key)
+	c, err := s.newClaim(ctx, key, pace)
 	if err != nil {
 		return nil, err
 	}
@@ -192,8 +206,8 @@ func (s *Source) Join(ctx context.Context, key string, to slot.Claimant) (slot.P
 }
 
 // claim begins a claim and waits until the engine has answered.
-func (s *Source) claim(ctx context.Context, key string, once bool) (*claim, error) {
-	c, err := s.newClaim(ctx, key)
+func (s *Source) claim(ctx context.Context, key string, pace gcra.Pace, once bool) (*claim, error) {
+	c, err := s.newClaim(ctx, key, pace)
 	if err != nil {
 		return nil, err
 	}
@@ -214,7 +228,7 @@ func (s *Source) claim(ctx context.Context, key string, once bool) (*claim, erro
 }
 
 // newClaim returns a claim that has not begun.
-func (s *Source) newClaim(ctx context.Context, key string) (*claim, error) {
+func (s *Source) newClaim(ctx context.Context, key string, pace gcra.Pace) (*claim, error) {
 	if ctx.Err() != nil {
 		return nil, s.wrap("claim", key, context.Cause(ctx))
 	}
@@ -226,7 +240,7 @@ func (s *Source) newClaim(ctx context.Context, key string) (*claim, error) {
 		return nil, s.wrap("claim", key, err)
 	}
 	return &claim{
-		src: s, key: key, limit: limit, name: name, trace: slot.TraceFrom(ctx),
+		src: s, key: key, limit: limit, pace: pace, name: name, trace: slot.TraceFrom(ctx),
 		lease: lease.Lease{Length: s.cfg.lease}, signal: make(chan struct{}, 1),
 	}, nil
 }
@@ -239,7 +253,7 @@ func (s *Source) begin(c *claim) error {
 		return s.wrap("claim", c.name, slot.ErrClosed)
 	}
 	s.number++
-	c.id = claimID(s.session, s.number, c.limit, s.cfg.name)
+	c.id = claimID(s.session, s.number, c.limit, c.pace, s.cfg.name)
 	c.line = s.lines[c.name]
 	if c.line == nil {
 		c.line = s.newLine(c.name)

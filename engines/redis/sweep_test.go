@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-go/berth/internal/stacktest/check"
+	"github.com/berth-go/berth/internal/stacktest/counts"
 	"github.com/berth-go/berth/internal/stacktest/faultnet"
 	"github.com/berth-go/berth/slot"
 )
@@ -25,14 +26,15 @@ var faults = []faultnet.Kind{
 // Machines claim, hold and give up slots while connections fail at random. No more
 // than the limit ever hold one, and work goes on when the faults are over.
 func TestLimitHoldsUnderAnyFaultOfTheNetwork(t *testing.T) {
-	seed := faultnet.Seed(t)
-	for i := range faultnet.Count(t, "BERTH_REDIS_SWEEPS", 2) {
-		seed := seed + uint64(i)
-		synctest.Test(t, func(t *testing.T) { sweep(t, seed, 5*time.Minute) })
-	}
+	const span = 5 * time.Minute
+	did := counts.Of{}
+	faultnet.EachSeed(t, "BERTH_REDIS_SWEEPS", 2, func(seed uint64) {
+		synctest.Test(t, func(t *testing.T) { sweep(t, seed, span, did) })
+	})
+	counts.Report(t, did)
 }
 
-func sweep(t *testing.T, seed uint64, span time.Duration) {
+func sweep(t *testing.T, seed uint64, span time.Duration, did counts.Of) {
 	w := newWorld(t)
 	rng := rand.New(rand.NewPCG(seed, 2))
 	limit := 1 + rng.IntN(3)
@@ -66,7 +68,9 @@ func sweep(t *testing.T, seed uint64, span time.Duration) {
 		_ = s.Close(context.Background()) // which knows no better after a fault than that something may be held
 	}
 	require.Empty(t, check.Overlaps(limit, rec.Intervals()), "%v", plan)
-	t.Logf("limit %d, lease %v, seed %d: %d faults, %d grants", limit, w.lease, seed, len(plan.Faults), len(rec.Intervals()))
+	did["simulated-minutes"] += int(span.Minutes())
+	did["faults"] += len(plan.Faults)
+	did["grants"] += len(rec.Intervals())
 }
 
 // work makes one claim, in one of the ways in which a claim can be made.

@@ -20,8 +20,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/berth-go/berth/dflockd"
-	"github.com/berth-go/berth/dflockd/server"
+	"github.com/berth-go/berth/examples/internal/engine"
+	"github.com/berth-go/berth/examples/internal/enginetest"
 	"github.com/berth-go/berth/examples/internal/programtest"
 	"github.com/berth-go/berth/slot"
 )
@@ -180,25 +180,40 @@ func TestFileThatWasCutOffIsNotTakenForDone(t *testing.T) {
 }
 
 func TestInstancesShareTheSlotsOfAServer(t *testing.T) {
-	srv, err := server.Start(t.Context(), server.WithAddress("127.0.0.1:0"))
+	for _, kind := range []engine.Kind{engine.Dflockd, engine.Etcd, engine.Redis} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel() // it mostly waits
+			enginetest.Need(t, kind)
+			own, err := engine.Start(kind, io.Discard)
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, own.Close()) })
+			shareOneSlot(t, own.URL)
+		})
+	}
+}
+
+// shareOneSlot has two instances wait for a slot that this process has, and then do
+// their work.
+func shareOneSlot(t *testing.T, url string) {
+	e, err := engine.Open(url)
 	require.NoError(t, err)
-	defer srv.Shutdown(context.Background())
-	address := srv.Addr().String()
-	src, err := dflockd.NewSource(limits(1), dflockd.WithServers(address))
+	defer e.Close()
+	src, err := e.Source(limits(1), 0)
 	require.NoError(t, err)
 	defer src.Close(context.Background())
-	held, ok, err := slot.Try(t.Context(), src, "")
+	ticket, err := src.Enqueue(t.Context(), "")
 	require.NoError(t, err)
-	require.True(t, ok)
+	held, err := ticket.Wait(t.Context())
+	require.NoError(t, err)
 
 	in, out := folder(t, 8)
 	var runs []*programtest.Run
 	for i := range 2 {
-		runs = append(runs, built.Start(t, "-in", in, "-out", out+fmt.Sprint(i), "-server", address, "-slots", "1"))
+		runs = append(runs, built.Start(t, "-in", in, "-out", out+fmt.Sprint(i), "-server", url, "-slots", "1"))
 	}
 	require.Eventually(t, func() bool {
-		stats, err := dflockd.Stats(t.Context(), dflockd.WithServers(address))
-		return err == nil && len(stats[0].Locks) == 1 && stats[0].Locks[0].Waiters >= 2
+		line, err := slot.Inspect(t.Context(), src, "")
+		return err == nil && line.Waiting >= 2
 	}, time.Minute, 10*time.Millisecond, "both wait in line")
 	for i := range runs {
 		names, err := filepath.Glob(filepath.Join(out+fmt.Sprint(i), "*", "*"))
@@ -212,6 +227,15 @@ func TestInstancesShareTheSlotsOfAServer(t *testing.T) {
 	}
 }
 
+func TestAnInstanceStartsAnEngineThatItIsAskedFor(t *testing.T) {
+	t.Parallel() // it mostly waits
+	in, out := folder(t, 8)
+	r, status := built.Run(t, "-in", in, "-out", out, "-engine", "dflockd", "-slots", "1")
+	require.Equal(t, exitOK, status)
+	require.Contains(t, r.Out, "who share 1 slots with all instances that use dflockd://127.0.0.1:")
+	require.Len(t, check(t, in, out), 8)
+}
+
 func TestBadInputEndsWithOneLine(t *testing.T) {
 	for args, want := range map[string]string{
 		"-workers 0":             "-workers 0",
@@ -223,6 +247,8 @@ func TestBadInputEndsWithOneLine(t *testing.T) {
 		"-flaky NaN":             "-flaky NaN",
 		"-seed 3":                "-seed needs -flaky",
 		"-server nowhere":        "want host:port",
+		"-server etcd://nowhere": "want host:port",
+		"-engine consul":         "want dflockd, etcd or redis",
 		"-frobnicate":            "-frobnicate",
 		"extra":                  `"extra"`,
 		"-in /no/such/folder":    "/no/such/folder",

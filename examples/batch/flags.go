@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 	"runtime"
 
-	"github.com/berth-go/berth/examples/internal/address"
 	"github.com/berth-go/berth/examples/internal/board"
+	"github.com/berth-go/berth/examples/internal/engine"
 )
 
 // settings are what the flags say.
@@ -18,7 +18,8 @@ type settings struct {
 	in, out string // in is "" for the Go distribution's sources
 	workers int
 	window  int
-	server  string // of dflockd; none: no slots
+	engine  engine.Kind // that is started; none: none is
+	server  string      // URL of an engine that runs; none of both: no slots
 	slots   int
 	flaky   float64
 	seed    uint64
@@ -45,8 +46,12 @@ func parse(args []string, out io.Writer) (settings, error) {
 	f.StringVar(&s.out, "out", filepath.Join(os.TempDir(), "berth-batch"), "write to `folder`, which is made if need be; one run at a time")
 	f.IntVar(&s.workers, "workers", 2*runtime.GOMAXPROCS(0), "compress at most `N` files at once in this process")
 	f.IntVar(&s.window, "window", 256, "begin no file that is `N` or more ahead of the first unfinished one")
-	f.StringVar(&s.server, "server", "", "claim a slot for each file from the dflockd server at `host:port`;\nall instances with the same server share its slots")
-	f.IntVar(&s.slots, "slots", 4, "with -server: compress at most `N` files at once in all instances")
+	f.StringVar(&s.server, "server", "", "claim a slot for each file from the dflockd server at `host:port`, or\nfrom the engine at etcd://host:port or redis://host:port; all instances\nwith the same server share its slots")
+	f.Func("engine", "claim a slot for each file from this `kind` of engine, which is started\nfor that: dflockd, etcd or redis", func(name string) (err error) {
+		s.engine, err = engine.ParseKind(name)
+		return err
+	})
+	f.IntVar(&s.slots, "slots", 4, "with -server or -engine: compress at most `N` files at once in all\ninstances")
 	f.Float64Var(&s.flaky, "flaky", 0, "fail this `share` of all attempts on purpose, to see the retries: 0 to 0.9")
 	f.Uint64Var(&s.seed, "seed", 1, "with -flaky: draw the failures from seed `N`")
 	f.StringVar(&s.http, "http", "", "show the pool on a page at `host:port`, on this machine only\n(default: none)")
@@ -80,7 +85,7 @@ func (s *settings) check(given map[string]bool) error {
 		}
 	}
 	if given["server"] {
-		if err := address.Check(s.server); err != nil {
+		if err := engine.Check(s.server); err != nil {
 			return fmt.Errorf("-server %w", err)
 		}
 	}
@@ -96,8 +101,10 @@ func (s *settings) check(given map[string]bool) error {
 		return errors.New(`-out "": must name a folder`)
 	case !(s.flaky >= 0 && s.flaky <= 0.9):
 		return fmt.Errorf("-flaky %v: must be from 0 to 0.9", s.flaky)
-	case given["slots"] && s.server == "":
-		return errors.New("-slots needs -server: within one process, -workers is the limit")
+	case given["engine"] && given["server"]:
+		return errors.New("-engine starts an engine, and -server names one that runs: give one of them")
+	case given["slots"] && !given["server"] && !given["engine"]:
+		return errors.New("-slots needs -server or -engine: within one process, -workers is the limit")
 	case given["seed"] && s.flaky == 0:
 		return errors.New("-seed needs -flaky")
 	}

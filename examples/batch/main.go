@@ -15,6 +15,9 @@
 //	go run ./examples/batch -server 127.0.0.1:6388 -slots 4 -in photos -out /backup/photos &
 //	go run ./examples/batch -server 127.0.0.1:6388 -slots 4 -in papers -out /backup/papers
 //
+// The slots may also come from etcd or Redis (-server etcd://…, redis://…), and with
+// -engine the program starts an engine for itself, to see that.
+//
 // The program exits with status 0 if all is done, 1 if a file could not be done
 // or it could not run, 2 if its flags make no sense, and 130 if it was
 // interrupted.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"os"
 	"os/signal"
@@ -14,9 +15,8 @@ import (
 	"time"
 
 	"github.com/berth-go/berth/dashboard"
-	"github.com/berth-go/berth/dflockd"
-	"github.com/berth-go/berth/examples/internal/address"
 	"github.com/berth-go/berth/examples/internal/board"
+	"github.com/berth-go/berth/examples/internal/engine"
 	"github.com/berth-go/berth/examples/internal/goroot"
 	"github.com/berth-go/berth/examples/internal/progress"
 	"github.com/berth-go/berth/middleware"
@@ -31,13 +31,17 @@ const attempts = 6
 func limits(slots int) slot.Limits { return slot.Fixed("berth-batch", slots) }
 
 // run does what is missing, shows it on out, and returns the exit status.
-func run(s settings, out *os.File) (int, error) {
+func run(s settings, out *os.File) (status int, err error) {
 	stop, forget := onInterrupt()
 	defer forget()
 	b, err := prepare(s)
 	if err != nil {
 		return exitFailed, err
 	}
+	if err := b.startEngine(out); err != nil {
+		return exitFailed, err
+	}
+	defer func() { err = errors.Join(err, b.endEngine()) }()
 	fmt.Fprint(out, b.describe())
 	if err := b.record.begin(b.todo); err != nil {
 		return exitFailed, err
@@ -83,6 +87,7 @@ func onInterrupt() (stop context.Context, forget func()) {
 // A batch is the work of one run.
 type batch struct {
 	settings
+	own    *engine.Started // nil: none was started
 	record *manifest
 	files  int     // in the input folder
 	todo   []file  // those without an output
@@ -114,7 +119,7 @@ func prepare(s settings) (*batch, error) {
 		return nil, fmt.Errorf("-out: %w", err)
 	}
 	if s.server != "" {
-		if err := address.Reach(s.server, limits(s.slots)); err != nil {
+		if err := engine.Reach(s.server, limits(s.slots)); err != nil {
 			return nil, err
 		}
 	}
@@ -129,11 +134,29 @@ func prepare(s settings) (*batch, error) {
 	return b, nil
 }
 
+// startEngine starts the engine that was asked for, if one was.
+func (b *batch) startEngine(out io.Writer) (err error) {
+	if b.engine == "" {
+		return nil
+	}
+	if b.own, err = engine.Start(b.engine, out); err == nil {
+		b.server = b.own.URL
+	}
+	return err
+}
+
+func (b *batch) endEngine() error {
+	if b.own == nil {
+		return nil
+	}
+	return b.own.Close()
+}
+
 // describe says what is about to happen.
 func (b *batch) describe() string {
 	text := fmt.Sprintf("from     %s: %d files, %d of them done already\nto       %s\nworkers  %d", b.in, b.files, b.files-len(b.todo), b.out, b.workers)
 	if b.server != "" {
-		text += fmt.Sprintf(", who share %d slots with all instances that use the dflockd server at %s", b.slots, b.server)
+		text += fmt.Sprintf(", who share %d slots with all instances that use %s", b.slots, b.server)
 	}
 	return text + "\n\n"
 }
@@ -202,27 +225,37 @@ func (b *batch) open(rec *dashboard.Recorder) (*pool.Pool, func() error, error) 
 	if b.http != "" {
 		options = append(options, pool.WithHooks(rec.Hooks()))
 	}
-	var slots slot.Source
-	if b.server != "" {
-		src, err := dflockd.NewSource(limits(b.slots), dflockd.WithServers(b.server))
-		if err != nil {
-			return nil, nil, err
-		}
-		slots = src
-		options = append(options, pool.WithSlots(src))
-	}
-	p, err := pool.New(b.workers, options...)
+	slots, endSlots, err := b.slotsOf()
 	if err != nil {
 		return nil, nil, err
 	}
+	if slots != nil {
+		options = append(options, pool.WithSlots(slots))
+	}
+	p, err := pool.New(b.workers, options...)
+	if err != nil {
+		return nil, nil, errors.Join(err, endSlots())
+	}
 	return p, func() error {
-		ctx := context.Background() // nothing is queued or runs any more: this is quick
-		err := p.Shutdown(ctx)
-		if slots != nil {
-			err = errors.Join(err, slots.Close(ctx))
-		}
-		return err
+		// Nothing is queued or runs any more: this is quick.
+		return errors.Join(p.Shutdown(context.Background()), endSlots())
 	}, nil
+}
+
+// slotsOf returns the source of the engine, nil without one, and what ends it.
+func (b *batch) slotsOf() (slot.Source, func() error, error) {
+	if b.server == "" {
+		return nil, func() error { return nil }, nil
+	}
+	e, err := engine.Open(b.server)
+	if err != nil {
+		return nil, nil, err
+	}
+	src, err := e.Source(limits(b.slots), 0)
+	if err != nil {
+		return nil, nil, errors.Join(err, e.Close())
+	}
+	return src, func() error { return errors.Join(src.Close(context.Background()), e.Close()) }, nil
 }
 
 // until yields the files until stop ends.

@@ -59,6 +59,7 @@ type crawl struct {
 	interrupted time.Time // when it was; zero: it was not
 	timeUp      bool      // -for has passed
 	killed      *worker
+	pauses      pauses
 	futile      int   // URLs in a row that came back unfinished
 	failure     error // why the crawl cannot go on
 	seen        site.Seen
@@ -114,6 +115,7 @@ func (c *crawl) run() error {
 	}
 	c.draw()
 	c.finishStarts()
+	c.pauses.ended(time.Now())
 	if c.failure == nil && c.interrupted.IsZero() && !c.timeUp && !c.finished() {
 		c.failure = errors.New("no worker process is left to go on")
 	}
@@ -141,8 +143,8 @@ func (c *crawl) setup(n int) pipe.Setup {
 	s := pipe.Setup{
 		Worker: n, Workers: c.settings.workers, Window: c.window(),
 		Server: c.world.server, Lease: lease, Slots: c.slots, PerHost: c.perHost,
-		Pace: pace(c.rate), MaxWait: c.maxWait,
-		UserAgent: c.agent(), Whole: c.world.local != nil,
+		Pace: pace(c.rate), HostPaces: c.hostRate > 0 || c.world.local == nil, MaxWait: c.maxWait,
+		UserAgent: c.agent(), Local: c.world.local != nil,
 	}
 	if c.settings.server != "" {
 		s.Linger = drainTime
@@ -205,7 +207,7 @@ func (c *crawl) handOutTo(w *worker) bool {
 		c.sites.errands = c.sites.errands[1:]
 		e.worker = w.Number
 		c.sites.away = append(c.sites.away, e)
-		w.Send(pipe.Command{URL: e.url, Host: e.host(), Robots: true})
+		w.Send(pipe.Command{URL: e.url, Host: e.host(), Robots: true, Pace: pace(c.hostRate)})
 		return true
 	}
 	address, host, ok := c.frontier.Take(w.Number)

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/berth-go/berth/examples/crawler/internal/link"
-	"github.com/berth-go/berth/examples/internal/address"
 	"github.com/berth-go/berth/examples/internal/board"
+	"github.com/berth-go/berth/examples/internal/engine"
 )
 
 // settings are what the flags say.
@@ -26,8 +26,9 @@ type settings struct {
 	rate     int // starts a second in all processes; 0: as many as the slots allow
 	hostRate int // the same for each host
 
-	server string     // of dflockd; none: one is started
-	urls   []*url.URL // of real sites; none: the local one
+	engine engine.Kind // that is started
+	server string      // URL of an engine that runs; none: one is started
+	urls   []*url.URL  // of real sites; none: the local one
 
 	maxWait time.Duration // that a host may put the crawl off
 	limit   time.Duration // of the whole crawl; 0: none
@@ -62,7 +63,7 @@ const (
 // parse reads the flags. It returns flag.ErrHelp after it has printed the help
 // to out.
 func parse(args []string, out io.Writer) (settings, error) {
-	var s settings
+	s := settings{engine: engine.Dflockd}
 	f := flag.NewFlagSet("crawler", flag.ContinueOnError)
 	f.SetOutput(io.Discard) // an error is one line, printed by the caller
 	f.IntVar(&s.pages, "pages", 3000, "fetch exactly `N` pages, or all there are")
@@ -73,7 +74,11 @@ func parse(args []string, out io.Writer) (settings, error) {
 	f.IntVar(&s.rate, "rate", 0, "at most `N` requests begun in a second, in all processes together\n(default: as many as the slots allow)")
 	f.IntVar(&s.hostRate, "host-rate", 0, "at most `N` requests begun in a second on a host\n(default: as many as the slots allow)")
 	f.Uint64Var(&s.seed, "seed", 1, "draw the delays of the local site's pages from seed `N`")
-	f.StringVar(&s.server, "server", "", "claim the slots from the dflockd server at `host:port` instead of\nstarting one; crawlers with the same server share the limits")
+	f.Func("engine", "start this `kind` of engine for the slots: dflockd, etcd or redis\n(default dflockd); etcd is compiled first, Redis has to be installed", func(name string) (err error) {
+		s.engine, err = engine.ParseKind(name)
+		return err
+	})
+	f.StringVar(&s.server, "server", "", "claim the slots from the dflockd server at `host:port`, or from the\nengine at etcd://host:port or redis://host:port, instead of starting\none; crawlers with the same server share the limits")
 	f.Func("url", "crawl the real site at this `URL` instead of the local one: pages of\nthe same scheme, host and port only, and as its robots.txt allows;\ncan be given several times", func(text string) error {
 		u, err := parseURL(text)
 		s.urls = append(s.urls, u)
@@ -83,7 +88,7 @@ func parse(args []string, out io.Writer) (settings, error) {
 	f.DurationVar(&s.limit, "for", 0, "end the crawl after so `long`, and count the pages left\n(default: when all is done)")
 	f.StringVar(&s.contact, "contact", "", "with -url: an address or a page of `yours`, for the User-Agent, so that\nthe sites' owners can reach you")
 	f.StringVar(&s.http, "http", "", "show the pool of each worker process on a page at `host:port`, the\nports after it for the others; on this machine only (default: none)")
-	f.BoolVar(&s.kill, "kill", false, "kill one worker process (SIGKILL) after a third of the pages; with\n-server, only one that runs with --no-auto-release-on-disconnect keeps\nthe limits then, since the site goes on with the dead worker's requests")
+	f.BoolVar(&s.kill, "kill", false, "kill one worker process (SIGKILL) after a third of the pages; of the\ndflockd servers that -server may name, only one that runs with\n--no-auto-release-on-disconnect keeps the limits then, since the site\ngoes on with the dead worker's requests")
 	f.BoolVar(&s.unlimited, "unlimited", false, "claim no slots, to see that the site notices: exits with status 1")
 
 	err := f.Parse(args)
@@ -130,7 +135,7 @@ func (s *settings) check(given map[string]bool) error {
 		}
 	}
 	if given["server"] {
-		if err := address.Check(s.server); err != nil {
+		if err := engine.Check(s.server); err != nil {
 			return fmt.Errorf("-server %w", err)
 		}
 	}
@@ -153,8 +158,10 @@ func (s *settings) check(given map[string]bool) error {
 		return errors.New("-max-wait and -contact are for real sites only, so they need -url")
 	case s.kill && s.procs < 2:
 		return errors.New("-kill needs -procs 2 or more: somebody must finish the dead worker's pages")
-	case s.unlimited && given["server"]:
-		return errors.New("-unlimited claims no slots, so -server makes no sense with it")
+	case given["engine"] && given["server"]:
+		return errors.New("-engine starts an engine, and -server names one that runs: give one of them")
+	case s.unlimited && (given["server"] || given["engine"]):
+		return errors.New("-unlimited claims no slots, so -server and -engine make no sense with it")
 	case s.unlimited && s.rate+s.hostRate > 0:
 		return errors.New("-unlimited claims no slots, so -rate and -host-rate make no sense with it")
 	case s.unlimited && len(s.urls) > 0:

@@ -9,12 +9,14 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/berth-go/berth/examples/internal/engine"
 )
 
 func TestDefaultsAreThoseOfTheHelp(t *testing.T) {
 	s, err := parse(nil, io.Discard)
 	require.NoError(t, err)
-	require.Equal(t, settings{pages: 3000, procs: 3, workers: 32, slots: 12, perHost: 4, seed: 1, maxWait: time.Minute}, s)
+	require.Equal(t, settings{engine: engine.Dflockd, pages: 3000, procs: 3, workers: 32, slots: 12, perHost: 4, seed: 1, maxWait: time.Minute}, s)
 }
 
 func TestBadInputIsOneLineThatNamesIt(t *testing.T) {
@@ -47,6 +49,12 @@ func TestBadInputIsOneLineThatNamesIt(t *testing.T) {
 		"-url http://%zz/":                   "want a web address",
 		"-kill -procs 1":                     "-procs 2",
 		"-unlimited -server localhost:6388":  "-unlimited",
+		"-unlimited -engine etcd":            "-unlimited",
+		"-engine zookeeper":                  "want dflockd, etcd or redis",
+		"-engine=":                           "want dflockd, etcd or redis",
+		"-engine etcd -server localhost:1":   "give one of them",
+		"-server zookeeper://localhost:1":    "dflockd://, etcd:// or redis://",
+		"-server redis://localhost":          "want host:port",
 		"-unlimited -url http://example.com": "-unlimited",
 		"-seed 2 -url http://example.com":    "-seed",
 		"-url http://a -max-wait 0s":         "-max-wait 0s",

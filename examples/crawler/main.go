@@ -6,12 +6,13 @@
 //
 // starts a dflockd server and a web site made of the Go distribution's own
 // files, both on this machine, and three worker processes, each a pool of
-// workers. A worker may fetch a page only while it holds a slot of the page's
+// workers. With -engine the slots come from etcd or Redis instead. A worker may fetch a page only while it holds a slot of the page's
 // host and one of the slots in all. The site counts the requests that it serves
 // at once, and the summary shows what it saw beside the limits.
 //
 //	go run ./examples/crawler -kill        # kill a worker process on the way
 //	go run ./examples/crawler -unlimited   # without slots: the site notices
+//	go run ./examples/crawler -engine etcd # slots of an etcd that is started here
 //	go run ./examples/crawler -http :8080  # see the pools at work, a page each from 8080 on
 //	go run ./examples/crawler -h           # all flags
 //
@@ -37,7 +38,8 @@
 //   - Retry-After is kept with 429, 503 and whatever of the 500s or 403 has it; where
 //     no time is named it is a second, and twice as long each time in a row. No worker
 //     process asks the host for anything before it has passed, once it was told, and
-//     then one request of each goes first. Other hosts go on.
+//     then one request of each goes first. Other hosts go on, and other crawlers with
+//     the same server keep to it, too.
 //   - No page is asked for twice, unless the site asked to come back later, or
 //     there was no answer (three times at most).
 //   - Never more than -per-host requests are there at once, -slots in all.
@@ -60,11 +62,19 @@
 // last try is none, and neither is one that was left with its host or when -for
 // had passed.
 //
-// What one crawler is asked to wait for, another one with the same server does not
-// know: Retry-After holds for the processes of one crawl. The times of -rate,
-// -host-rate and Crawl-delay hold for all crawlers with one server, except that
-// the last start of a crawl counts for ten more seconds at most, and not at all
-// when it is interrupted.
+// Crawlers with the same server leave a host alone together: where one of them is told
+// to come back later, no other begins a request there for as long, up to a minute.
+// One that has its slots already may; and the original dflockd knows no pauses: there
+// Retry-After holds for the processes of one crawl. The summary says which hosts were
+// left alone, how often and for how long.
+//
+// -rate, -host-rate and Crawl-delay are rates of slot.Pace, which all crawlers with one
+// server keep together: an engine with a clock grants each slot when a request may
+// begin, evenly. In any second that is at most one more than the rate. Where the engine
+// has none, as etcd and the original dflockd, a start keeps a turn until the next one
+// may come; the last turn of a crawl counts for ten more seconds at most, and not at
+// all when the crawl is interrupted. With -rate, requests that had their host's turn
+// wait for that in all, so that -per-host of them can come closer on their host.
 //
 // # How it is made
 //

@@ -36,32 +36,46 @@ type crawled struct {
 // given. At the time interruptAt, if it is not 0, somebody presses Ctrl-C.
 func crawlWeb(t *testing.T, sites map[string]trouble.Site, interruptAt time.Duration, flags ...string) (done crawled) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		web := trouble.NewWeb(sites)
-		defer web.Start()()
-		srv, err := server.Start(t.Context(), server.WithInMemory(), server.WithDefaultLease(lease), server.WithAutoRelease(false))
-		require.NoError(t, err)
-		defer srv.Close()
-		s, err := parse(flags, io.Discard)
-		require.NoError(t, err)
-		silence, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
-		require.NoError(t, err)
-		defer silence.Close()
+	synctest.Test(t, func(t *testing.T) { done = startOutside(t, sites).crawl(t, interruptAt, flags...) })
+	return done
+}
 
-		toServer := func(ctx context.Context, _, _ string) (net.Conn, error) { return srv.Dial(ctx) }
-		o := outside{dial: web.Dial, source: func(s pipe.Setup, l slot.Limits) (slot.Source, error) {
-			return dflockd.NewSource(l, dflockd.WithServers(s.Server), dflockd.WithLease(s.Lease), dflockd.WithDialer(toServer))
-		}}
-		w := &world{starts: s.urls, server: "memory:1", launch: inProcess(o, &done.kills)}
-		interrupts := make(chan os.Signal, 1)
-		if interruptAt > 0 {
-			time.AfterFunc(interruptAt, func() { interrupts <- os.Interrupt })
-		}
-		c := newCrawl(s, w, progress.New(silence), interrupts)
-		began := time.Now()
-		done.err = c.run()
-		done.took, done.web, done.report = time.Since(began), web, c.report()
-	})
+// An outsideWorld is what crawls of one bubble share.
+type outsideWorld struct {
+	web *trouble.Web
+	outside
+	silence *os.File
+}
+
+// startOutside starts a web and a dflockd server in memory, until the test ends.
+func startOutside(t *testing.T, sites map[string]trouble.Site) *outsideWorld {
+	web := trouble.NewWeb(sites)
+	t.Cleanup(web.Start())
+	srv, err := server.Start(t.Context(), server.WithInMemory(), server.WithDefaultLease(lease), server.WithAutoRelease(false))
+	require.NoError(t, err)
+	t.Cleanup(srv.Close)
+	silence, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	require.NoError(t, err)
+	t.Cleanup(func() { silence.Close() })
+	toServer := func(ctx context.Context, _, _ string) (net.Conn, error) { return srv.Dial(ctx) }
+	return &outsideWorld{web, outside{dial: web.Dial, source: func(s pipe.Setup, l slot.Limits) (slot.Source, error) {
+		return dflockd.NewSource(l, dflockd.WithServers(s.Server), dflockd.WithLease(s.Lease), dflockd.WithDialer(toServer))
+	}}, silence}
+}
+
+// crawl crawls, see crawlWeb.
+func (o *outsideWorld) crawl(t *testing.T, interruptAt time.Duration, flags ...string) (done crawled) {
+	s, err := parse(flags, io.Discard)
+	require.NoError(t, err)
+	w := &world{starts: s.urls, server: "memory:1", launch: inProcess(o.outside, &done.kills)}
+	interrupts := make(chan os.Signal, 1)
+	if interruptAt > 0 {
+		time.AfterFunc(interruptAt, func() { interrupts <- os.Interrupt })
+	}
+	c := newCrawl(s, w, progress.New(o.silence), interrupts)
+	began := time.Now()
+	done.err = c.run()
+	done.took, done.web, done.report = time.Since(began), o.web, c.report()
 	return done
 }
 

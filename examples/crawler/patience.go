@@ -129,7 +129,7 @@ func (p *patience) refused(host string, after time.Duration, why error) pipe.Pau
 	case h.until.Sub(h.since) > p.longest:
 		h.over = fmt.Errorf("%w: to come back would take longer than -max-wait %v allows", why, p.longest)
 	}
-	said := pipe.Pause{Host: host, For: h.until.Sub(now)}
+	said := pipe.Pause{Host: host, For: h.until.Sub(now), Why: why.Error()}
 	if h.over != nil {
 		said.Over = h.over.Error()
 	}

@@ -24,7 +24,7 @@ func TestHostIsLeftAloneForAsLongAsItAsksAndLongerEachTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPatience(time.Minute)
 		require.Zero(t, may(t, p))
-		require.Equal(t, pipe.Pause{Host: "h", For: 5 * time.Second}, p.refused("h", 5*time.Second, errBusy))
+		require.Equal(t, pipe.Pause{Host: "h", For: 5 * time.Second, Why: "busy"}, p.refused("h", 5*time.Second, errBusy))
 		require.Equal(t, 5*time.Second, may(t, p))
 		require.Equal(t, 5*time.Second, p.refused("h", 0, errBusy).For, "one that was out as well does not count again, nor shorten it")
 		wait, err := p.enter("other")

@@ -2,18 +2,23 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-go/berth/examples/crawler/internal/link"
 	"github.com/berth-go/berth/examples/crawler/internal/page"
+	"github.com/berth-go/berth/examples/crawler/internal/pipe"
 	"github.com/berth-go/berth/examples/crawler/internal/trouble"
+	"github.com/berth-go/berth/slot"
 )
 
 // The tests of this file read the logs of the sites, as their owners would.
@@ -161,6 +166,60 @@ func TestCrawlDelayIsKeptBetweenAnAnswerAndTheNextRequest(t *testing.T) {
 	require.Less(t, quick[41].At.Sub(quick[0].At), 2*time.Second, "it waits for nobody")
 }
 
+// mostIn is the most requests of the logs that began in less than a second.
+func mostIn(log []trouble.Request) (most int) {
+	slices.SortFunc(log, func(a, b trouble.Request) int { return a.At.Compare(b.At) })
+	first := 0
+	for last := range log {
+		for log[last].At.Sub(log[first].At) >= time.Second {
+			first++
+		}
+		most = max(most, last-first+1)
+	}
+	return most
+}
+
+// Two crawls of three processes each, which share one server, have the rates together,
+// and reach them.
+func TestRatesAreReachedAndKeptAsTheSitesCountThem(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		flags          string
+		inAll, onHost  int // at most, in any second
+		atLeast, pages int // of those, in all, on average
+	}{
+		{"-rate 20", mostStarts(20), mostStarts(20), 18, 99},
+		{"-host-rate 4", 3 * mostStarts(4), mostStarts(4), 10, 60},
+		// A host's turn waits for that in all.
+		{"-rate 5 -host-rate 4", mostStarts(5), mostStarts(4) + 4, 4, 30},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			hosts := []string{"a", "b", "c"}
+			sites := map[string]trouble.Site{}
+			var flags []string
+			for _, h := range hosts {
+				sites[h] = paged("", c.pages/3)
+				flags = append(flags, "-url", "http://"+h+"/")
+			}
+			o := startOutside(t, sites)
+			var crawls sync.WaitGroup
+			for range 2 {
+				crawls.Go(func() { o.crawl(t, 0, append(strings.Fields(c.flags+" -for 2m"), flags...)...) })
+			}
+			crawls.Wait()
+			var log []trouble.Request
+			for _, h := range hosts {
+				require.LessOrEqual(t, mostIn(o.web.Log(h)), c.onHost, "%s: %s", c.flags, h)
+				log = append(log, o.web.Log(h)...)
+			}
+			require.LessOrEqual(t, mostIn(log), c.inAll, c.flags)
+			require.Equal(t, 2*(c.pages+2*len(hosts)), len(log))
+			took := log[len(log)-1].At.Sub(log[0].At).Seconds()
+			require.GreaterOrEqual(t, float64(len(log))/took, float64(c.atLeast), c.flags)
+		})
+	}
+}
+
 func TestRetryAfterIsKeptForTheHostAndOthersGoOn(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{429, 503} {
@@ -189,6 +248,74 @@ func TestRetryAfterIsKeptForTheHostAndOthersGoOn(t *testing.T) {
 		other := done.web.Log("other")
 		require.Less(t, other[len(other)-1].Until.Sub(other[0].At), 5*time.Second)
 	}
+}
+
+// Two crawls of three processes each, whose common server is all that they share.
+func TestAHostThatAsksForItIsLeftAloneByAllCrawlersWithOneServer(t *testing.T) {
+	t.Parallel()
+	for retryAfter, want := range map[string]time.Duration{
+		"30":  30 * time.Second,
+		"200": slot.MaxPause, // the other crawler knows no more
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			busy := paged("", 60)
+			put := trouble.Busy(429, retryAfter)
+			busy["/25"] = trouble.First(1, trouble.Slow(20*time.Millisecond, put), busy["/25"])
+			o := startOutside(t, map[string]trouble.Site{"busy": busy, "other": paged("", 40)})
+			var crawls sync.WaitGroup
+			var done [2]crawled
+			for i := range done {
+				crawls.Go(func() {
+					done[i] = o.crawl(t, 0, "-url", "http://busy/", "-url", "http://other/", "-max-wait", "5m")
+				})
+			}
+			crawls.Wait()
+			var told time.Time
+			for _, r := range o.web.Log("busy") {
+				if r.Path == "/25" && told.IsZero() {
+					told = r.Until
+				}
+			}
+			log := o.web.Log("busy")
+			require.Len(t, log, 2*62+1, "each crawl asks for all, and one for a page again")
+			var after int
+			for _, r := range log {
+				if wait := r.At.Sub(told); wait > 0 {
+					after++
+					require.GreaterOrEqual(t, wait, want, "%s came too early", r.Path)
+				}
+			}
+			require.Greater(t, after, 40)
+			other := o.web.Log("other")
+			require.Less(t, other[len(other)-1].Until.Sub(other[0].At), 10*time.Second, "it waits for nobody")
+			pauses := append(done[0].pauses, done[1].pauses...)
+			require.Len(t, pauses, 1)
+			require.Contains(t, pauses[0], "busy was left alone for "+retryAfter+".0 s, once because http://busy/25 is answered 429 Too Many Requests")
+			for _, d := range done {
+				require.Equal(t, exitOK, d.status(), d)
+				require.Equal(t, len(d.pauses) == 1, strings.Contains(d.String(), pauses[0]+"\n"))
+			}
+		})
+	}
+}
+
+// One that is kept would serve the next page in a pause that another crawler asked for.
+func TestEachPageOfARealSiteHasSlotsOfItsOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := startOutside(t, map[string]trouble.Site{"h": paged("", 20)})
+		for _, local := range []bool{false, true} {
+			f, err := newFetching(pipe.Setup{
+				Workers: 4, Window: 20, Server: "memory:1", Lease: lease, Slots: 8, PerHost: 2, MaxWait: time.Minute, Local: local,
+			}, io.Discard, o.outside)
+			require.NoError(t, err)
+			for i := range 20 {
+				f.submit(t.Context(), pipe.Command{URL: fmt.Sprintf("http://h/%d", i), Host: "h"})
+			}
+			f.waits.Wait()
+			require.Equal(t, local, f.pool.Stats().Reused > 0)
+			require.NoError(t, f.close(t.Context(), time.Minute))
+		}
+	})
 }
 
 func TestOneRequestGoesFirstWhenAPauseHasEnded(t *testing.T) {

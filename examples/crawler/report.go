@@ -54,6 +54,7 @@ type report struct {
 	unread      []string // start pages that were not read, and why
 	forbidden   int      // URLs that robots.txt forbids
 	given       []string // hosts that were given up, and why
+	pauses      []string // hosts that were left alone for a while, and why
 	local       bool
 	seen        site.Seen // if local
 	strict      bool
@@ -72,7 +73,7 @@ func (c *crawl) report() *report {
 		counts: c.frontier.Counts(), lost: c.frontier.Lost(),
 		local: c.world.local != nil, seen: c.seen, strict: c.world.strict,
 		ownServer: c.settings.server == "", interrupted: !c.interrupted.IsZero(), timeUp: c.timeUp,
-		forbidden: len(c.sites.forbidden), wasKilled: c.killed != nil,
+		forbidden: len(c.sites.forbidden), wasKilled: c.killed != nil, pauses: c.pauses.lines(),
 	}
 	for _, s := range c.sites.starts {
 		if !s.read {
@@ -133,13 +134,11 @@ func (r *report) faults() (faults []string) {
 	if r.seen.PeakHost > r.perHost {
 		add("the limit per host was passed: %d requests at once on %s, where %d are allowed", r.seen.PeakHost, r.seen.Busiest, r.perHost)
 	}
-	// A request that begins late, by a hair, can come into the next one's
-	// second: one over is no fault.
-	if r.rate > 0 && r.seen.Burst > r.rate+1 {
-		add("the rate in all was passed: %d requests began within a second, where %d may", r.seen.Burst, r.rate)
+	if r.rate > 0 && r.seen.Burst > mostStarts(r.rate) {
+		add("the rate in all was passed: %d requests began within a second, where %d may", r.seen.Burst, mostStarts(r.rate))
 	}
-	if r.hostRate > 0 && r.seen.BurstHost > r.hostRate+1 {
-		add("the rate per host was passed: %d requests began within a second on %s, where %d may", r.seen.BurstHost, r.seen.Bursting, r.hostRate)
+	if r.hostRate > 0 && r.seen.BurstHost > r.mostOnHost() {
+		add("the rate per host was passed: %d requests began within a second on %s, where %d may", r.seen.BurstHost, r.seen.Bursting, r.mostOnHost())
 	}
 	if r.seen.Peak < r.slots && r.couldFill() {
 		add("the limit in all was never reached, although there were pages enough")
@@ -148,6 +147,21 @@ func (r *report) faults() (faults []string) {
 		add("the limit per host was never reached, although there were pages enough")
 	}
 	return faults
+}
+
+// mostStarts is how many requests may begin in any second at a rate: what slot.Pace
+// promises of one that has no burst.
+func mostStarts(rate int) int {
+	patience := max(pace(rate)/2, 5*time.Millisecond) // how long after its grant a slot may be used
+	return 1 + int(time.Duration(rate)*(time.Second+patience)/time.Second)
+}
+
+// mostOnHost is the same for a host, whose requests may wait for those in all.
+func (r *report) mostOnHost() int {
+	if r.rate > 0 {
+		return mostStarts(r.hostRate) + r.perHost
+	}
+	return mostStarts(r.hostRate)
 }
 
 // passed reports whether a limit on requests at once was passed.
@@ -229,7 +243,7 @@ func (r *report) table(b *bytes.Buffer) {
 func (r *report) limits(b *bytes.Buffer) {
 	if !r.local {
 		fmt.Fprintf(b, "limits: %d requests at once in all, %d on a host; a real site does not tell what it saw\n", r.slots, r.perHost)
-		for _, text := range r.given {
+		for _, text := range append(r.pauses, r.given...) {
 			fmt.Fprintln(b, text)
 		}
 		if r.forbidden > 0 {
@@ -240,10 +254,10 @@ func (r *report) limits(b *bytes.Buffer) {
 	fmt.Fprintf(b, "requests at once, as the site saw them: at most %d in all (limit %d), at most %d on one host (limit %d), such as %s\n",
 		r.seen.Peak, r.slots, r.seen.PeakHost, r.perHost, r.seen.Busiest)
 	if r.rate > 0 {
-		fmt.Fprintf(b, "requests begun in any second: at most %d in all (limit %d, or one over)\n", r.seen.Burst, r.rate)
+		fmt.Fprintf(b, "requests begun in any second: at most %d in all (where %d may)\n", r.seen.Burst, mostStarts(r.rate))
 	}
 	if r.hostRate > 0 {
-		fmt.Fprintf(b, "requests begun in any second on a host: at most %d (limit %d, or one over), such as %s\n", r.seen.BurstHost, r.hostRate, r.seen.Bursting)
+		fmt.Fprintf(b, "requests begun in any second on a host: at most %d (where %d may), such as %s\n", r.seen.BurstHost, r.mostOnHost(), r.seen.Bursting)
 	}
 	if r.unlimited || r.rate > 0 || r.hostRate > 0 {
 		return // the slots were not what set the pace

@@ -33,6 +33,7 @@ func (c *crawl) heed(w *worker, p pipe.Pause) {
 		c.giveUp(p.Host, p.Over)
 		return
 	}
+	c.pauses.note(p, time.Now())
 	c.tell(w, p)
 }
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,12 +11,11 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/berth-go/berth/dflockd/server"
 	"github.com/berth-go/berth/examples/crawler/internal/fleet"
 	"github.com/berth-go/berth/examples/crawler/internal/frontier"
 	"github.com/berth-go/berth/examples/crawler/internal/pipe"
 	"github.com/berth-go/berth/examples/crawler/internal/site"
-	"github.com/berth-go/berth/examples/internal/address"
+	"github.com/berth-go/berth/examples/internal/engine"
 	"github.com/berth-go/berth/examples/internal/goroot"
 	"github.com/berth-go/berth/examples/internal/progress"
 )
@@ -34,11 +32,12 @@ const (
 // A world is what a crawl goes through: a site, and a server for the slots.
 type world struct {
 	starts []*url.URL
-	local  *site.Site     // nil: real sites
-	launch launcher       // starts a worker
-	server string         // address of the dflockd server; none: no slots
-	strict bool           // that server keeps the slots of the dead until their leases end
-	ends   []func() error // what Close calls, last first
+	local  *site.Site      // nil: real sites
+	launch launcher        // starts a worker
+	server string          // URL of the engine; none: no slots
+	own    *engine.Started // that engine, if it was started here
+	strict bool            // it keeps the slots of the dead until their leases end
+	ends   []func() error  // what Close calls, last first
 }
 
 // A launcher starts a worker with its setup; what it writes as its last words
@@ -47,7 +46,7 @@ type launcher func(setup pipe.Setup, stderr io.Writer, events chan<- fleet.Event
 
 // run crawls as s says, shows it on out, and returns the exit status.
 func run(s settings, out *os.File) (status int, err error) {
-	w, err := open(s)
+	w, err := open(s, out)
 	if err != nil {
 		return exitFailed, err
 	}
@@ -73,8 +72,9 @@ func run(s settings, out *os.File) (status int, err error) {
 	return report.status(), nil
 }
 
-// open starts what the crawl needs and checks what is there already.
-func open(s settings) (_ *world, err error) {
+// open starts what the crawl needs and checks what is there already. It says on out
+// what may take a while.
+func open(s settings, out io.Writer) (_ *world, err error) {
 	w := &world{launch: launch, starts: s.urls}
 	defer func() {
 		if err != nil {
@@ -88,10 +88,11 @@ func open(s settings) (_ *world, err error) {
 		return w, err
 	}
 	if s.server == "" {
-		return w, w.startServer()
+		return w, w.startEngine(s.engine, out)
 	}
 	w.server = s.server
-	return w, address.Reach(s.server, inAll(s.slots))
+	w.strict = engine.KeepsLeases(s.server)
+	return w, engine.Reach(s.server, inAll(s.slots))
 }
 
 // build starts the local site.
@@ -109,21 +110,16 @@ func (w *world) build(s settings) error {
 	return err
 }
 
-// startServer starts a dflockd server in this process. It is strict: the slots
-// of a worker that dies are given to others only when their leases have ended,
-// since the site may go on with that worker's requests for a while.
-func (w *world) startServer() error {
-	srv, err := server.Start(context.Background(),
-		server.WithAddress("127.0.0.1:0"), server.WithDefaultLease(lease), server.WithAutoRelease(false))
+// startEngine starts what the slots come from. Whatever it is, the slots of a worker
+// that dies are given to others only when their leases have ended, since the site may
+// go on with that worker's requests for a while.
+func (w *world) startEngine(kind engine.Kind, out io.Writer) error {
+	e, err := engine.Start(kind, out)
 	if err != nil {
-		return fmt.Errorf("start the dflockd server: %w", err)
+		return err
 	}
-	w.ends = append(w.ends, func() error {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		return srv.Shutdown(ctx)
-	})
-	w.server, w.strict = srv.Addr().String(), true
+	w.ends = append(w.ends, e.Close)
+	w.own, w.server, w.strict = e, e.URL, true
 	return nil
 }
 
@@ -140,10 +136,10 @@ func (w *world) describe(s settings) string {
 	switch {
 	case s.unlimited:
 		text += "\nslots    none are claimed; the site is watched for"
-	case s.server == "":
-		text += fmt.Sprintf("\nslots    from a dflockd server started here at %s, leases of %v, for", w.server, lease)
+	case w.own != nil:
+		text += fmt.Sprintf("\nslots    from %s, started %s at %s, leases of %v, for", w.own.Kind, w.own.Where, w.own.Address(), lease)
 	default:
-		text += fmt.Sprintf("\nslots    from the dflockd server at %s, for", w.server)
+		text += fmt.Sprintf("\nslots    from %s, for", w.server)
 	}
 	text += fmt.Sprintf(" at most %d requests at once, %d on a host", s.slots, s.perHost)
 	if s.rate > 0 {

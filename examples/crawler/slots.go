@@ -6,8 +6,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/berth-go/berth/dflockd"
 	"github.com/berth-go/berth/examples/crawler/internal/pipe"
+	"github.com/berth-go/berth/examples/internal/engine"
+	"github.com/berth-go/berth/middleware"
+	"github.com/berth-go/berth/pool"
 	"github.com/berth-go/berth/slot"
 )
 
@@ -18,121 +20,99 @@ func inAll(slots int) slot.Limits { return slot.Fixed("berth-crawler", slots) }
 // onHost is the limit on requests at once on a host: a semaphore for each.
 func onHost(slots int) slot.Limits { return slot.Keyed("berth-crawler-host:", slots) }
 
-// A source of starts has one slot, which is kept for the time between two
-// starts. One slot kept for 1/N s gives the same rate as N kept for a second,
-// but in even steps, where those could come all at once, twice within a second.
-const oneStart = 1
-
-// startInAll and startOnHost are those of requests in all and on a host.
-func startInAll() slot.Limits  { return slot.Fixed("berth-crawler-start", oneStart) }
-func startOnHost() slot.Limits { return slot.Keyed("berth-crawler-host-start:", oneStart) }
+// evenly is the burst of all rates: starts come one by one, however long there was
+// none.
+const evenly = 1
 
 // A sourceMaker makes a source of slots for a worker process.
 type sourceMaker func(s pipe.Setup, l slot.Limits) (slot.Source, error)
 
-// fromServer makes sources whose slots are those of the dflockd server.
-func fromServer(s pipe.Setup, l slot.Limits) (slot.Source, error) {
-	return dflockd.NewSource(l, dflockd.WithServers(s.Server), dflockd.WithLease(s.Lease))
-}
-
 // A claims is where a worker process gets its slots.
 type claims struct {
-	setup pipe.Setup
-	make  sourceMaker
-
 	// slots are those that a job runs under: one of the page's host, and then
 	// one of all. In this order nobody sits on one of the few slots in all
-	// while it waits for its host.
+	// while it waits for its host. Each is granted at the pace that was asked for.
 	slots slot.Source
-	inAll slot.Source // starts in all; nil: no limit on them
+	host  slot.Source // the one of the page's host, without a pace
+	end   func() error
 
-	mu sync.Mutex // guards onHost and closed; held while a source is made, which does not dial
-	// onHost are the sources of starts on a host by the time between two, which
-	// each host may choose.
-	onHost map[time.Duration]slot.Source
-	closed bool
+	mu    sync.Mutex               // guards paces
+	paces map[string]time.Duration // between two starts on a host
 }
 
-func newClaims(s pipe.Setup, from sourceMaker) (*claims, error) {
-	c := &claims{setup: s, make: from, onHost: map[time.Duration]slot.Source{}}
-	host, err := from(s, onHost(s.PerHost))
-	if err != nil {
-		return nil, err
+// newClaims makes the sources of a worker process: from the engine that its setup
+// names, unless from is given.
+func newClaims(s pipe.Setup, from sourceMaker) (_ *claims, err error) {
+	c := &claims{end: func() error { return nil }, paces: map[string]time.Duration{}}
+	if from == nil {
+		e, err := engine.Open(s.Server)
+		if err != nil {
+			return nil, err
+		}
+		c.end = e.Close
+		from = func(s pipe.Setup, l slot.Limits) (slot.Source, error) { return e.Source(l, s.Lease) }
+	}
+	if c.host, err = from(s, onHost(s.PerHost)); err != nil {
+		return nil, errors.Join(err, c.end())
 	}
 	all, err := from(s, inAll(s.Slots))
 	if err != nil {
-		return nil, errors.Join(err, host.Close(context.Background()))
+		return nil, errors.Join(err, c.host.Close(context.Background()), c.end())
 	}
-	c.slots = slot.All(host, all)
-	if s.Pace > 0 {
-		starts, err := from(s, startInAll())
-		if err != nil {
-			return nil, errors.Join(err, c.slots.Close(context.Background()))
-		}
-		c.inAll = slot.MinHold(starts, s.Pace)
-	}
+	c.slots = slot.All(c.paced(s, c.host), pacedInAll(s, all))
 	return c, nil
 }
 
-// begin waits until a job may start on its host, of which there may be one in
-// every pace, and in all. It takes a slot for it and gives it back at once:
-// MinHold keeps it. The one in all comes last, since nothing may come between it
-// and the start.
-func (c *claims) begin(ctx context.Context, host string, pace time.Duration) error {
-	var starts []slot.Source
-	if pace > 0 {
-		onHost, err := c.startsOnHost(pace)
-		if err != nil {
-			return err
-		}
-		starts = append(starts, onHost)
+// paced is the source of a host's slots at the pace of each host.
+func (c *claims) paced(s pipe.Setup, host slot.Source) slot.Source {
+	if !s.HostPaces {
+		return host
 	}
-	if c.inAll != nil {
-		starts = append(starts, c.inAll)
+	src := slot.Pace(host, slot.RateBy(c.rateOf), evenly)
+	if s.Pace > 0 {
+		return unhurried{src}
 	}
-	if len(starts) == 0 {
-		return nil
-	}
-	return slot.Do(ctx, slot.All(starts...), host, func(context.Context) error { return nil })
+	return src
 }
 
-func (c *claims) startsOnHost(pace time.Duration) (slot.Source, error) {
+func pacedInAll(s pipe.Setup, all slot.Source) slot.Source {
+	if s.Pace == 0 {
+		return all
+	}
+	return slot.Pace(all, slot.Every(s.Pace), evenly)
+}
+
+// rateOf is how often a request may start on a host.
+func (c *claims) rateOf(host string) (slot.Rate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed {
-		return nil, slot.ErrClosed
-	}
-	if src := c.onHost[pace]; src != nil {
-		return src, nil
-	}
-	starts, err := c.make(c.setup, startOnHost())
-	if err != nil {
-		return nil, err
-	}
-	c.onHost[pace] = slot.MinHold(starts, pace)
-	return c.onHost[pace], nil
+	return slot.Every(c.paces[host]), nil // 0: as often as the slots allow
 }
 
-// close gives everything back. What is kept for the rate's sake is given back
-// early when ctx ends.
-func (c *claims) close(ctx context.Context) error {
+// setPace notes the time between two starts on a host, which can only get longer.
+func (c *claims) setPace(host string, pace time.Duration) {
+	if pace == 0 {
+		return
+	}
 	c.mu.Lock()
-	c.closed = true
-	all := make([]slot.Source, 0, len(c.onHost)+2)
-	for _, src := range c.onHost {
-		all = append(all, src)
-	}
-	c.mu.Unlock()
-	if c.inAll != nil {
-		all = append(all, c.inAll)
-	}
-	all = append(all, c.slots)
+	defer c.mu.Unlock()
+	c.paces[host] = max(c.paces[host], pace)
+}
 
-	errs := make([]error, len(all))
-	var closing sync.WaitGroup
-	for i, src := range all {
-		closing.Go(func() { errs[i] = src.Close(ctx) })
+// options are those of a pool whose jobs run under the slots. A host that asks to
+// come back later is paused for all crawlers with the same server, by the middleware.
+// Its slots serve one page each, since one that is kept for the next page of a real
+// site would not know of a pause that another crawler asked for.
+func (c *claims) options(s pipe.Setup) []pool.Option {
+	options := []pool.Option{pool.WithSlots(c.slots), pool.Use(middleware.PauseKey(c.host))}
+	if !s.Local {
+		options = append(options, pool.WithReuse(0))
 	}
-	closing.Wait()
-	return errors.Join(errs...)
+	return options
+}
+
+// close gives everything back. Where the engine has no clock, what is kept for the
+// rate's sake is given back early when ctx ends.
+func (c *claims) close(ctx context.Context) error {
+	return errors.Join(c.slots.Close(ctx), c.end())
 }

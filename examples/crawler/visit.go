@@ -8,6 +8,7 @@ import (
 
 	"github.com/berth-go/berth/examples/crawler/internal/page"
 	"github.com/berth-go/berth/examples/crawler/internal/pipe"
+	"github.com/berth-go/berth/middleware"
 	"github.com/berth-go/berth/pool"
 )
 
@@ -39,25 +40,32 @@ type visit struct {
 // shut down, or the site had asked to come back later when the crawl ended.
 type siteError struct{ error }
 
+func (e siteError) Unwrap() error { return e.error }
+
 // attempt makes one request, or asks the pool to come back when it may.
 func (v *visit) attempt(ctx context.Context) error {
 	if v.draining.Load() {
 		return errDraining
 	}
-	if err := v.held(v.patience.wait(v.Host)); err != nil {
+	// The host may have put off a request of another crawl since the slot was granted:
+	// the renewals say so.
+	if err := v.held(pausedYet(ctx), nil); err != nil {
 		return err
 	}
-	if v.claims != nil {
-		if err := v.claims.begin(ctx, v.Host, v.Pace); err != nil {
-			return err
-		}
-	}
-	// Asked again: the host may have put another request off meanwhile.
 	if err := v.held(v.patience.enter(v.Host)); err != nil {
 		return err
 	}
 	v.asked = true
 	return v.judge(ctx, v.fetch(ctx))
+}
+
+// pausedYet is for how long the key of the job's slots is paused, as far as is known.
+func pausedYet(ctx context.Context) time.Duration {
+	info, _ := pool.FromContext(ctx)
+	if info.Slot.PausedUntil.IsZero() {
+		return 0
+	}
+	return max(time.Until(info.Slot.PausedUntil), 0)
 }
 
 // held turns what patience says into the job's error.
@@ -112,11 +120,16 @@ func (v *visit) refused(err error) error {
 	_ = v.out.Write(pipe.Result{Pause: &pause})
 	switch {
 	case pause.Over != "":
-		return siteError{errors.New(pause.Over)}
+		err = siteError{errors.New(pause.Over)}
 	case *tries == most:
-		return siteError{fmt.Errorf("%w: asked for it %d times", err, *tries)}
+		err = siteError{fmt.Errorf("%w: asked for it %d times", err, *tries)}
+	default:
+		err = pool.RetryAfter(max(pause.For, time.Millisecond), err)
 	}
-	return pool.RetryAfter(max(pause.For, time.Millisecond), err)
+	if later != nil { // then other crawlers with the same server leave the host alone, too
+		err = middleware.WithRetryAfter(err, pause.For)
+	}
+	return err
 }
 
 // result is what the parent is told after the last attempt.

@@ -39,8 +39,8 @@ var errDraining = errors.New("the worker was told to finish")
 // An outside is what a worker process reaches beyond its pipes.
 type outside struct {
 	dial   func(ctx context.Context, network, address string) (net.Conn, error) // nil: the network
-	source sourceMaker
-	people io.Writer // who are told where the dashboard is
+	source sourceMaker                                                          // nil: the engine that the setup names
+	people io.Writer                                                            // who are told where the dashboard is
 }
 
 // workerMain is a worker process: it fetches the URLs that it reads, and writes
@@ -50,7 +50,7 @@ func workerMain(stdin io.Reader, stdout, stderr io.Writer) int {
 	// it. And a parent that is gone is learned from stdin; writing to it must
 	// not end the process before it has given its slots back.
 	signal.Ignore(os.Interrupt, syscall.SIGPIPE)
-	err := work(stdin, stdout, outside{source: fromServer, people: stderr})
+	err := work(stdin, stdout, outside{people: stderr})
 	if err != nil && !errors.Is(err, errHungUp) {
 		fmt.Fprintln(stderr, err)
 	}
@@ -101,7 +101,7 @@ type fetching struct {
 func newFetching(s pipe.Setup, stdout io.Writer, o outside) (*fetching, error) {
 	f := &fetching{
 		setup:    s,
-		fetcher:  page.NewFetcher(page.Config{Agent: s.UserAgent, Conns: s.Workers, Whole: s.Whole, Dial: o.dial}),
+		fetcher:  page.NewFetcher(page.Config{Agent: s.UserAgent, Conns: s.Workers, Whole: s.Local, Dial: o.dial}),
 		patience: newPatience(s.MaxWait),
 		out:      pipe.NewWriter[pipe.Result](stdout),
 	}
@@ -112,7 +112,7 @@ func newFetching(s pipe.Setup, stdout io.Writer, o outside) (*fetching, error) {
 		if f.claims, err = newClaims(s, o.source); err != nil {
 			return nil, err
 		}
-		options = append(options, pool.WithSlots(f.claims.slots))
+		options = append(options, f.claims.options(s)...)
 	}
 	if s.HTTP == "" {
 		f.pool, err = pool.New(s.Workers, options...)
@@ -164,6 +164,9 @@ func (f *fetching) serve(ctx context.Context, commands *pipe.Reader[pipe.Command
 // slots are claimed, and reports what became of it.
 func (f *fetching) submit(ctx context.Context, c pipe.Command) {
 	v := &visit{fetching: f, Command: c}
+	if f.claims != nil {
+		f.claims.setPace(c.Host, c.Pace)
+	}
 	task := f.pool.SubmitContext(ctx, v.attempt, pool.Key(c.Host), pool.Name(c.URL), pool.After(c.Wait))
 	f.waits.Go(func() {
 		err := task.Wait(context.Background())

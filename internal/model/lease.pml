@@ -20,6 +20,10 @@
  *   RESTART          the server restarts, with a grace of GRACE ticks
  *   WAIT             the protocol in two phases, a place first and then its
  *                    slot; GHOSTS has the wait answered as the original server does
+ *   LEAVE            a claimant gives its place up by a request
+ *   LIMITS           the claims of client 0 have a limit of their own, 1
+ *   HALT             somebody lets nothing be granted for a while
+ *   REVOKE           somebody takes slots back
  * A MUTANT_ breaks one rule; mutants_test.go names the rule of the code for each.
  * BROKEN, which comes with it, has the model go on where it could not get before.
  */
@@ -56,6 +60,9 @@ bool owed[C];          /* a release whose connection broke */
 #ifdef CANCEL
 bool cancelled[C];
 #endif
+#ifdef LEAVE
+bool leaving[C];       /* a request to give up the place, on its way to the server */
+#endif
 #ifdef PAUSE
 bool paused[C];
 #endif
@@ -82,6 +89,12 @@ bool stopped;
 #ifdef RESTART
 byte grace;
 #endif
+#ifdef HALT
+bool halted;
+#endif
+#ifdef REVOKE
+bool revoked[C];       /* not renewed any more */
+#endif
 #if !defined(STRICT)
 byte gone[C];          /* ticks that a context has outlived its slot while its client ran */
 #endif
@@ -98,21 +111,52 @@ byte gone[C];          /* ticks that a context has outlived its slot while its c
 #endif
 #if defined(RESTART) && defined(STRICT) && !defined(MUTANT_NO_GRACE)
 #define FROZEN (grace > 0)
+#elif defined(HALT) && !defined(MUTANT_GRANTS_HALTED)
+#define FROZEN halted
 #else
 #define FROZEN false
 #endif
-#ifdef MUTANT_ONE_MORE
-#define LIMIT (N + 1)
+#ifdef HALT
+#define HALTED halted
 #else
-#define LIMIT N
+#define HALTED false
 #endif
+#ifdef REVOKE
+#define REVOKED(i) revoked[i]
+#else
+#define REVOKED(i) false
+#endif
+#ifdef MUTANT_ONE_MORE
+#define MORE 1
+#else
+#define MORE 0
+#endif
+#ifdef LIMITS
+#define OWN(i) ((i) == 0 -> 1 : N)   /* the limit of a client's claims */
+#define LEAST(p) (p(0) -> OWN(0) : N) /* the smallest limit of those of whom p is true */
+#else
+#define OWN(i) N
+#define LEAST(p) N
+#endif
+#ifdef MUTANT_OVER_HOLDERS_LIMIT
+#define MOST N
+#else
+#define MOST LEAST(HELD)
+#endif
+/* A claim is granted if fewer are held than its limit, and than that of each holder. */
+#define ROOM(i) (SUM(HELD) < OWN(i) + MORE && SUM(HELD) < MOST + MORE)
 #ifdef CANCEL
 #define UNWANTED(i) cancelled[i]
 #else
 #define UNWANTED(i) false
 #endif
+#ifdef LEAVE
+#define LEAVING(i) leaving[i]
+#else
+#define LEAVING(i) false
+#endif
 #ifdef STRICT
-#define GIVEN_BACK(i) (release[i] || owed[i])
+#define GIVEN_BACK(i) (release[i] || owed[i] || LEAVING(i))
 #else
 #define GIVEN_BACK(i) (release[i] || unseen[i] || closed[i])
 #endif
@@ -129,6 +173,8 @@ byte gone[C];          /* ticks that a context has outlived its slot while its c
 #define ANY(p) (p(0) || p(1) || p(2))
 #endif
 #define HELD(i) held[i]
+/* The first in line could be granted a slot, and is not. */
+#define KEPT_WAITING(i) (line?[i] && ROOM(i) && !FROZEN && SERVES)
 
 byte i, w;             /* for loops; 0 between steps */
 
@@ -136,15 +182,16 @@ byte i, w;             /* for loops; 0 between steps */
 
 #if defined(STRICT) || !defined(CUT)
 #define OUTLIVES(i) false
-#define NO_MORE_THAN_N (SUM(USES) <= N)
+#define NO_MORE_THAN_LIMIT (SUM(USES) <= LEAST(USES))
 #else
 #define OUTLIVES(i) (gone[i] > B + R)
-#define NO_MORE_THAN_N true
+#define NO_MORE_THAN_LIMIT true
 #endif
 
 inline check() {
-  assert(SUM(HELD) <= N);
-  assert(NO_MORE_THAN_N);
+  assert(SUM(HELD) <= LEAST(HELD));
+  assert(NO_MORE_THAN_LIMIT);
+  assert(!ANY(KEPT_WAITING));
   assert(!ANY(OUTLIVES));
   assert(!ANY(LEAKED));
   assert(!ANY(FORGOTTEN))
@@ -172,7 +219,14 @@ inline grant(c) {
 #ifndef MUTANT_GRANTS_CLOSED
   assert(!closed[c]);
 #endif
+  assert(!HALTED);
   held[c] = true;
+  extend(c)
+}
+
+/* extend sets a lease anew. */
+inline extend(c) {
+  assert(!REVOKED(c));
   lease[c] = L
 }
 
@@ -180,38 +234,57 @@ inline grant(c) {
    ended leave. */
 inline serve() {
   do
-  :: SUM(HELD) < LIMIT && !FROZEN && len(line) > 0 ->
-     line?w;
-     placed[w] = false;
+  :: !FROZEN && len(line) > 0 ->
+     line?<w>;
      if
-#ifdef MUTANT_GRANTS_CLOSED
-     :: true ->
-        assert(!closed[w]);
-#else
-     :: closed[w]
-     :: !closed[w] ->
-#endif
-        grant(w);
-#ifdef WAIT
-        if
-        :: waits[w] -> waits[w] = false; tell(w)
-        :: !waits[w]
-        fi
-#else
-        tell(w)
-#endif
+     :: ROOM(w) -> line?w; placed[w] = false; serveFirst()
+     :: else -> break
      fi
   :: else -> break
   od;
   w = 0
 }
 
-inline unhold(c) { held[c] = false; lease[c] = 0 }
+inline serveFirst() {
+  if
+#ifdef MUTANT_GRANTS_CLOSED
+  :: true ->
+     assert(!closed[w]);
+#else
+  :: closed[w]
+  :: !closed[w] ->
+#endif
+     grant(w);
+#ifdef WAIT
+     if
+     :: waits[w] -> waits[w] = false; tell(w)
+     :: !waits[w]
+     fi
+#else
+     tell(w)
+#endif
+  fi
+}
+
+inline unhold(c) {
+  held[c] = false;
+#ifdef REVOKE
+  revoked[c] = false;
+#endif
+  lease[c] = 0
+}
 
 inline takeClaim(c) {
   request[c] = 0;
   if
-  :: SUM(HELD) < LIMIT && !FROZEN && len(line) == 0 -> grant(c); reply(c, Acquired)
+#ifdef MUTANT_PASSES_LINE
+  :: ROOM(c) && !FROZEN ->
+#else
+  :: ROOM(c) && !FROZEN && len(line) == 0 ->
+#endif
+     assert(len(line) == 0);  /* nobody is passed */
+     grant(c);
+     reply(c, Acquired)
   :: else ->
      line!c;
      placed[c] = true;
@@ -227,7 +300,7 @@ inline takeWait(c) {
   if
   :: held[c] ->
 #ifndef GHOSTS
-     lease[c] = L;
+     extend(c);
 #endif
      reply(c, Granted)
   :: placed[c] -> waits[c] = true
@@ -243,16 +316,47 @@ inline takeWait(c) {
 inline takeRenewal(c) {
   request[c] = 0;
   if
-  :: held[c] -> lease[c] = L; reply(c, Yes)
+#ifdef MUTANT_RENEWS_REVOKED
+  :: held[c] -> extend(c); reply(c, Yes)
+#else
+  :: held[c] && !REVOKED(c) -> extend(c); reply(c, Yes)
+#endif
 #ifdef MUTANT_RENEWS_EXPIRED
   :: !held[c] -> reply(c, Yes)
 #else
-  :: !held[c] -> reply(c, No)
+  :: !held[c] || REVOKED(c) -> reply(c, No)
 #endif
   fi
 }
 
+#ifdef REVOKE
+inline revoke(c) {
+#ifdef MUTANT_REVOKE_FREES
+  unhold(c);
+  serve()
+#else
+  revoked[c] = true
+#endif
+}
+#endif
+
 inline takeRelease(c) { release[c] = false; unhold(c); serve() }
+
+#ifdef LEAVE
+/* takeLeave frees the place, or the slot that was granted there. */
+inline takeLeave(c) {
+  leaving[c] = false;
+  if
+  :: placed[c] ->
+     line??eval(c);
+     placed[c] = false;
+#ifndef MUTANT_LEAVES_ALONE
+     serve()  /* where limits differ it may be what the others waited for */
+#endif
+  :: !placed[c] -> unhold(c); serve()
+  fi
+}
+#endif
 
 /* clear ends what a closed connection owned. */
 inline clear(c) {
@@ -427,7 +531,7 @@ inline read(c) {
 #endif
 #ifdef MUTANT_IGNORES_REFUSAL
   :: answer[c] == No && stage[c] == Holding -> renewed(c)
-#elif defined(STRICT) && defined(RESTART) || defined(BROKEN)
+#elif defined(STRICT) && defined(RESTART) || defined(REVOKE) || defined(BROKEN)
   :: answer[c] == No && stage[c] == Holding -> lose(c, Refused)
 #endif
   :: stage[c] == Idle  /* an answer that nobody needs any more */
@@ -451,7 +555,11 @@ inline late(c) {
 /* timers does what is due. */
 inline timers(c) {
   if
+#ifdef MUTANT_GUARD_WAITS
+  :: stage[c] == Holding && LATE(c, used) && !(renewing[c] && age[c] < R) -> lose(c, TooLate)
+#else
   :: stage[c] == Holding && LATE(c, used) -> lose(c, TooLate)
+#endif
   :: stage[c] == Holding && !LATE(c, used) && link[c] != Down ->
      if
 #ifndef MUTANT_NO_DEADLINE
@@ -546,6 +654,14 @@ inline cancel(c) {
 }
 #endif
 
+#ifdef LEAVE
+inline leave(c) {
+  rest(c);
+  left[c] = true;
+  leaving[c] = true
+}
+#endif
+
 #define CLEAN(i) (!held[i] && !placed[i] && !GIVEN_BACK(i) && !unseen[i] && !closed[i] && request[i] == 0 && answer[i] == 0)
 #ifdef WAIT
 #define FIRST Asked
@@ -569,6 +685,9 @@ active [C] proctype peer() {
 #ifdef CANCEL
        :: stage[_pid] != Idle && stage[_pid] != Holding && !cancelled[_pid] -> cancel(_pid)
 #endif
+#ifdef LEAVE
+       :: stage[_pid] == InLine -> leave(_pid)
+#endif
 #ifdef CRASH
        :: stage[_pid] != Idle || GIVEN_BACK(_pid) -> crash(_pid)
 #endif
@@ -583,8 +702,14 @@ active [C] proctype peer() {
 #endif
        :: request[_pid] == Renew && SERVES -> takeRenewal(_pid)
        :: release[_pid] && SERVES -> takeRelease(_pid)
+#ifdef LEAVE
+       :: leaving[_pid] && request[_pid] == 0 && SERVES -> takeLeave(_pid)
+#endif
        :: unseen[_pid] && SERVES -> unseen[_pid] = false; closed[_pid] = true
        :: closed[_pid] && SERVES -> clear(_pid)
+#ifdef REVOKE
+       :: held[_pid] && !revoked[_pid] -> revoke(_pid)
+#endif
 #ifdef CUT
        /* the network */
        :: link[_pid] == Up && (stage[_pid] != Idle || release[_pid]) -> cut(_pid)
@@ -643,7 +768,7 @@ inline pass(c) {
 inline expire() {
   for (i : 0 .. C - 1) {
     if
-    :: held[i] && lease[i] == 0 -> held[i] = false
+    :: held[i] && lease[i] == 0 -> unhold(i)
     :: else
     fi
   }
@@ -700,6 +825,14 @@ active proctype clock() {
   :: atomic { tick(); check() }
 #ifdef RESTART
   :: atomic { restart(); check() }
+#endif
+#ifdef HALT
+  :: atomic { !halted -> halted = true; check() }
+#ifdef MUTANT_HALT_ENDS_ALONE
+  :: atomic { halted -> halted = false; check() }
+#else
+  :: atomic { halted -> halted = false; serve(); check() }
+#endif
 #endif
 #ifdef FREEZE
   :: atomic { !stopped -> stopped = true }

@@ -25,6 +25,13 @@ func (l *Logger) Warn(msg string, args ...any) {
 	}
 }
 
+// Again has the next warning said, however soon it comes.
+func (l *Logger) Again() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.said = time.Time{}
+}
+
 func (l *Logger) isTime(now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

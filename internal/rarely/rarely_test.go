@@ -25,5 +25,8 @@ func TestTheSameIsSaidOnceAMinuteAtMost(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		require.Equal(t, 3, strings.Count(said.String(), "msg=full disk=sda\n"), said.String())
+		l.Again()
+		l.Warn("full", "disk", "sda")
+		require.Equal(t, 4, strings.Count(said.String(), "msg=full disk=sda\n"), said.String())
 	})
 }

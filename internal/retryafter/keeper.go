@@ -85,8 +85,8 @@ func (k *Keeper) Left(key string) time.Duration {
 
 // Pause pauses key as a server asks for that wants to be left alone for said from
 // now on, but not for longer than Longest. It never shortens a pause. It blocks
-// until the engine has answered, for Within at most, whatever becomes of ctx, which
-// gives its values alone; while another call asks for the same it does not block.
+// until the engine has answered, for Within at most or until ctx ends, when this
+// process alone keeps to it; while another call asks for the same it does not block.
 func (k *Keeper) Pause(ctx context.Context, key string, said time.Duration) {
 	d := min(said, k.cfg.Longest)
 	if d <= 0 {
@@ -147,7 +147,7 @@ func (k *Keeper) notTaken(p *pause, until time.Time) {
 // ask has the engine pause a key.
 func (k *Keeper) ask(ctx context.Context, key string, until time.Time) error {
 	late := fmt.Errorf("the engine has not answered within %v", k.cfg.Within)
-	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), k.cfg.Within, late)
+	ctx, cancel := context.WithTimeoutCause(ctx, k.cfg.Within, late)
 	defer cancel()
 	return slot.Pause(ctx, k.cfg.Source, key, max(time.Until(until), 1)) // one of 0 would end that of others
 }

@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -25,36 +24,28 @@ const everything = "everything"
 // servers fail at random. Neither limit is ever passed.
 func TestEachLimitOfAllHoldsUnderAnyFault(t *testing.T) {
 	const ofKey, ofAll = 2, 3
-	seed := faultnet.Seed(t)
-	runs, each := span(t)
-	for i := range runs {
-		seed := seed + uint64(i)
-		synctest.Test(t, func(t *testing.T) {
-			rng := rand.New(rand.NewPCG(seed, 5))
-			w := newWorld(t, strict, ofKey, time.Duration(2+rng.IntN(10))*time.Second)
-			defer w.close()
-			w.original = seed%2 == 0
-			machines := []string{"a", "b", "c"}
-			plan := faultnet.NewPlan(seed, each, 10*time.Second, machines, faultnet.Kinds())
-			w.compose(plan, machines, ofAll, rng)
+	simulate(t, func(t *testing.T, seed uint64, s *simulated) {
+		rng := rand.New(rand.NewPCG(seed, 5))
+		w := newWorld(t, strict, ofKey, time.Duration(2+rng.IntN(10))*time.Second)
+		defer w.close()
+		w.original = seed%2 == 0
+		machines := []string{"a", "b", "c"}
+		plan := faultnet.NewPlan(seed, s.each, 10*time.Second, machines, faultnet.Kinds())
+		t.Logf("original %v, lease %v, seed %d", w.original, w.lease, seed)
+		w.compose(plan, machines, ofAll, rng)
 
-			var keys, all []check.Interval
-			for _, iv := range w.rec.Intervals() {
-				if iv.Key == everything {
-					all = append(all, iv)
-				} else {
-					keys = append(keys, iv)
-				}
+		var keys, all []check.Interval
+		for _, iv := range w.rec.Intervals() {
+			if iv.Key == everything {
+				all = append(all, iv)
+			} else {
+				keys = append(keys, iv)
 			}
-			t.Logf("original %v, lease %v, seed %d: %d faults, %d slots", w.original, w.lease, seed, len(plan.Faults), len(all))
-			require.Greater(t, len(all), int(each/time.Minute))
-			require.Empty(t, check.Overlaps(ofKey, keys))
-			require.Empty(t, check.Overlaps(ofAll, all))
-		})
-		if t.Failed() {
-			return
 		}
-	}
+		require.Empty(t, check.Overlaps(ofKey, keys))
+		require.Empty(t, check.Overlaps(ofAll, all))
+		s.lived(t, plan, len(all))
+	})
 }
 
 // compose has each machine claim slots of both limits while the faults of the

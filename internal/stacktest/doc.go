@@ -5,6 +5,7 @@
 //     N at once, first come first served, one result per job.
 //   - Package faultnet breaks connections: in memory, in a synctest bubble
 //     whose clock is simulated, and between real processes.
+//   - Package counts says how much was tried, and how much must be.
 //   - Program worker is a process that tests kill and stop.
 //   - Package lockserver runs lock servers as programs, the original one too.
 //   - Package mutation breaks one rule of the shipped code after the other and
@@ -12,7 +13,8 @@
 //
 // The tests draw what they do from a seed, which they print. Set BERTH_SEED to
 // that number to have it done again. The environment also makes them long:
-// BERTH_SOAK_DAYS is how many days to simulate, BERTH_HISTORIES how many
-// concurrent histories to check, and BERTH_KILLS how often to kill and stop
-// real processes.
+// BERTH_SIMULATIONS is how many worlds to simulate, each for 45 minutes of its
+// clock, BERTH_HISTORIES how many concurrent histories to check, and BERTH_KILLS
+// how often to kill and stop real processes. Program soak does that for as long as
+// one likes.
 package stacktest

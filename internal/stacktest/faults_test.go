@@ -12,30 +12,53 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-go/berth/internal/stacktest/check"
+	"github.com/berth-go/berth/internal/stacktest/counts"
 	"github.com/berth-go/berth/internal/stacktest/faultnet"
 	"github.com/berth-go/berth/pool"
 )
 
-const day = 24 * time.Hour
+// A simulated is what was simulated, in worlds that each have a seed of their own:
+// two, or as many as BERTH_SIMULATIONS says.
+type simulated struct {
+	each   time.Duration // how long a world lives
+	worlds int
+	faults int
+	kinds  map[faultnet.Kind]bool
+	grants int
+}
 
-// span returns how long to simulate: a few hours, or as many days as asked for,
-// in runs that each have a seed of their own.
-func span(t *testing.T) (runs int, each time.Duration) {
-	days := faultnet.Count(t, "BERTH_SOAK_DAYS", 0)
-	switch {
-	case days > 0:
-		return 8 * days, day / 8
-	case raceEnabled:
-		return 1, 10 * time.Minute
+// simulate has each world run with its seed, and reports what there was.
+func simulate(t *testing.T, run func(t *testing.T, seed uint64, s *simulated)) {
+	s := &simulated{each: 45 * time.Minute, kinds: map[faultnet.Kind]bool{}}
+	usual := 2
+	if raceEnabled {
+		usual, s.each = 1, 10*time.Minute
 	}
-	return 2, 45 * time.Minute
+	faultnet.EachSeed(t, "BERTH_SIMULATIONS", usual, func(seed uint64) {
+		synctest.Test(t, func(t *testing.T) { run(t, seed, s) })
+	})
+	counts.Report(t, counts.Of{
+		"simulated-minutes": s.worlds * int(s.each.Minutes()), "faults": s.faults, "kinds-of-faults": len(s.kinds), "grants": s.grants,
+	})
+}
+
+// lived notes a world that lived through the faults of a plan. So many grants are
+// more than one a minute, or it did not work.
+func (s *simulated) lived(t *testing.T, plan faultnet.Plan, grants int) {
+	require.Greater(t, grants, int(s.each.Minutes()))
+	s.worlds++
+	s.faults += len(plan.Faults)
+	for _, f := range plan.Faults {
+		s.kinds[f.Kind] = true
+	}
+	s.grants += grants
 }
 
 // TestLimitHoldsUnderAnyFaultOfAStrictServer has machines work under a limit
 // while connections, machines and servers fail at random. With a strict server
 // there is no moment at all at which more than the limit hold a slot.
 func TestLimitHoldsUnderAnyFaultOfAStrictServer(t *testing.T) {
-	simulate(t, strict, faultnet.Kinds(), func(w *world) {
+	simulateFaults(t, strict, faultnet.Kinds(), func(w *world) {
 		require.Empty(t, check.Overlaps(w.limit, w.rec.Intervals()))
 	})
 }
@@ -45,7 +68,7 @@ func TestLimitHoldsUnderAnyFaultOfAStrictServer(t *testing.T) {
 // more than the limit may hold slots for the time of a heartbeat and its
 // answer, and no longer.
 func TestOverlapIsBoundUnderAnyFaultOfAnImmediateServer(t *testing.T) {
-	simulate(t, immediate, faultnet.Kinds(), func(w *world) {
+	simulateFaults(t, immediate, faultnet.Kinds(), func(w *world) {
 		overlaps := check.Overlaps(w.limit, w.rec.Intervals())
 		require.LessOrEqualf(t, check.Longest(overlaps), w.overlap(), "%v", overlaps)
 	})
@@ -55,36 +78,28 @@ func TestOverlapIsBoundUnderAnyFaultOfAnImmediateServer(t *testing.T) {
 // ends notice.
 func TestOverlapIsAMomentWhereTheBreakIsSeen(t *testing.T) {
 	seen := []faultnet.Kind{faultnet.Reset, faultnet.HalfClose, faultnet.Restart, faultnet.Split}
-	simulate(t, immediate, seen, func(w *world) {
+	simulateFaults(t, immediate, seen, func(w *world) {
 		overlaps := check.Overlaps(w.limit, w.rec.Intervals())
 		require.LessOrEqualf(t, check.Longest(overlaps), 50*time.Millisecond, "%v", overlaps)
 	})
 }
 
-// simulate runs worlds in which faults of the given kinds befall machines at
+// simulateFaults runs worlds in which faults of the given kinds befall machines at
 // work, and has each judged in the end.
-func simulate(t *testing.T, m mode, kinds []faultnet.Kind, judge func(w *world)) {
-	seed := faultnet.Seed(t)
-	runs, each := span(t)
-	for i := range runs {
-		seed := seed + uint64(i)
-		synctest.Test(t, func(t *testing.T) {
-			rng := rand.New(rand.NewPCG(seed, 3))
-			w := newWorld(t, m, 1+rng.IntN(3), time.Duration(2+rng.IntN(10))*time.Second)
-			defer w.close()
-			w.original = seed%2 == 0
-			machines := []string{"a", "b", "c"}
-			plan := faultnet.NewPlan(seed, each, 10*time.Second, machines, kinds)
-			w.live(plan, machines, rng)
-			judge(w)
-			w.judgeFences()
-			t.Logf("%v, original %v, limit %d, lease %v, seed %d: %d faults, %d grants", m, w.original, w.limit, w.lease, seed, len(plan.Faults), w.total())
-			require.Greater(t, w.total(), int(each/time.Minute))
-		})
-		if t.Failed() {
-			return
-		}
-	}
+func simulateFaults(t *testing.T, m mode, kinds []faultnet.Kind, judge func(w *world)) {
+	simulate(t, func(t *testing.T, seed uint64, s *simulated) {
+		rng := rand.New(rand.NewPCG(seed, 3))
+		w := newWorld(t, m, 1+rng.IntN(3), time.Duration(2+rng.IntN(10))*time.Second)
+		defer w.close()
+		w.original = seed%2 == 0
+		machines := []string{"a", "b", "c"}
+		plan := faultnet.NewPlan(seed, s.each, 10*time.Second, machines, kinds)
+		t.Logf("%v, original %v, limit %d, lease %v, seed %d", m, w.original, w.limit, w.lease, seed)
+		w.live(plan, machines, rng)
+		judge(w)
+		w.judgeFences()
+		s.lived(t, plan, w.total())
+	})
 }
 
 // live has the machines work while the faults of the plan befall them, and

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -24,29 +23,21 @@ import (
 // pauses their keys and takes slots back. At no moment do more hold a slot than the
 // limit of any of them, everybody gets on, and nothing is left in the end.
 func TestEachClaimsLimitHoldsUnderAnyFaultWhileLimitsChange(t *testing.T) {
-	seed := faultnet.Seed(t)
-	runs, each := span(t)
-	for i := range runs {
-		seed := seed + uint64(i)
-		synctest.Test(t, func(t *testing.T) {
-			rng := rand.New(rand.NewPCG(seed, 5))
-			w := newWorld(t, strict, 3, time.Duration(2+rng.IntN(6))*time.Second)
-			defer w.close()
-			machines := []string{"a", "b", "c"}
-			plan := faultnet.NewPlan(seed, each, 10*time.Second, machines, faultnet.Kinds())
-			done := w.liveWithChanges(plan, machines, rng)
-			require.Empty(t, check.Excesses(w.rec.Intervals()))
-			w.nothingLeft()
-			t.Logf("lease %v, seed %d: %d faults, %d grants, %v", w.lease, seed, len(plan.Faults), w.total(), done)
-			require.Greater(t, w.total(), int(each/time.Minute))
-			require.NotZero(t, done.pauses)
-			require.NotZero(t, done.revokes)
-			require.NotZero(t, done.revoked, "no slot was lost because it was taken back")
-		})
-		if t.Failed() {
-			return
-		}
-	}
+	simulate(t, func(t *testing.T, seed uint64, s *simulated) {
+		rng := rand.New(rand.NewPCG(seed, 5))
+		w := newWorld(t, strict, 3, time.Duration(2+rng.IntN(6))*time.Second)
+		defer w.close()
+		machines := []string{"a", "b", "c"}
+		plan := faultnet.NewPlan(seed, s.each, 10*time.Second, machines, faultnet.Kinds())
+		done := w.liveWithChanges(plan, machines, rng)
+		require.Empty(t, check.Excesses(w.rec.Intervals()))
+		w.nothingLeft()
+		t.Logf("lease %v, seed %d: %v", w.lease, seed, done)
+		require.NotZero(t, done.pauses)
+		require.NotZero(t, done.revokes)
+		require.NotZero(t, done.revoked, "no slot was lost because it was taken back")
+		s.lived(t, plan, w.total())
+	})
 }
 
 // A meddling is what somebody did beside the faults.

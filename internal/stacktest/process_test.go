@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-go/berth/internal/stacktest/check"
+	"github.com/berth-go/berth/internal/stacktest/counts"
 	"github.com/berth-go/berth/internal/stacktest/faultnet"
 	"github.com/berth-go/berth/internal/stacktest/lockserver"
 )
@@ -31,7 +32,7 @@ var programs = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	build := exec.Command("go", "build", "-o", dir+string(filepath.Separator), "./dflockd/cmd/dflockd", "./internal/stacktest/worker")
+	build := exec.Command("go", "build", "-o", dir+string(filepath.Separator), "./dflockd/cmd/dflockd", "./internal/stacktest/worker", "./internal/stacktest/notedserver")
 	build.Dir = filepath.Join("..", "..")
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w: %s", err, out)
@@ -206,6 +207,7 @@ type fleet struct {
 	server  *process
 	workers []*process
 	gone    []*process
+	traces  string // the folder of what processes note; "": they note nothing
 }
 
 const (
@@ -217,7 +219,11 @@ const (
 )
 
 func newFleet(t *testing.T, m mode, workers int) *fleet {
-	f := &fleet{t: t, mode: m, address: lockserver.FreeAddress(t)}
+	return (&fleet{t: t, mode: m, address: lockserver.FreeAddress(t)}).launch(workers)
+}
+
+// launch starts the server and the workers.
+func (f *fleet) launch(workers int) *fleet {
 	f.startServer()
 	for range workers {
 		f.workers = append(f.workers, f.startWorker())
@@ -233,7 +239,12 @@ func (f *fleet) startServer() {
 		lease := fmt.Sprint(int(fleetLease.Seconds()))
 		args = append(args, "--no-auto-release-on-disconnect", "--default-lease-ttl", lease, "--max-lease", lease) // and so a grace of that length
 	}
-	f.server = start(f.t, "dflockd", args...)
+	if f.traces == "" {
+		f.server = start(f.t, "dflockd", args...)
+	} else {
+		f.server = start(f.t, "notedserver", "-address", f.address, fmt.Sprint("-strict=", f.mode == strict),
+			"-lease", fleetLease.String(), "-trace", filepath.Join(f.traces, "server"))
+	}
 	f.eventually("the server listens", func() bool {
 		c, err := net.Dial("tcp", f.address)
 		if err != nil {
@@ -247,7 +258,12 @@ func (f *fleet) startWorker() *process { return f.startWorkerOf(fleetLimit) }
 
 // startWorkerOf starts a worker whose claims have this limit.
 func (f *fleet) startWorkerOf(limit int) *process {
-	return start(f.t, "worker", "-server", f.address, "-limit", fmt.Sprint(limit), "-lease", fleetLease.String(), "-step", fleetStep.String())
+	args := []string{"-server", f.address, "-limit", fmt.Sprint(limit), "-lease", fleetLease.String(), "-step", fleetStep.String()}
+	if f.traces != "" {
+		node := fmt.Sprint("worker-", len(f.workers)+len(f.gone))
+		args = append(args, "-trace", filepath.Join(f.traces, node), "-node", node)
+	}
+	return start(f.t, "worker", args...)
 }
 
 // eventually waits for a condition.
@@ -327,9 +343,20 @@ func TestLimitHoldsWhileProcessesAreKilledAndStopped(t *testing.T) {
 				ivs = append(ivs, w.intervals(t)...)
 			}
 			f.judge(ivs)
-			t.Logf("seed %d: %d jobs; %s", seed, len(ivs), strings.Join(did, ", "))
+			t.Logf("seed %d: %s", seed, strings.Join(did, ", "))
+			counts.Report(t, counts.Of{"jobs": len(ivs), "kills": killed(did), "stops": len(did) - killed(did)})
 		})
 	}
+}
+
+// killed counts the kicks that killed a process; the others stopped one.
+func killed(did []string) (n int) {
+	for _, d := range did {
+		if strings.HasSuffix(d, "killed") {
+			n++
+		}
+	}
+	return n
 }
 
 // judge asks that no more jobs ran at once than may.

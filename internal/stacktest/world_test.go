@@ -16,6 +16,7 @@ import (
 	"github.com/berth-go/berth/dflockd/server"
 	"github.com/berth-go/berth/internal/stacktest/check"
 	"github.com/berth-go/berth/internal/stacktest/faultnet"
+	"github.com/berth-go/berth/internal/trace"
 	"github.com/berth-go/berth/slot"
 )
 
@@ -44,6 +45,7 @@ type world struct {
 	original bool // the server does not say what it can do, as release 1.10
 	net      *faultnet.Net
 	rec      check.Recorder
+	journal  *trace.Journal // nil: nothing is noted
 
 	mu    sync.Mutex // guards what follows
 	srv   *server.Server
@@ -70,12 +72,23 @@ func newWorld(t *testing.T, m mode, limit int, lease time.Duration) *world {
 	return w
 }
 
+// newNotedWorld is newWorld with a journal of all that clients and server do.
+func newNotedWorld(t *testing.T, m mode, limit int, lease time.Duration) *world {
+	w := &world{t: t, mode: m, limit: limit, lease: lease, tries: map[string][]time.Time{}, journal: trace.NewJournal(nil)}
+	w.net = faultnet.New(nil)
+	w.startServer()
+	return w
+}
+
 // startServer starts a server that knows nothing of an earlier one. A strict
 // one grants nothing for as long as slots of that one may be in use.
 func (w *world) startServer() {
 	opts := []server.Option{server.WithInMemory(), server.WithAdminSecrets(adminSecret)}
 	if w.mode == strict {
 		opts = append(opts, server.WithAutoRelease(false), server.WithStartupGrace(w.lease))
+	}
+	if w.journal != nil {
+		opts = append(opts, trace.ServerOption(w.journal.Of("server")).(server.Option))
 	}
 	srv, err := server.Start(context.Background(), opts...)
 	require.NoError(w.t, err)
@@ -148,6 +161,9 @@ func (w *world) open(machine string, limits slot.Limits, opts ...dflockd.Option)
 	opts = append([]dflockd.Option{dflockd.WithLease(w.lease), dflockd.WithDialer(w.net.Dialer(machine)), dflockd.WithFence()}, opts...)
 	if w.mode == strict {
 		opts = append(opts, dflockd.WithStrict())
+	}
+	if w.journal != nil {
+		opts = append(opts, trace.ClientOption(w.journal.Of(machine)).(dflockd.Option))
 	}
 	src, err := dflockd.NewSource(limits, opts...)
 	require.NoError(w.t, err)

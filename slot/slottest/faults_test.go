@@ -63,7 +63,7 @@ func toyHarness(limit int, f fault) func(*testing.T) Harness {
 		src := newToy(t, limit, f)
 		return Harness{
 			Source: src, Limit: limit, FIFO: true, Fence: true, BadKeys: []string{"bad"},
-			Inspect: true, Control: true,
+			Inspect: true, Control: true, Pace: true,
 			OwnLimits: func(limit int) slot.Source { return toyClient{src, limit} },
 			Abandon:   true, TakeAway: src.TakeAway, Expire: src.Expire, Break: src.Break, Within: 2 * time.Second,
 		}
@@ -358,5 +358,5 @@ func TestWhatIsNotClaimedIsNotCheckedAndIsSaid(t *testing.T) {
 	}
 	require.Empty(t, failures(t, newHarness))
 	require.Equal(t, "limit 1; claimed: nothing; not claimed and not checked: "+
-		"order, strict, fence, prompt joins, limits of each claim, who holds and waits, pauses and slots taken back, abandoned slots, slots taken away, ends of leases, silence, broken connections, a peer, bad keys", newHarness(t).String())
+		"order, strict, fence, prompt joins, limits of each claim, who holds and waits, pauses and slots taken back, a pace, abandoned slots, slots taken away, ends of leases, silence, broken connections, a peer, bad keys", newHarness(t).String())
 }

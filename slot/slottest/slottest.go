@@ -55,6 +55,10 @@ type Harness struct {
 	// that Source may do all of it. It needs Inspect.
 	Control bool
 
+	// Pace claims that slot.Pace gives Source a rate, which it shares with Peer if there is
+	// one.
+	Pace bool
+
 	// Abandon claims that slots are slot.Abandoners, with a lease that ends
 	// within the time of Within.
 	Abandon bool
@@ -136,6 +140,7 @@ func (h Harness) String() string {
 		is   bool
 	}{
 		{"order", h.FIFO}, {"strict", h.Strict}, {"fence", h.Fence}, {"prompt joins", h.Prompt}, {"limits of each claim", h.OwnLimits != nil}, {"who holds and waits", h.Inspect}, {"pauses and slots taken back", h.Control},
+		{"a pace", h.Pace},
 		{"abandoned slots", h.Abandon},
 		{"slots taken away", h.TakeAway != nil}, {"ends of leases", h.Expire != nil}, {"silence", h.Silence != nil},
 		{"broken connections", h.Break != nil}, {"a peer", h.Peer != nil}, {"bad keys", len(h.BadKeys) > 0},
@@ -194,6 +199,7 @@ var checks = []check{
 	{"InspectTellsWhoHoldsAndWhoWaits", checkInspect},
 	{"APauseStopsGrants", checkPause},
 	{"ARevokedSlotIsLostAndFreeLater", checkRevoke},
+	{"StartsComeAtThePace", checkPace},
 	{"TryNeverWaits", checkTry},
 	{"BadKeysAreRefused", checkBadKeys},
 	{"ACancelledClaimLosesNoSlot", checkCancel},

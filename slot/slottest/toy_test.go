@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/berth-go/berth/internal/gcra"
 	"github.com/berth-go/berth/slot"
 )
 
@@ -70,6 +71,8 @@ const (
 	endsAllWithARevoke
 	revokesWithoutACause
 	revokesNothing
+	ignoresPaces
+	makesUpForStarts
 )
 
 // A toy is a small source that does one thing wrong, or nothing.
@@ -84,6 +87,8 @@ type toy struct {
 	line   []*toyTicket
 	held   []*toySlot
 	paused time.Time // until when
+	clock  gcra.Clock
+	booked gcra.Clock // of a fault
 	closed bool
 }
 
@@ -91,6 +96,8 @@ type toyTicket struct {
 	src   *toy
 	key   string
 	limit int
+	pace  gcra.Pace
+	turn  time.Duration // that a fault has booked for it
 	ahead int
 	since time.Time
 	ctx   context.Context // of Enqueue
@@ -160,6 +167,10 @@ func (s *toy) Enqueue(ctx context.Context, key string) (slot.Ticket, error) {
 }
 
 func (s *toy) enqueue(ctx context.Context, key string, limit int) (slot.Ticket, error) {
+	return s.enqueueAt(ctx, key, limit, gcra.Pace{})
+}
+
+func (s *toy) enqueueAt(ctx context.Context, key string, limit int, pace gcra.Pace) (slot.Ticket, error) {
 	if err := s.refuse(ctx, key); err != nil {
 		return nil, err
 	}
@@ -175,7 +186,8 @@ func (s *toy) enqueue(ctx context.Context, key string, limit int) (slot.Ticket, 
 	if s.closed && s.fault != closedSourceGrants {
 		return nil, slot.ErrClosed
 	}
-	t := &toyTicket{src: s, key: key, limit: limit, ahead: len(s.line), since: time.Now(), ctx: ctx, ready: make(chan struct{})}
+	t := &toyTicket{src: s, key: key, limit: limit, pace: pace, ahead: len(s.line), since: time.Now(), ctx: ctx, ready: make(chan struct{})}
+	s.book(t)
 	s.line = append(s.line, t)
 	switch {
 	case len(s.line) == 1, s.fault == barges:
@@ -331,7 +343,7 @@ func (s *toy) Try(ctx context.Context, key string) (slot.Slot, bool, error) {
 
 // room reports whether t may be granted a slot; the caller holds mu.
 func (s *toy) room(t *toyTicket) bool {
-	if time.Now().Before(s.paused) {
+	if time.Now().Before(s.paused) || !s.ready(t) {
 		return false
 	}
 	least := t.limit
@@ -360,6 +372,9 @@ func (s *toy) grant() {
 // grantAt grants a slot to one in line; the caller holds mu.
 func (s *toy) grantAt(next int) {
 	t := s.line[next]
+	if !t.pace.IsNone() {
+		s.clock.Take(s.now(), t.pace)
+	}
 	s.line = slices.Delete(s.line, next, next+1)
 	if s.fault != repeatsFences || s.fence == 0 {
 		s.fence++

@@ -4,15 +4,18 @@
 //	go run ./cmd/report -out results             # everything: about a quarter of an hour
 //	go run ./cmd/report -short -compare results  # each benchmark once; is the table the same?
 //
+// With -engine dflockd, etcd or redis only what is measured of the slots of that engine
+// is run, with -only the groups whose name matches.
+//
 // With -readme FILE a few rows of the table of targets are copied into that file,
 // with -copy nothing is measured before. With -draw nothing is measured either: the
 // charts are drawn of the rounds that are in the folder.
 //
 // The original dflockd server is measured where BERTH_ORIGINAL_SERVER names its
 // binary, the official Go client where BERTH_ORIGINAL_CLIENT names the folder of
-// its release's source, Redis and etcd where redis-server and etcd are on the
-// path. What is not there is left out, and the results say so; a plain client
-// stands in for the official one.
+// its release's source, Redis where redis-server is on the path. The etcd is one of this
+// repository, compiled for the run. What is not there is left out, and the results say
+// so; a plain client stands in for the official one.
 //
 // It ends with an error when a benchmark did not do what it should have done,
 // never because of a speed.
@@ -27,6 +30,8 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -48,6 +53,7 @@ type options struct {
 	copy    bool
 	draw    bool
 	only    string
+	engine  string
 	rounds  int
 	short   bool
 }
@@ -61,6 +67,7 @@ func main() {
 	flag.BoolVar(&o.copy, "copy", false, "measure nothing: copy what -out has to the file of -readme")
 	flag.BoolVar(&o.draw, "draw", false, "measure nothing: draw the charts of the rounds that -out has")
 	flag.StringVar(&o.only, "only", "", "run the groups whose name matches this regular expression")
+	flag.StringVar(&o.engine, "engine", "", "run the groups of one engine: "+strings.Join(cases.EngineNames, ", "))
 	flag.IntVar(&o.rounds, "rounds", 5, "rounds of each group")
 	flag.BoolVar(&o.short, "short", false, "run each benchmark once, on small scenarios")
 	flag.Parse()
@@ -154,6 +161,9 @@ func measure(ctx context.Context, o options, scratch string) (results.Run, error
 	if err != nil {
 		return results.Run{}, err
 	}
+	if o.engine != "" && !slices.Contains(cases.EngineNames, o.engine) {
+		return results.Run{}, fmt.Errorf("-engine: no engine %q: there are %s", o.engine, strings.Join(cases.EngineNames, ", "))
+	}
 	env, err := cases.NewEnv(ctx, scratch, o.short)
 	if err != nil {
 		return results.Run{}, err
@@ -165,7 +175,7 @@ func measure(ctx context.Context, o options, scratch string) (results.Run, error
 	run := results.Run{Machine: results.ThisMachine(), Date: results.Today(), Rounds: o.rounds}
 	load := results.Load()
 	for _, g := range env.Groups() {
-		if !only.MatchString(g.Name) {
+		if !only.MatchString(g.Name) || o.engine != "" && g.Engine != o.engine {
 			continue
 		}
 		outcome, err := g.Run(ctx, o.rounds, o.short, progress)

@@ -13,6 +13,11 @@ func TestReportRefusesAGroupThatIsNone(t *testing.T) {
 	require.Error(t, err)
 }
 
+func TestReportRefusesAnEngineThatIsNone(t *testing.T) {
+	err := report(t.Context(), options{engine: "zookeeper", rounds: 1, short: true})
+	require.ErrorContains(t, err, `no engine "zookeeper": there are dflockd, etcd, redis`)
+}
+
 func TestCompareNeedsResultsToCompareWith(t *testing.T) {
 	err := report(t.Context(), options{only: "^no such group$", short: true, compare: t.TempDir()})
 	require.ErrorIs(t, err, os.ErrNotExist)

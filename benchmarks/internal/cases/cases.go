@@ -18,7 +18,21 @@ const (
 
 // Groups returns the whole suite in the order of the tables.
 func (e *Env) Groups() []suite.Group {
-	return slices.Concat(e.claimGroups(), e.serverGroups(), e.useGroups(), poolGroups(), e.growthGroups())
+	return slices.Concat(
+		ofDflockd(e.claimGroups()), e.engineGroups(), ofDflockd(e.serverGroups()), ofDflockd(e.useGroups()),
+		poolGroups(), ofDflockd(e.growthGroups()), poolGrowthGroups(),
+	)
+}
+
+// EngineNames are the engines that groups are of.
+var EngineNames = []string{"dflockd", "etcd", "redis"}
+
+// ofDflockd says that groups measure slots of dflockd.
+func ofDflockd(groups []suite.Group) []suite.Group {
+	for i := range groups {
+		groups[i].Engine = onDflockd.name
+	}
+	return groups
 }
 
 // timed adds what f takes to the time of a benchmark whose loop has ended.

@@ -303,9 +303,10 @@ const (
 
 // besides are the engines that a group of claims is compared with.
 func (e *Env) besides(l load) []suite.Side {
-	sides := []suite.Side{{Name: "Redis, sorted set", Run: e.foreignClaims(redisSemaphore, l)}}
-	if l.keys > 1 { // a mutex has one slot
-		sides = append(sides, suite.Side{Name: "etcd, Mutex", Run: e.foreignClaims(e.etcdMutex(), l)})
+	sides := []suite.Side{{Name: "Redis, sorted set", Run: e.engineClaims(redisSortedSet, l)}}
+	if l.keys > 1 { // a mutex has one slot, and each worker of these loads has a key
+		l.limit = 1
+		sides = append(sides, suite.Side{Name: "etcd, Mutex", Run: e.engineClaims(etcdMutex, l)})
 	}
 	return sides
 }

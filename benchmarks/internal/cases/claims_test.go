@@ -43,9 +43,14 @@ func TestClaimsOverTLSAreCountedToo(t *testing.T) {
 func TestClaimsOfOtherProcessesPassTheirOwnChecksWhereTheyAreAtHand(t *testing.T) {
 	env := testEnv(t)
 	for name, f := range map[string]func(*testing.B) error{
-		"etcd":                env.foreignClaims(env.etcdMutex(), small),
-		"Redis":               env.foreignClaims(redisSemaphore, small),
-		"the official client": env.claims(ours, small, env.official()),
+		"the official client":     env.claims(ours, small, env.official()),
+		"dflockd":                 env.engineClaims(berthOnDflockd, small),
+		"etcd":                    env.engineClaims(berthOnEtcd, small, "-claims-before", "70", "-keys-held", "3", "-waiting", "2"),
+		"Redis":                   env.engineClaims(berthOnRedis, small, "-claims-before", "70", "-keys-held", "3", "-waiting", "2"),
+		"etcd's Mutex":            env.engineClaims(etcdMutex, small),
+		"redislock":               env.engineClaims(redisLock, small),
+		"a SET NX poller":         env.engineClaims(redisSetNX, small),
+		"a poller of sorted sets": env.engineClaims(redisSortedSet, load{workers: 4, keys: 1, limit: 2}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := measure(t, f)

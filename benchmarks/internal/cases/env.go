@@ -24,12 +24,12 @@ const ClientVariable = "BERTH_ORIGINAL_CLIENT"
 // An Env is where the benchmarks run: the programs that are there, and how
 // large the scenarios may be.
 type Env struct {
-	dir                        string // scratch, the caller's to remove
-	short                      bool
-	limits                     limits.Limits
-	build                      func() (string, error) // our server, compiled once
-	certs                      func() (certificates, error)
-	officialDriver, etcdDriver func() (string, error) // programs, compiled once
+	dir                                      string // scratch, the caller's to remove
+	short                                    bool
+	limits                                   limits.Limits
+	build                                    func() (string, error) // our server, compiled once
+	certs                                    func() (certificates, error)
+	officialDriver, engineDriver, etcdMember func() (string, error) // programs, compiled once
 
 	mu    sync.Mutex // guards notes
 	notes []string
@@ -50,8 +50,11 @@ func NewEnv(ctx context.Context, dir string, short bool) (*Env, error) {
 			return proc.Build(ctx, dir, "github.com/berth-go/berth/dflockd/cmd/dflockd")
 		}),
 		certs: sync.OnceValues(func() (certificates, error) { return newCertificates(dir) }),
-		etcdDriver: sync.OnceValues(func() (string, error) {
-			return proc.Build(ctx, dir, "github.com/berth-go/berth/benchmarks/cmd/etcdclaims")
+		engineDriver: sync.OnceValues(func() (string, error) {
+			return proc.Build(ctx, dir, "github.com/berth-go/berth/benchmarks/cmd/engineclaims")
+		}),
+		etcdMember: sync.OnceValues(func() (string, error) {
+			return proc.Build(ctx, dir, "github.com/berth-go/berth/engines/etcd/etcdtest/cmd/member")
 		}),
 		officialDriver: sync.OnceValues(func() (string, error) {
 			source := os.Getenv(ClientVariable)

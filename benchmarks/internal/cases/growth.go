@@ -45,9 +45,10 @@ func (e *Env) growthGroups() []suite.Group {
 		e.waitersGrowth(),
 		e.holdersGrowth(),
 		e.claimantsGrowth(),
-		workersGrowth(),
 	}
 }
+
+func poolGrowthGroups() []suite.Group { return []suite.Group{workersGrowth()} }
 
 const (
 	oursLine     = "berth's server"

@@ -5,9 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -15,10 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
+	"github.com/berth-go/berth/benchmarks/internal/driver"
 	"github.com/berth-go/berth/benchmarks/internal/plain"
-	"github.com/berth-go/berth/benchmarks/internal/proc"
 	"github.com/berth-go/berth/benchmarks/internal/suite"
 	"github.com/berth-go/berth/dflockd"
 	"github.com/berth-go/berth/pool"
@@ -43,18 +39,12 @@ const (
 	handOverRole = "hand-over"
 )
 
-// handOverWays are the clients, by name: each runs jobs under the only slot of
-// the key until a time has come.
-var handOverWays = map[string]func(addr string, until time.Time, job func()) error{
+// handOverWays are the clients, by name: each returns how to run a job under the only
+// slot of the key, and what ends it.
+var handOverWays = map[string]func(addr string) (under func(job func()) error, end func() error, err error){
 	"berth": handOverByPool,
 	"plain": handOverByPlain,
-	"redis": handOverByRedis,
 }
-
-// handOverRest is what a process does between a job and its next claim: it lets
-// the other one have the slot, and is back before that one's job is over. Without
-// it a polling client would take the slot again itself, most of the time.
-func handOverRest() { time.Sleep(handOverJob*3/10 + rand.N(handOverJob*4/10)) }
 
 // joinHandOver is the role of one of the processes. Its arguments are the way, the
 // address, when it is to end in nanoseconds, and the file for its jobs' times.
@@ -70,72 +60,38 @@ func joinHandOver(args []string) error {
 	if err != nil {
 		return err
 	}
-	var times []byte // two of each job; jobs come one after the other
-	if err := way(args[1], time.Unix(0, until), func() {
-		times = binary.LittleEndian.AppendUint64(times, uint64(time.Now().UnixNano()))
-		time.Sleep(handOverJob)
-		times = binary.LittleEndian.AppendUint64(times, uint64(time.Now().UnixNano()))
-	}); err != nil {
+	under, end, err := way(args[1])
+	if err != nil {
 		return err
 	}
-	return os.WriteFile(args[3], times, 0o600)
+	return errors.Join(driver.Baton{Until: until, Sleep: handOverJob, File: args[3]}.Run(under), end())
 }
 
 // handOverByPool has a pool claim a slot for each job.
-func handOverByPool(addr string, until time.Time, job func()) error {
+func handOverByPool(addr string) (under func(job func()) error, end func() error, err error) {
 	src, err := dflockd.NewSource(slot.Fixed(handOverKey, 1), dflockd.WithServers(addr))
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	p, err := pool.New(1, pool.WithSlots(src), pool.WithReuse(0))
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	var failed refusals
-	for time.Now().Before(until) {
-		failed.note(p.Submit(func(context.Context) error { job(); return nil }).Wait(context.Background()))
-		handOverRest()
+	under = func(job func()) error {
+		return p.Submit(func(context.Context) error { job(); return nil }).Wait(context.Background())
 	}
-	failed.note(shutDown(p))
-	failed.note(closeSource(src))
-	return failed.err
+	return under, func() error { return errors.Join(shutDown(p), closeSource(src)) }, nil
 }
 
 // handOverByPlain does what the official client's Semaphore does.
-func handOverByPlain(addr string, until time.Time, job func()) error {
+func handOverByPlain(addr string) (under func(job func()) error, end func() error, err error) {
 	d := plain.Dialer{Addr: addr}
-	for time.Now().Before(until) {
-		if err := d.Once(handOverKey, 1, job); err != nil {
-			return err
-		}
-		handOverRest()
-	}
-	return nil
-}
-
-func handOverByRedis(addr string, until time.Time, job func()) error {
-	ctx := context.Background()
-	db := redis.NewClient(&redis.Options{Addr: addr})
-	defer db.Close()
-	me := strconv.FormatUint(rand.Uint64(), 36)
-	for time.Now().Before(until) {
-		if err := redisUnderSlot(ctx, db, handOverKey, 1, me, job); err != nil {
-			return err
-		}
-		handOverRest()
-	}
-	return nil
+	return func(job func()) error { return d.Once(handOverKey, 1, job) }, func() error { return nil }, nil
 }
 
 // handOvers measures two processes of this program that hand a slot to each other.
 func (e *Env) handOvers(way string, f flavour) func(*testing.B) error {
-	return e.handOversOn(f, func(addr string, until int64, file string) error {
-		p, err := proc.StartChild(handOverRole, way, addr, strconv.FormatInt(until, 10), file)
-		if err == nil {
-			p.Stop() // it has done its work
-		}
-		return err
-	})
+	return e.handOversOn(f, byChild(way))
 }
 
 // officialHandOvers is the same with the official Go client.
@@ -145,14 +101,7 @@ func (e *Env) officialHandOvers() func(*testing.B) error {
 		if err != nil {
 			return err
 		}
-		return e.handOversOn(original, func(addr string, until int64, file string) error {
-			out, err := exec.Command(program, "-addr", addr, "-key", handOverKey, "-sleep", handOverJob.String(),
-				"-until", strconv.FormatInt(until, 10), "-times", file).CombinedOutput()
-			if err != nil {
-				err = fmt.Errorf("%w: %s", err, out)
-			}
-			return err
-		})(b)
+		return e.handOversOn(original, byDriver(program))(b)
 	}
 }
 
@@ -169,27 +118,6 @@ func (e *Env) handOversOn(f flavour, run func(addr string, until int64, file str
 			return err
 		}
 		return nil
-	}
-}
-
-// redisHandOvers is the same with the polling semaphore on Redis.
-func (e *Env) redisHandOvers() func(*testing.B) error {
-	return func(b *testing.B) error {
-		addr, stop, err := e.startForeign(redisSemaphore)
-		if err != nil {
-			return err
-		}
-		defer stop()
-		_, err = onlyOnce(b, func() (struct{}, error) {
-			return struct{}{}, e.reportHandOvers(b, addr, func(addr string, until int64, file string) error {
-				p, err := proc.StartChild(handOverRole, "redis", addr, strconv.FormatInt(until, 10), file)
-				if err == nil {
-					p.Stop()
-				}
-				return err
-			}, nil)
-		})
-		return err
 	}
 }
 
@@ -311,7 +239,7 @@ func (e *Env) handOverGroup() suite.Group {
 			{Name: berthOnOriginal, Ours: true, Once: true, Run: e.handOvers("berth", original)},
 			{Name: officialOnOriginal, Once: true, Run: e.officialHandOvers()},
 			{Name: plainOnOriginal, Once: true, Run: e.handOvers("plain", original)},
-			{Name: polling, Once: true, Run: e.redisHandOvers()},
+			{Name: polling, Once: true, Run: e.engineHandOvers(redisSortedSet)},
 		},
 		Charts: []suite.Chart{{File: "hand-over", Title: "From a release to the next job's start in another process, 99th percentile", Y: "µs", Metric: handOver99}},
 	}

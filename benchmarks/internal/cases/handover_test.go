@@ -45,7 +45,8 @@ func TestASlotIsHandedOverByEveryClientAtHand(t *testing.T) {
 		"the pool":            env.handOvers("berth", ours),
 		"the plain client":    env.handOvers("plain", ours),
 		"the official client": env.officialHandOvers(),
-		"Redis":               env.redisHandOvers(),
+		"berth on Redis":      env.engineHandOvers(berthOnRedis),
+		"berth on etcd":       env.engineHandOvers(berthOnEtcd),
 	} {
 		t.Run(name, func(t *testing.T) {
 			result, err := suite.Side{Name: name, Once: true, Run: run}.Measure(t.Context(), 0)

@@ -2,8 +2,8 @@
 // brings along, in memory and in background work, is not part of what is measured
 // of others.
 //
-// How many jobs to run goes to the driver as lines on its standard input. It
-// answers "taken" when the last of them has begun, and at the end
+// The driver says "ready" once it is. How many jobs to run goes to it as lines on its
+// standard input. It answers "taken" when the last of them has begun, and at the end
 // "ran N most M counted C", see [Report].
 package driver
 
@@ -45,7 +45,12 @@ func Start(program string, args ...string) (*Driver, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	return &Driver{cmd: cmd, in: in, out: bufio.NewReader(out)}, nil
+	d := &Driver{cmd: cmd, in: in, out: bufio.NewReader(out)}
+	if line, err := d.out.ReadString('\n'); err != nil || line != readyLine {
+		_ = in.Close()
+		return nil, errors.Join(fmt.Errorf("the driver said %q, and not that it is ready: %w", line, err), cmd.Wait())
+	}
+	return d, nil
 }
 
 // Next has one more job run, and returns before it has.
@@ -98,5 +103,7 @@ func (d *Driver) Finish() (r Report, err error) {
 	}
 	return r, errors.Join(d.err, d.cmd.Wait())
 }
+
+const readyLine = "ready\n"
 
 const lastLine = "ran %d most %d counted %d\n"

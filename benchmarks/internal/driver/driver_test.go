@@ -3,9 +3,13 @@ package driver
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"math"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -23,6 +27,9 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		os.Exit(0)
+	case "gives up":
+		fmt.Print(readyLine)
+		os.Exit(3)
 	case "fails":
 		os.Exit(3)
 	}
@@ -43,8 +50,15 @@ func TestTheDriverRunsEachJobOnce(t *testing.T) {
 	}
 }
 
-func TestADriverThatFailsIsReported(t *testing.T) {
+func TestADriverThatDoesNotGetReadyIsReported(t *testing.T) {
 	t.Setenv(roleVariable, "fails")
+	_, err := Start(os.Args[0])
+	require.ErrorContains(t, err, "not that it is ready")
+	require.ErrorContains(t, err, "exit status 3")
+}
+
+func TestADriverThatFailsIsReported(t *testing.T) {
+	t.Setenv(roleVariable, "gives up")
 	d, err := Start(os.Args[0])
 	require.NoError(t, err)
 	for range 3 * batch {
@@ -52,6 +66,18 @@ func TestADriverThatFailsIsReported(t *testing.T) {
 	}
 	_, err = d.Finish()
 	require.ErrorContains(t, err, "exit status 3")
+}
+
+func TestTheTimesOfABatonsJobsAreWrittenDown(t *testing.T) {
+	b := Baton{Until: time.Now().Add(50 * time.Millisecond).UnixNano(), Sleep: time.Millisecond, File: filepath.Join(t.TempDir(), "times")}
+	jobs := 0
+	require.NoError(t, b.Run(func(job func()) error { jobs++; job(); return nil }))
+	times, err := os.ReadFile(b.File)
+	require.NoError(t, err)
+	require.Positive(t, jobs)
+	require.Len(t, times, 16*jobs)
+	failed := errors.New("no slot")
+	require.ErrorIs(t, Baton{Until: math.MaxInt64}.Run(func(func()) error { return failed }), failed)
 }
 
 func TestAProgramThatIsNotThereIsReported(t *testing.T) {
@@ -64,5 +90,5 @@ func TestServeEndsWithTheFirstError(t *testing.T) {
 	finish := func() (Report, error) { return Report{}, errors.New("no slot") }
 	require.ErrorContains(t, Serve(strings.NewReader("x\n"), &out, func() {}, finish), "invalid syntax")
 	require.ErrorContains(t, Serve(strings.NewReader("2\n"), &out, func() {}, finish), "no slot")
-	require.Equal(t, "taken\n", out.String())
+	require.Equal(t, "ready\nready\ntaken\n", out.String())
 }

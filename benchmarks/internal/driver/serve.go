@@ -7,9 +7,12 @@ import (
 	"strconv"
 )
 
-// Serve reads how many jobs to run and calls next for each, which returns when
-// the job has begun. When there are no more it calls finish.
+// Serve says that it is ready, reads how many jobs to run and calls next for each, which
+// returns when the job has begun. When there are no more it calls finish.
 func Serve(in io.Reader, out io.Writer, next func(), finish func() (Report, error)) error {
+	if _, err := io.WriteString(out, readyLine); err != nil {
+		return err
+	}
 	lines := bufio.NewScanner(in)
 	for lines.Scan() {
 		n, err := strconv.Atoi(lines.Text())

@@ -72,6 +72,7 @@ func main() {
 			work(s, g, turns)
 		}()
 	}
+	fmt.Println("ready")
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
 		n, err := strconv.Atoi(in.Text())
 		check(err)

@@ -111,6 +111,7 @@ func setBenchtime(s string) error {
 type Group struct {
 	Name   string
 	Area   Area
+	Engine string        // whose slots it measures: "dflockd", "etcd", "redis"; "": none's, or those of several
 	Time   time.Duration // of one measurement of one side
 	Rounds int           // at most so many; 0: as many as asked for
 	Sides  []Side
@@ -125,6 +126,7 @@ type Area string
 const (
 	Pools   Area = "pools"
 	Claims  Area = "claims"
+	Engines Area = "engines"
 	Servers Area = "servers"
 	Use     Area = "use"
 	Growth  Area = "growth"

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/internal/trace"
 )
 
 // state is where a claim is; see the package documentation.
@@ -163,6 +164,7 @@ func (t *Table) exit(cl *claim) {
 	if cl.lock.head == cl {
 		cl.lock.head = cl.lineNext
 	}
+	t.note(trace.Leave, cl)
 	cl.lock.line.remove(cl)
 	if cl.origin.has(paced) {
 		t.unpace(cl, false)
@@ -180,8 +182,9 @@ func (t *Table) expireWait(cl *claim) {
 	t.leave(cl)
 }
 
-// release frees a held slot and serves the line.
-func (t *Table) release(cl *claim) {
+// release frees a held slot and serves the line. Why it does so is noted.
+func (t *Table) release(cl *claim, why trace.Kind) {
+	t.note(why, cl)
 	t.unhold(cl)
 	t.end(cl)
 	t.serve(cl.lock)
@@ -192,9 +195,10 @@ func (t *Table) release(cl *claim) {
 func (t *Table) expireLease(cl *claim) {
 	t.count.Expiries++
 	if !cl.remembered || cl.conn.closed || cl.conn.lost >= maxLost {
-		t.release(cl)
+		t.release(cl, trace.Expire)
 		return
 	}
+	t.note(trace.Expire, cl)
 	t.unhold(cl)
 	t.due.remove(cl)
 	cl.state = stateLost

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/internal/trace"
 )
 
 // This file has the work that is done in parts, so that no call takes long
@@ -51,6 +52,7 @@ func (q *connList) removeFirst() {
 func (t *Table) CloseConn(now time.Duration, c *Conn) {
 	t.begin(now)
 	c.closed = true
+	t.noteDrop(c)
 	c.places = nil // nobody asks for them any more
 	if c.claims.first != nil {
 		t.closing.add(c)
@@ -96,7 +98,7 @@ func (t *Table) clear(cl *claim) {
 	case t.cfg.KeepOnClose:
 		t.orphan(cl)
 	default:
-		t.release(cl)
+		t.release(cl, trace.Release)
 	}
 }
 
@@ -132,6 +134,7 @@ func (t *Table) grantFirst(l *lock) {
 	cl.conn.waiting--
 	t.waiting--
 	r := t.grant(cl)
+	t.note(trace.Grant, cl)
 	if cl.blocked {
 		t.notify(cl, r)
 		t.forget(cl)

@@ -174,18 +174,6 @@ func TestThereAreClocksForSoManyKeysAtMost(t *testing.T) {
 	require.Zero(t, table.keys.len)
 }
 
-func TestAWaitTellsHowOldAGrantWithAPaceIs(t *testing.T) {
-	for _, p := range []gcra.Pace{{}, every(1, 1)} {
-		w := newPaceWorld(t)
-		a := Claim{Key: []byte("k"), Limit: 1, Lease: time.Hour, Tag: 1, Pace: p}
-		require.Equal(t, wire.Acquired, w.table.Enqueue(0, &w.conn, a).Status)
-		a.Timeout = 1
-		got := w.table.Wait(70, &w.conn, a)
-		require.Equal(t, wire.OK, got.Status)
-		require.Equal(t, !p.IsNone(), got.Age == 70)
-	}
-}
-
 // Claims of several paces come and go at random. In any window the intervals of all that
 // were granted, but the last, come to no more than the window and the burst of the last.
 func TestEachClaimUsesUpItsOwnIntervalOfTheClockOfItsKey(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
+	"github.com/berth-go/berth/internal/trace"
 )
 
 // A pause lets nothing be granted of a key for a while. It outlives those who hold
@@ -48,6 +49,7 @@ func (t *Table) Pause(now time.Duration, key []byte, d time.Duration) Result {
 			l.delay |= delayPause
 		}
 	}
+	t.notePause(p)
 	return Result{Status: wire.OK}
 }
 
@@ -64,6 +66,7 @@ func (t *Table) EndPause(now time.Duration, key []byte) Result {
 func (t *Table) resume(p *pause) {
 	heap.Remove(&t.pauses.heap, p.index)
 	delete(t.pauses.byKey, p.key)
+	t.notePauseEnd(p)
 	if l := t.keys.get([]byte(p.key)); l != nil {
 		l.delay &^= delayPause
 		t.serve(l)
@@ -108,6 +111,7 @@ func (t *Table) Revoke(now time.Duration, key []byte, fence uint64) Result {
 	if cl == nil {
 		return Result{Status: wire.ErrorNoHolder}
 	}
+	t.note(trace.Revoke, cl)
 	cl.origin |= revoked
 	return Result{Status: wire.OK}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
 	"github.com/berth-go/berth/internal/gcra"
+	"github.com/berth-go/berth/internal/trace"
 )
 
 // Config is what a table is made with.
@@ -31,6 +32,9 @@ type Config struct {
 	Fence uint64
 	// Random returns the unguessable half of a token.
 	Random func() uint64
+	// Note, unless it is nil, is told what happens to the claim of a connection that
+	// no call asked for or that a call's result does not say: see note.go.
+	Note func(now time.Duration, c *Conn, e trace.Event)
 }
 
 // A Claim is what is asked for.
@@ -51,8 +55,7 @@ type Result struct {
 	Paused time.Duration // for how long nothing is granted of the key: of Renew
 	Token  wire.Token
 	Lease  time.Duration
-	Age    time.Duration // of a grant with a pace: of Wait
-	Bound  Bound         // why a claim was refused, if a bound is why
+	Bound  Bound // why a claim was refused, if a bound is why
 }
 
 // An Event answers a claim that was blocked.
@@ -218,11 +221,7 @@ func (t *Table) Wait(now time.Duration, c *Conn, a Claim) Result {
 	case cl.state == stateHeld:
 		t.forget(cl)
 		t.setDue(cl, after(t.now, cl.lease))
-		r := Result{Status: wire.OK, Token: cl.token, Lease: cl.lease}
-		if cl.origin.has(paced) {
-			r.Age = t.now - cl.since
-		}
-		return r
+		return Result{Status: wire.OK, Token: cl.token, Lease: cl.lease}
 	case cl.blocked:
 		return Result{Status: wire.Error} // this tag is being waited for already
 	case t.drained:
@@ -247,7 +246,7 @@ func (t *Table) Leave(now time.Duration, c *Conn, a Claim) Result {
 	case cl.state == stateLost:
 		t.forgetLost(cl)
 	case cl.state == stateHeld:
-		t.release(cl)
+		t.release(cl, trace.Release)
 	case cl.blocked:
 		t.expireWait(cl)
 	default:
@@ -264,7 +263,7 @@ func (t *Table) Release(now time.Duration, key []byte, token wire.Token) Result 
 		return Result{Status: wire.Error}
 	}
 	t.count.Releases++
-	t.release(cl)
+	t.release(cl, trace.Release)
 	return Result{Status: wire.OK}
 }
 
@@ -291,6 +290,7 @@ func (t *Table) Renew(now time.Duration, key []byte, token wire.Token, lease tim
 func (t *Table) Drain(now time.Duration) {
 	t.begin(now)
 	t.frozen, t.drained = true, true
+	t.noteDrain()
 	t.serveAll()
 }
 

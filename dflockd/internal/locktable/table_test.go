@@ -15,6 +15,7 @@ import (
 
 	"github.com/berth-go/berth/dflockd/internal/wire"
 	"github.com/berth-go/berth/internal/gcra"
+	"github.com/berth-go/berth/internal/stacktest/counts"
 	"github.com/berth-go/berth/internal/stacktest/faultnet"
 )
 
@@ -535,7 +536,7 @@ func TestTableDoesWhatTheModelDoes(t *testing.T) {
 		}
 	}
 	require.GreaterOrEqual(t, steps, least)
-	t.Logf("%d steps", steps)
+	counts.Report(t, counts.Of{"steps": steps})
 }
 
 // alphabet is what two connections can do to one key, in small.
@@ -592,4 +593,5 @@ func TestEveryShortHistoryDoesWhatTheModelDoes(t *testing.T) {
 		}
 	}
 	require.Equal(t, int(math.Pow(float64(len(ops)), float64(depth))), histories)
+	counts.Report(t, counts.Of{"histories": histories})
 }

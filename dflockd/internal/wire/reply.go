@@ -89,9 +89,6 @@ type Reply struct {
 	// Paused is for how many milliseconds nothing is granted of the key: of a
 	// renewal; 0: not said.
 	Paused int64
-	// Age is for how many milliseconds the slot of a claim with a pace had been granted
-	// when Wait asked for it; 0: not said.
-	Age int64
 	// Place is that in line, from 1, of Queued; 0: not said.
 	Place int64
 	// Text is the JSON of stats, the fields of hello, the address of the
@@ -114,10 +111,6 @@ func AppendReply(dst []byte, c Command, r Reply) []byte {
 		dst = r.Token.AppendTo(dst)
 		dst = append(dst, ' ')
 		dst = strconv.AppendInt(dst, r.Seconds, 10)
-		if r.Age > 0 {
-			dst = append(dst, " "+ageField...)
-			dst = strconv.AppendInt(dst, r.Age, 10)
-		}
 	case r.Status == OK && c < numCommands && commands[c].reply == shapeSeconds:
 		dst = append(dst, ' ')
 		dst = strconv.AppendInt(dst, r.Seconds, 10)
@@ -179,7 +172,7 @@ func parseReply(c Command, line []byte) (r Reply, ok bool) {
 	case shapeSeconds:
 		word, rest, _ = bytes.Cut(rest, []byte(" "))
 		r.Seconds, ok = parseNumber(word, MaxSeconds)
-		r.Paused = millisOf(rest, pausedField)
+		r.Paused = pausedOf(rest)
 		return r, ok && r.Status == OK
 	case shapeText:
 		r.Text = string(rest)
@@ -208,24 +201,21 @@ func parseGrant(r Reply, rest []byte) (Reply, bool) {
 	if r.Token, ok = ParseToken(token); !ok || r.Token.IsZero() {
 		return Reply{}, false
 	}
-	lease, rest, _ := bytes.Cut(rest, []byte(" "))
+	lease, _, _ := bytes.Cut(rest, []byte(" "))
 	r.Seconds, ok = parseNumber(lease, MaxSeconds)
-	r.Age = millisOf(rest, ageField)
 	return r, ok && r.Seconds > 0
 }
 
-// What stands in front of Reply.Paused and Reply.Age.
-const (
-	pausedField = "paused_ms="
-	ageField    = "age_ms="
-)
+// pausedField is what stands in front of Reply.Paused.
+const pausedField = "paused_ms="
 
-// millisOf finds the number behind name among the further fields of an answer.
-func millisOf(rest []byte, name string) int64 {
+// pausedOf finds for how long a key is paused among the further fields of a
+// renewal.
+func pausedOf(rest []byte) int64 {
 	for len(rest) > 0 {
 		var word []byte
 		word, rest, _ = bytes.Cut(rest, []byte(" "))
-		if value, is := bytes.CutPrefix(word, []byte(name)); is {
+		if value, is := bytes.CutPrefix(word, []byte(pausedField)); is {
 			n, _ := parseNumber(value, MaxMillis)
 			return n
 		}

@@ -183,7 +183,6 @@ func TestRepliesRoundTrip(t *testing.T) {
 		{SemLock, Reply{Status: ErrorLimitMismatch}, "error_limit_mismatch"},
 		{Release, Reply{Status: OK}, "ok"},
 		{Release, Reply{Status: Error}, "error"},
-		{SemWait, Reply{Status: OK, Token: tok, Seconds: 33, Age: 70}, "ok " + tokenText + " 33 age_ms=70"},
 		{SemRenew, Reply{Status: OK, Seconds: 0}, "ok 0"},
 		{SemRenew, Reply{Status: OK, Seconds: 33, Paused: 1500}, "ok 33 paused_ms=1500"},
 		{SemRenew, Reply{Status: ErrorRevoked}, "error_revoked"},

@@ -59,7 +59,7 @@ func newHarness(t *testing.T, c *etcdtest.Cluster, limit int) slottest.Harness {
 	src := newSource(t, client, prefix, limits, etcd.WithLease(short))
 	return slottest.Harness{
 		Source: src, Peer: newSource(t, peer, prefix, limits, etcd.WithLease(short)),
-		FIFO: true, Strict: true, Fence: true, Prompt: true, Abandon: true, Inspect: true, Control: true,
+		FIFO: true, Strict: true, Fence: true, Prompt: true, Abandon: true, Inspect: true, Control: true, Pace: true,
 		OwnLimits: func(n int) slot.Source { return newSource(t, peer, prefix, slot.Keyed("k:", n), etcd.WithLease(short)) },
 		TakeAway:  func(key string) { takeAway(t, operator, prefix, limit) },
 		Expire:    func(string) { endLeases(t, operator, prefix) },

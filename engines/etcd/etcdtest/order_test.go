@@ -12,6 +12,7 @@ import (
 
 	"github.com/berth-go/berth/engines/etcd"
 	"github.com/berth-go/berth/internal/stacktest/check"
+	"github.com/berth-go/berth/internal/stacktest/counts"
 	"github.com/berth-go/berth/internal/stacktest/faultnet"
 	"github.com/berth-go/berth/slot"
 )
@@ -111,8 +112,8 @@ func TestLimitHoldsUnderAnyFaultOfTheNetwork(t *testing.T) {
 			})
 		}
 	}
-	t.Logf("seed %d: %d grants, %d slots lost", seed, g.grants, g.lost)
-	require.GreaterOrEqual(t, g.grants, 100)
+	t.Logf("seed %d: %d slots lost", seed, g.lost)
+	counts.Report(t, counts.Of{"seconds": seconds, "grants": g.grants})
 }
 
 // until returns a context that ends after d, and once there were as many grants: a

@@ -24,6 +24,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/berth-go/berth/engines/etcd"
+	"github.com/berth-go/berth/internal/stacktest/counts"
 	"github.com/berth-go/berth/internal/stacktest/faultnet"
 	"github.com/berth-go/berth/internal/stacktest/lockserver"
 	"github.com/berth-go/berth/slot"
@@ -125,8 +126,8 @@ func (p *processes) kill(i int) {
 	_ = p.running[i].Wait()
 }
 
-// breakThings freezes and kills one member after the other.
-func (p *processes) breakThings(t *testing.T, ctx context.Context, random *rand.Rand) {
+// breakThings freezes and kills one member after the other, and returns how often.
+func (p *processes) breakThings(t *testing.T, ctx context.Context, random *rand.Rand) (kicks int) {
 	for ctx.Err() == nil {
 		i := random.IntN(len(p.running))
 		if random.IntN(2) == 0 {
@@ -138,11 +139,13 @@ func (p *processes) breakThings(t *testing.T, ctx context.Context, random *rand.
 			sleep(ctx, time.Duration(random.IntN(1000))*time.Millisecond)
 			if err := p.start(i); err != nil {
 				t.Error(err)
-				return
+				return kicks
 			}
 		}
+		kicks++
 		sleep(ctx, time.Duration(random.IntN(2000))*time.Millisecond)
 	}
+	return kicks
 }
 
 // BERTH_SWEEP is for how many seconds it goes on.
@@ -166,7 +169,8 @@ func TestLimitHoldsWhileMembersAreFrozenAndKilled(t *testing.T) {
 			tasks.Go(func() { g.work(t, ctx, src, random) })
 		}
 	}
-	tasks.Go(func() { p.breakThings(t, ctx, rand.New(rand.NewPCG(seed, 99))) })
+	kicks := 0
+	tasks.Go(func() { kicks = p.breakThings(t, ctx, rand.New(rand.NewPCG(seed, 99))) })
 	tasks.Wait()
 	for _, src := range sources {
 		waitFor(t, "work goes on", func() bool {
@@ -174,8 +178,8 @@ func TestLimitHoldsWhileMembersAreFrozenAndKilled(t *testing.T) {
 			return err == nil && ok && s.Release() == nil
 		})
 	}
-	t.Logf("seed %d: %d grants, %d slots lost", seed, g.grants, g.lost)
-	require.Positive(t, g.grants)
+	t.Logf("seed %d: %d slots lost", seed, g.lost)
+	counts.Report(t, counts.Of{"seconds": seconds, "grants": g.grants, "kills-and-stops": kicks})
 }
 
 // client returns a client that notices a member that hangs.

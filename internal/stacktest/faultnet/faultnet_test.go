@@ -311,8 +311,8 @@ func TestProxyCarriesAndCutsRealConnections(t *testing.T) {
 func TestSeedAndCountComeFromTheEnvironment(t *testing.T) {
 	t.Setenv("BERTH_SEED", "42")
 	require.Equal(t, uint64(42), faultnet.Seed(t))
-	t.Setenv("BERTH_SOAK_DAYS", "")
-	require.Equal(t, 3, faultnet.Count(t, "BERTH_SOAK_DAYS", 3))
-	t.Setenv("BERTH_SOAK_DAYS", "100")
-	require.Equal(t, 100, faultnet.Count(t, "BERTH_SOAK_DAYS", 3))
+	t.Setenv("BERTH_HISTORIES", "")
+	require.Equal(t, 3, faultnet.Count(t, "BERTH_HISTORIES", 3))
+	t.Setenv("BERTH_HISTORIES", "100")
+	require.Equal(t, 100, faultnet.Count(t, "BERTH_HISTORIES", 3))
 }

@@ -137,9 +137,11 @@ func (n *Net) Dials() []Dialled {
 // Dial connects a machine to the server, in memory.
 func (n *Net) Dial(ctx context.Context, machine string) (net.Conn, error) {
 	client, far := Pipe()
-	if err := n.Join(ctx, machine, far); err != nil {
+	server, err := n.join(ctx, machine, far)
+	if err != nil {
 		return nil, fmt.Errorf("dial: %w", err)
 	}
+	client.local = server.LocalAddr()
 	return client, nil
 }
 
@@ -150,19 +152,25 @@ func (n *Net) Dialer(machine string) func(ctx context.Context, network, address 
 
 // Join connects the far end of a client's connection to the server.
 func (n *Net) Join(ctx context.Context, machine string, client net.Conn) error {
+	_, err := n.join(ctx, machine, client)
+	return err
+}
+
+// join is Join, and returns the connection to the server.
+func (n *Net) join(ctx context.Context, machine string, client net.Conn) (net.Conn, error) {
 	n.mu.Lock()
 	n.dials = append(n.dials, Dialled{machine, time.Now()})
 	n.mu.Unlock()
 	server, err := n.reach(ctx, machine)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	l := &link{n: n, machine: machine, client: client, server: server, broken: make(chan struct{})}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.closed {
 		_ = server.Close()
-		return net.ErrClosed
+		return nil, net.ErrClosed
 	}
 	n.links[l] = struct{}{}
 	n.relays.Go(func() {
@@ -171,7 +179,7 @@ func (n *Net) Join(ctx context.Context, machine string, client net.Conn) error {
 		defer n.mu.Unlock()
 		delete(n.links, l)
 	})
-	return nil
+	return server, nil
 }
 
 // reach dials the server once no partition is in the way.

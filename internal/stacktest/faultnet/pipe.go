@@ -88,6 +88,7 @@ func (s *stream) put(p []byte) (n int, wait <-chan struct{}, err error) {
 type Conn struct {
 	in, out                     *stream
 	readDeadline, writeDeadline *deadline
+	local                       net.Addr // nil: a placeholder
 }
 
 var _ net.Conn = (*Conn)(nil)
@@ -161,8 +162,14 @@ type addr struct{}
 func (addr) Network() string { return "memory" }
 func (addr) String() string  { return "memory" }
 
-// LocalAddr returns a placeholder.
-func (c *Conn) LocalAddr() net.Addr { return addr{} }
+// LocalAddr returns how the server knows this end, where [Net.Dial] has connected it,
+// or else a placeholder.
+func (c *Conn) LocalAddr() net.Addr {
+	if c.local != nil {
+		return c.local
+	}
+	return addr{}
+}
 
 // RemoteAddr returns a placeholder.
 func (c *Conn) RemoteAddr() net.Addr { return addr{} }

@@ -23,7 +23,7 @@ type broken struct {
 
 // rules are the rules that matter most, each with the test that holds it. The
 // folder of the test is that of its package.
-var rules = slices.Concat(generalRules, poolRules, redisRules)
+var rules = slices.Concat(generalRules, conformRules, poolRules, redisRules, paceRules)
 
 // named returns the folder and the name of the test.
 func (b broken) named() (folder, test string) {

@@ -40,9 +40,16 @@ var redisRules = []broken{
 	{
 		rule: "Redis: a copy of a request finds its claim",
 		file: "engines/redis/line.lua",
-		old:  "local number = call('ZSCORE', line, 'l' .. id)\n\tif not number then",
-		new:  "local number = call('ZSCORE', line, 'l' .. id)\n\tif true then",
+		old:  "call('ZSCORE', line, 'l' .. id), nil\n\tif not number then",
+		new:  "call('ZSCORE', line, 'l' .. id), nil\n\tif true then",
 		test: "engines/redis.TestScriptDoesWhatTheModelDoes",
+	},
+	{
+		rule: "Redis: a copy of a request serves those behind its claim",
+		file: "engines/redis/line.lua",
+		old:  "call('ZSCORE', line, 'l' .. id), nil\n\tif not number then",
+		new:  "call('ZSCORE', line, 'l' .. id), id\n\tif not number then",
+		test: "engines/redis.TestACopyOfARequestServesThoseBehindItsClaim",
 	},
 	{
 		rule: "Redis: a copy that comes late claims nothing",

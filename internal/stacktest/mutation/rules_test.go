@@ -20,8 +20,8 @@ var generalRules = []broken{
 	{
 		rule: "a new claim does not pass one with a smaller limit that waits",
 		file: "dflockd/internal/locktable/table.go",
-		old:  "l.room(limit) && l.head == nil",
-		new:  "l.room(limit)",
+		old:  "l.room(a.Limit) && l.head == nil",
+		new:  "l.room(a.Limit)",
 		test: "dflockd/internal/locktable.TestEachClaimKeepsItsOwnLimitInEveryOrderOfClaims",
 	},
 	{
@@ -54,10 +54,17 @@ var generalRules = []broken{
 	},
 	{
 		rule: "nothing is granted of a paused key",
-		file: "dflockd/internal/locktable/clear.go",
-		old:  "return t.frozen || l.paused",
-		new:  "return t.frozen",
+		file: "dflockd/internal/locktable/pace.go",
+		old:  "\tif l.delay.has(delayPause) {\n",
+		new:  "\tif false && l.delay.has(delayPause) {\n",
 		test: "dflockd/server.TestNothingIsGrantedOfAPausedKeyAndWhatIsHeldStays",
+	},
+	{
+		rule: "nobody but an administrator pauses the keys of others for long",
+		file: "dflockd/server/control.go",
+		old:  "case !c.admin && (",
+		new:  "case false && (",
+		test: "internal/stacktest.TestHonestMachinesGetOnBesideHostileClients",
 	},
 	{
 		rule: "a pause that ends later stays",
@@ -69,7 +76,7 @@ var generalRules = []broken{
 	{
 		rule: "the end of a pause serves the line",
 		file: "dflockd/internal/locktable/pause.go",
-		old:  "\t\tl.paused = false\n\t\tt.serve(l)",
+		old:  "\t\tl.delay &^= delayPause\n\t\tt.serve(l)",
 		new:  "\t\tl.paused = false",
 		test: "dflockd/server.TestNothingIsGrantedOfAPausedKeyAndWhatIsHeldStays",
 	},
@@ -316,6 +323,13 @@ var generalRules = []broken{
 		test: "internal/lease.TestGuardEndsWellBeforeTheLease",
 	},
 	{
+		rule: "the guard allows for a clock that is slow by a twentieth",
+		file: "internal/lease/lease.go",
+		old:  "return l.Length/100*99 - max(Margin, l.Length/20)",
+		new:  "return l.Length/100*99 - Margin",
+		test: "dflockd.TestLimitHoldsWhateverTheClocksDo",
+	},
+	{
 		rule: "the guard heeds the wall clock",
 		file: "internal/lease/lease.go",
 		old:  "return !now.Before(t) || !wall.Round(0).Before(t.Round(0))",
@@ -437,7 +451,7 @@ var generalRules = []broken{
 	{
 		rule: "a grant that is not confirmed is not used",
 		file: "dflockd/grant.go",
-		old:  "\tif r.Status != wire.OK {\n\t\tcl.finish(unavailable(errGhost))\n\t\treturn nil\n\t}\n",
+		old:  "\tif r.Status != wire.OK {\n\t\tcl.finish(errs.Unavailable(errGhost))\n\t\treturn nil\n\t}\n",
 		new:  "\tr.Seconds = max(r.Seconds, 1)\n",
 		test: "dflockd.TestGhostGrantIsNotUsed",
 	},
@@ -829,8 +843,8 @@ var generalRules = []broken{
 	{
 		rule: "an engine that does not answer to a pause holds no worker up",
 		file: "internal/retryafter/keeper.go",
-		old:  "context.WithTimeoutCause(context.WithoutCancel(ctx), k.cfg.Within, late)",
-		new:  "context.WithTimeoutCause(context.WithoutCancel(ctx), time.Hour, late)",
+		old:  "context.WithTimeoutCause(ctx, k.cfg.Within, late)",
+		new:  "context.WithTimeoutCause(ctx, time.Hour, late)",
 		test: "middleware.TestAnEngineThatDoesNotAnswerHoldsNoWorkerUp",
 	},
 	{
@@ -1002,6 +1016,41 @@ var generalRules = []broken{
 		new:  "case false:",
 		test: "examples/crawler.TestStartPageCountsAsReadOnlyIfItWas",
 	},
+	{
+		rule: "crawlers with one server hear from each other which host asks for patience",
+		file: "examples/crawler/visit.go",
+		old:  "\tif later != nil {",
+		new:  "\tif false && later != nil {",
+		test: "examples/crawler.TestAHostThatAsksForItIsLeftAloneByAllCrawlersWithOneServer",
+	},
+	{
+		rule: "a slot of a real site serves one page",
+		file: "examples/crawler/slots.go",
+		old:  "\tif !s.Local {",
+		new:  "\tif false && !s.Local {",
+		test: "examples/crawler.TestEachPageOfARealSiteHasSlotsOfItsOwn",
+	},
+	{
+		rule: "crawlers with one server keep a rate in all together",
+		file: "examples/crawler/slots.go",
+		old:  "return slot.Pace(all, slot.Every(s.Pace), evenly)",
+		new:  "return all",
+		test: "examples/crawler.TestRatesAreReachedAndKeptAsTheSitesCountThem",
+	},
+	{
+		rule: "crawlers with one server keep a rate on a host together",
+		file: "examples/crawler/slots.go",
+		old:  "return slot.Every(c.paces[host]), nil",
+		new:  "return slot.Every(0 * c.paces[host]), nil",
+		test: "examples/crawler.TestRatesAreReachedAndKeptAsTheSitesCountThem",
+	},
+	{
+		rule: "a host's turn is not lost for the wait for that in all",
+		file: "examples/crawler/slots.go",
+		old:  "return unhurried{src}",
+		new:  "return src",
+		test: "examples/crawler.TestRatesAreReachedAndKeptAsTheSitesCountThem",
+	},
 
 	// Requests over HTTP.
 	{
@@ -1031,6 +1080,27 @@ var generalRules = []broken{
 		old:  "\t_ = c.end()\n",
 		new:  "\tc.release()\n",
 		test: "slothttp.TestALostSlotClosesAnUpgradedConnection",
+	},
+	{
+		rule: "a busy server's word pauses the key of its requests",
+		file: "slothttp/transport.go",
+		old:  "\tt.heed(req.Context(), key, resp)\n",
+		new:  "\t_ = key\n",
+		test: "slothttp.TestNoRequestIsSentToABusyHostByAnybodyBeforeItsTime",
+	},
+	{
+		rule: "only 429 and 503 pause a key",
+		file: "slothttp/pause.go",
+		old:  "k == nil || resp.StatusCode != http.StatusTooManyRequests && resp.StatusCode != http.StatusServiceUnavailable",
+		new:  "k == nil",
+		test: "slothttp.TestOnlyABusyServersWordPausesTheKeyOfItsRequests",
+	},
+	{
+		rule: "a slot that is granted in a pause sends no request",
+		file: "slothttp/pause.go",
+		old:  "if err != nil || k == nil || k.Left(key) == 0 {",
+		new:  "if err != nil || k == nil || k != nil {",
+		test: "slothttp.TestWhereTheEngineDoesNotPauseTheKeyTheTransportAloneKeepsToIt",
 	},
 
 	// berth run: nothing of a command lives when its slot can be somebody else's.

@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/berth-go/berth/dflockd"
+	"github.com/berth-go/berth/internal/trace"
 	"github.com/berth-go/berth/slot"
 )
 
@@ -33,9 +34,15 @@ func main() {
 	jobs := flag.Int("jobs", 2, "jobs at once")
 	step := flag.Duration("step", 20*time.Millisecond, "time between two steps of a job")
 	steps := flag.Int("steps", 4, "steps of a job")
+	file := flag.String("trace", "", "file to write to what the client does; \"\": none")
+	node := flag.String("node", "", "name of the process there")
 	flag.Parse()
 	signal.Ignore(os.Interrupt)
-	if err := run(*server, *limit, *lease, *jobs, *step, *steps); err != nil {
+	opts := []dflockd.Option{dflockd.WithServers(*server), dflockd.WithLease(*lease)}
+	if *file != "" {
+		opts = append(opts, noted(*file, *node))
+	}
+	if err := run(*limit, *jobs, *step, *steps, opts...); err != nil {
 		fmt.Fprintln(os.Stderr, "worker:", err)
 		os.Exit(1)
 	}
@@ -43,8 +50,18 @@ func main() {
 
 var errEnd = errors.New("standard input ended")
 
-func run(server string, limit int, lease time.Duration, jobs int, step time.Duration, steps int) error {
-	src, err := dflockd.NewSource(slot.Fixed("processes", limit), dflockd.WithServers(server), dflockd.WithLease(lease))
+// noted has what the client does written to a file.
+func noted(file, node string) dflockd.Option {
+	out, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "worker:", err)
+		os.Exit(1)
+	}
+	return trace.ClientOption(trace.NewJournal(out).Of(node)).(dflockd.Option)
+}
+
+func run(limit, jobs int, step time.Duration, steps int, opts ...dflockd.Option) error {
+	src, err := dflockd.NewSource(slot.Fixed("processes", limit), opts...)
 	if err != nil {
 		return err
 	}

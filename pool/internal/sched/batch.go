@@ -96,7 +96,7 @@ func (lv *level[J]) putBack(r run[J]) {
 const tick = time.Millisecond
 
 func (c *Core[J]) startTick() {
-	if c.tickAt == never {
+	if c.tickAt == Never {
 		c.tickAt = c.now + tick
 		c.ticks++
 	}
@@ -119,7 +119,7 @@ func (c *Core[J]) endTick() {
 	}
 	c.stuck += stuck
 	c.burst = 2 * stuck
-	c.tickAt = never
+	c.tickAt = Never
 	if len(c.batches) > 0 || !c.cfg.Slots && c.queued > 0 && c.mayCall() {
 		c.startTick()
 	} else {

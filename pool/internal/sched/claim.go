@@ -112,7 +112,7 @@ func (c *Core[J]) Waiting(now time.Duration, cl *Claim[J]) {
 	c.advance(now)
 	q := cl.quota
 	c.turn(cl, waiting)
-	q.failed, q.asks = never, 1
+	q.failed, q.asks = Never, 1
 	c.unneeded(q)
 	c.settle(q)
 }
@@ -122,7 +122,7 @@ func (c *Core[J]) Granted(now time.Duration, cl *Claim[J], single bool) {
 	c.advance(now)
 	q := cl.quota
 	cl.granted, cl.single = c.now, single
-	if q.failed = never; cl.state == asking {
+	if q.failed = Never; cl.state == asking {
 		q.mayBeFree() // as this one was
 		q.asks = min(mostAsks, 2*max(1, q.asks))
 	}
@@ -148,7 +148,7 @@ func (c *Core[J]) late(cl *Claim[J]) bool { return cl.startBy > 0 && c.now > cl.
 func (c *Core[J]) Busy(now time.Duration, cl *Claim[J]) {
 	c.advance(now)
 	q := cl.quota
-	q.failed, q.asks = never, 1
+	q.failed, q.asks = Never, 1
 	q.pause = min(max(firstPause, q.length/4, 2*q.pause), longestPause)
 	q.askAt = c.now + q.pause
 	c.turn(cl, over)
@@ -170,7 +170,7 @@ func (c *Core[J]) Refused(now time.Duration, cl *Claim[J], final bool) {
 func (c *Core[J]) refused(cl *Claim[J], final bool) {
 	q := cl.quota
 	c.counts.Refused++
-	if q.failed == never {
+	if q.failed == Never {
 		q.failed = c.now
 	}
 	q.denied, q.asks = c.now, 1
@@ -255,7 +255,7 @@ func (c *Core[J]) unneeded(q *quota[J]) {
 		c.leave(q)
 	case !q.lingers:
 		q.lingers = true
-		c.lingering.push(linger[J]{after(c.now, c.cfg.Linger), q})
+		c.lingering.push(linger[J]{After(c.now, c.cfg.Linger), q})
 	}
 }
 

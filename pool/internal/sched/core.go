@@ -51,7 +51,7 @@ type Core[J Job] struct {
 	spareLevels spares[level[J]]
 	all         quota[J]
 	queued      int            // live jobs in lanes
-	starved     ring[*lane[J]] // lanes that wait for room in all
+	blocked     ring[*lane[J]] // lanes that wait for room in all
 	delays      heap[delay[J]]
 	delaySeq    int64
 	counts      Counts
@@ -90,12 +90,13 @@ type Core[J Job] struct {
 	recalls []WorkerID
 }
 
-const never = time.Duration(math.MaxInt64)
+// Never is a time that does not come.
+const Never = time.Duration(math.MaxInt64)
 
-// after returns the time d after t, which may be so late that it never comes.
-func after(t, d time.Duration) time.Duration {
-	if d > never-t {
-		return never
+// After returns the time d after t: Never, if that is later than can be told.
+func After(t, d time.Duration) time.Duration {
+	if d > Never-t {
+		return Never
 	}
 	return t + d
 }
@@ -104,7 +105,7 @@ func after(t, d time.Duration) time.Duration {
 func New[J Job](cfg Config) *Core[J] {
 	c := &Core[J]{
 		cfg: cfg, lanes: map[string]*lane[J]{}, quotas: map[string]*quota[J]{}, delays: newDelays[J](), crowded: newCrowded[J](), pauses: newPauses[J](), target: cfg.Workers, oldest: none, newest: none,
-		tickAt: never, restAt: never, alarmAt: never,
+		tickAt: Never, restAt: Never, alarmAt: Never,
 	}
 	c.plain = &lane[J]{quota: &c.all}
 	if !cfg.Slots {
@@ -189,7 +190,7 @@ func (c *Core[J]) advance(now time.Duration) { c.now = max(c.now, now) }
 func (c *Core[J]) Time(now time.Duration) (again bool) {
 	c.advance(now)
 	if c.alarmAt <= c.now {
-		c.alarmAt = never
+		c.alarmAt = Never
 	}
 	c.queueDue()
 	c.endPauses()
@@ -347,14 +348,14 @@ func (c *Core[J]) Knows(key string) (lane, timeless bool) {
 	if l == nil {
 		return false, false
 	}
-	return true, l.n > 0 && c.cfg.Aging == 0 && (c.cfg.Slots || c.tickAt != never)
+	return true, l.n > 0 && c.cfg.Aging == 0 && (c.cfg.Slots || c.tickAt != Never)
 }
 
 // Failing returns for how many slots' names claims are refused, and how many jobs
 // wait for these.
 func (c *Core[J]) Failing() (slots, jobs int) {
 	for _, q := range c.quotas {
-		if q.failed != never {
+		if q.failed != Never {
 			slots++
 			jobs += q.n
 		}

@@ -36,8 +36,8 @@ func (c *Core[J]) queueDue() {
 	for len(c.delays.all) > 0 && c.delays.all[0].at <= c.now {
 		d := c.undelay(0)
 		lv := c.level(c.lane(d.Request), d.Priority)
-		if d.Job.Node().buried() {
-			lv.sweep() // or its dead entry would come to life
+		if d.Job.Node().hasTombstone() {
+			lv.sweep() // or its tombstone would come to life
 		}
 		c.queue(lv, d.Job)
 	}

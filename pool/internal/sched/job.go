@@ -49,27 +49,27 @@ func (w where) String() string {
 	panic("bug: a job is in no known place")
 }
 
-// A Node's word is its where, whether a dead entry of its job still stands in a
-// level, and, for one that is delayed, its index in the heap of those.
+// A Node's word is its where, whether a tombstone of its job stands in a level, and,
+// for one that is delayed, its index in the heap of those.
 const (
-	whereMask  = 1<<2 - 1
-	buriedBit  = 1 << 2
-	indexShift = 3
+	whereMask    = 1<<2 - 1
+	tombstoneBit = 1 << 2
+	indexShift   = 3
 )
 
-func (n *Node) where() where { return where(n.word & whereMask) }
-func (n *Node) buried() bool { return n.word&buriedBit != 0 }
-func (n *Node) index() int   { return int(n.word >> indexShift) }
+func (n *Node) where() where       { return where(n.word & whereMask) }
+func (n *Node) hasTombstone() bool { return n.word&tombstoneBit != 0 }
+func (n *Node) index() int         { return int(n.word >> indexShift) }
 
-func (n *Node) move(to where) { n.word = n.word&buriedBit | uint32(to) }
+func (n *Node) move(to where) { n.word = n.word&tombstoneBit | uint32(to) }
 
-// bury takes note that the job is out of its level, where its entry stays until
-// it is swept.
-func (n *Node) bury()   { n.word = buriedBit | uint32(nowhere) }
-func (n *Node) unbury() { n.word &^= buriedBit }
+// leaveTombstone takes note that the job is out of its level, where its entry stays
+// until it is swept.
+func (n *Node) leaveTombstone() { n.word = tombstoneBit | uint32(nowhere) }
+func (n *Node) clearTombstone() { n.word &^= tombstoneBit }
 
 func (n *Node) delayedAt(index int) {
-	n.word = uint32(index)<<indexShift | n.word&buriedBit | uint32(delayed)
+	n.word = uint32(index)<<indexShift | n.word&tombstoneBit | uint32(delayed)
 }
 
 // move takes note of where a job is, if it can be taken back.
@@ -82,5 +82,5 @@ func move[J Job](job J, to where) {
 // isAlive reports whether a job that stands in a level was not removed.
 func isAlive[J Job](job J) bool {
 	n := job.Node()
-	return n == nil || !n.buried()
+	return n == nil || !n.hasTombstone()
 }

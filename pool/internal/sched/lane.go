@@ -17,7 +17,7 @@ type lane[J Job] struct {
 	next, prev *lane[J] // in the circle of the quota's lanes that have jobs
 
 	waiters ring[*Submitter[J]]
-	starved bool // it is on the list of lanes that wait for room in all
+	blocked bool // it is on the list of lanes that wait for room in all
 }
 
 // A level holds the jobs of one priority in the order of their submits.
@@ -26,15 +26,15 @@ type lane[J Job] struct {
 // job that was handed out in a batch and came back is where it would be had it
 // stayed.
 type level[J Job] struct {
-	lane     *lane[J]
-	priority int
-	back     []run[J] // what came back of batches
-	queue    ring[J]
-	first    int64               // the number of the first job of queue
-	since    ring[time.Duration] // when each job of queue came; kept only where priorities age
-	n        int                 // live jobs in both
-	dead     int                 // jobs in both that were removed
-	out      int                 // batches of it that workers have
+	lane       *lane[J]
+	priority   int
+	back       []run[J] // what came back of batches
+	queue      ring[J]
+	first      int64               // the number of the first job of queue
+	since      ring[time.Duration] // when each job of queue came; kept only where priorities age
+	n          int                 // live jobs in both
+	tombstones int                 // jobs in both that were removed
+	out        int                 // batches of it that workers have
 }
 
 // A run is what came back of a batch. Its jobs count from first on, whatever
@@ -144,7 +144,7 @@ func (c *Core[J]) mostUrgent(l *lane[J]) *level[J] {
 // due orders the levels of a lane where priorities age: a job that has waited
 // for cfg.Aging longer counts as one priority more.
 func (c *Core[J]) due(lv *level[J]) float64 {
-	c.skipDead(lv)
+	c.skipTombstones(lv)
 	_, since, _ := lv.front()
 	return float64(since)/float64(c.cfg.Aging) - float64(lv.priority)
 }
@@ -154,9 +154,9 @@ func (c *Core[J]) due(lv *level[J]) float64 {
 // that others have was submitted in between. It returns how many it took, the
 // number of the first, and when that was queued, where that is kept.
 func (c *Core[J]) take(lv *level[J], into []J) (k int, first int64, since time.Duration) {
-	c.skipDead(lv)
+	c.skipTombstones(lv)
 	first, since, left := lv.front()
-	if len(lv.back) == 0 && lv.dead == 0 && lv.since.n == 0 {
+	if len(lv.back) == 0 && lv.tombstones == 0 && lv.since.n == 0 {
 		k = lv.queue.popInto(into) // as nearly always
 		lv.first += int64(k)
 	} else {
@@ -190,7 +190,7 @@ func (lv *level[J]) front() (first int64, since time.Duration, n int) {
 	return lv.first, since, lv.queue.n
 }
 
-// pop takes the first job of a level that has one, dead or alive.
+// pop takes the first entry of a level that has one: a job, or a tombstone.
 func (c *Core[J]) pop(lv *level[J]) (job J, alive bool) {
 	if len(lv.back) > 0 {
 		r := &lv.back[0]
@@ -208,15 +208,15 @@ func (c *Core[J]) pop(lv *level[J]) (job J, alive bool) {
 		}
 	}
 	if alive = isAlive(job); !alive {
-		lv.dead--
-		job.Node().unbury()
+		lv.tombstones--
+		job.Node().clearTombstone()
 	}
 	return job, alive
 }
 
-// skipDead drops the removed jobs in front of a level.
-func (c *Core[J]) skipDead(lv *level[J]) {
-	for lv.dead > 0 {
+// skipTombstones drops the removed jobs in front of a level.
+func (c *Core[J]) skipTombstones(lv *level[J]) {
+	for lv.tombstones > 0 {
 		if len(lv.back) > 0 && isAlive(lv.back[0].jobs[0]) || len(lv.back) == 0 && isAlive(lv.queue.first()) {
 			return
 		}
@@ -224,25 +224,25 @@ func (c *Core[J]) skipDead(lv *level[J]) {
 	}
 }
 
-// bury takes a job out of its lane. It stays there, dead, until its turn comes
-// or half of its level is dead.
-func (c *Core[J]) bury(lv *level[J], job J) {
-	job.Node().bury()
-	lv.dead++
+// leaveTombstone takes a job out of its lane. Its entry stays there until its turn comes
+// or half of its level are tombstones.
+func (c *Core[J]) leaveTombstone(lv *level[J], job J) {
+	job.Node().leaveTombstone()
+	lv.tombstones++
 	c.count(lv, -1)
-	if lv.dead*2 > lv.n+lv.dead {
+	if lv.tombstones*2 > lv.n+lv.tombstones {
 		lv.sweep()
 	}
 	c.retireLevel(lv)
 }
 
-// sweep drops what is dead.
+// sweep drops the tombstones.
 func (lv *level[J]) sweep() {
 	keep := func(job J) bool {
 		if isAlive(job) {
 			return true
 		}
-		job.Node().unbury()
+		job.Node().clearTombstone()
 		return false
 	}
 	for i := range lv.back {
@@ -257,7 +257,7 @@ func (lv *level[J]) sweep() {
 		})
 	}
 	lv.queue.keep(keep)
-	lv.dead = 0
+	lv.tombstones = 0
 }
 
 // retireLevel forgets a level that has nothing left, and then its lane.
@@ -265,7 +265,7 @@ func (c *Core[J]) retireLevel(lv *level[J]) {
 	if lv.n > 0 || lv.out > 0 {
 		return
 	}
-	if lv.dead > 0 {
+	if lv.tombstones > 0 {
 		lv.sweep()
 	}
 	l := lv.lane
@@ -285,7 +285,7 @@ const largestSpare = 256
 
 // retireLane forgets a lane that has nothing left.
 func (c *Core[J]) retireLane(l *lane[J]) {
-	if l.n > 0 || len(l.levels) > 0 || l.waiters.n > 0 || l.starved || l == c.plain {
+	if l.n > 0 || len(l.levels) > 0 || l.waiters.n > 0 || l.blocked || l == c.plain {
 		return
 	}
 	delete(c.lanes, l.key)

@@ -99,7 +99,7 @@ func (c *Core[J]) quota(r Request[J]) *quota[J] {
 	q := c.quotas[r.Slot]
 	if q == nil {
 		q = c.spareQuotas.get()
-		*q = quota[J]{name: r.Slot, limit: r.Limit, failed: never, denied: -never, busyAt: -1, due: -1, line: q.line[:0]}
+		*q = quota[J]{name: r.Slot, limit: r.Limit, failed: Never, denied: -Never, busyAt: -1, due: -1, line: q.line[:0]}
 		c.quotas[r.Slot] = q
 	}
 	return q

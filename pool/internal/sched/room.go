@@ -82,7 +82,7 @@ func (c *Core[J]) Submit(now time.Duration, r Request[J], full WhenFull) (Verdic
 	}
 	s := &Submitter[J]{Verdict: Waits, request: r, lane: l}
 	l.waiters.push(s)
-	c.starve(l)
+	c.block(l)
 	return Waits, s
 }
 
@@ -131,7 +131,7 @@ func (c *Core[J]) Remove(now time.Duration, r Request[J]) bool {
 	case inLane:
 		lv := c.level(c.lane(r), r.Priority)
 		l := lv.lane
-		c.bury(lv, r.Job)
+		c.leaveTombstone(lv, r.Job)
 		c.admit(l)
 	case delayed:
 		c.undelay(n.index())
@@ -183,7 +183,7 @@ func (c *Core[J]) fits(l *lane[J]) bool {
 // called, or a claim to be made.
 func (c *Core[J]) Room() int {
 	l := c.plainLane()
-	if l == nil || c.draining || l.waiters.n > 0 || c.starved.n > 0 { // others were here first
+	if l == nil || c.draining || l.waiters.n > 0 || c.blocked.n > 0 { // others were here first
 		return 0
 	}
 	if c.cfg.Slots && (l.n == 0 || l.quota.n <= l.quota.pending()) || !c.cfg.Slots && c.wouldCall() {
@@ -205,20 +205,20 @@ func (c *Core[J]) plainLane() *lane[J] {
 
 // admit moves the jobs of submitters that wait in after a job has left l.
 func (c *Core[J]) admit(l *lane[J]) {
-	if l.waiters.n == 0 && c.starved.n == 0 {
+	if l.waiters.n == 0 && c.blocked.n == 0 {
 		return
 	}
 	for l.waiters.n > 0 && c.fits(l) {
 		c.admitFirst(l)
 	}
-	c.starve(l)
-	for c.starved.n > 0 && c.queued < c.cfg.QueueTotal {
-		s := c.starved.pop()
-		s.starved = false
+	c.block(l)
+	for c.blocked.n > 0 && c.queued < c.cfg.QueueTotal {
+		s := c.blocked.pop()
+		s.blocked = false
 		if s.waiters.n > 0 && c.fits(s) {
 			c.admitFirst(s)
 		}
-		c.starve(s)
+		c.block(s)
 		c.retireLane(s)
 	}
 }
@@ -241,10 +241,10 @@ func (c *Core[J]) admitFirst(l *lane[J]) {
 	c.effect(Effect[J]{Kind: Admit, Submitter: s})
 }
 
-// starve lists a lane that has room of its own but waits for room in all.
-func (c *Core[J]) starve(l *lane[J]) {
-	if !l.starved && l.waiters.n > 0 && l.n < c.cfg.Queue {
-		l.starved = true
-		c.starved.push(l)
+// block lists a lane that has room of its own but waits for room in all.
+func (c *Core[J]) block(l *lane[J]) {
+	if !l.blocked && l.waiters.n > 0 && l.n < c.cfg.Queue {
+		l.blocked = true
+		c.blocked.push(l)
 	}
 }

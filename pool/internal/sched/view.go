@@ -46,7 +46,7 @@ func (c *Core[J]) appendFronts(fronts []J, l *lane[J]) []J {
 		if lv.n == 0 {
 			continue
 		}
-		c.skipDead(lv)
+		c.skipTombstones(lv)
 		if len(lv.back) > 0 {
 			fronts = append(fronts, lv.back[0].jobs[0])
 		} else {

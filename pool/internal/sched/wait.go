@@ -38,7 +38,7 @@ func (q *quota[J]) waitsFor() Cause {
 	switch {
 	case q.n == 0:
 		return ForNothing
-	case q.failed != never:
+	case q.failed != Never:
 		return ForEngine
 	case q.claims[granted] > 0:
 		return ForWorker

@@ -104,7 +104,7 @@ func (c *Core[J]) enough() bool {
 // wouldCall reports whether one job more would have a worker called, or the
 // tick started.
 func (c *Core[J]) wouldCall() bool {
-	return c.mayCall() && (!c.enough() || c.tickAt == never)
+	return c.mayCall() && (!c.enough() || c.tickAt == Never)
 }
 
 // call sends for a worker if there are jobs for one.
@@ -425,7 +425,7 @@ func (c *Core[J]) rest(w WorkerID) Order[J] {
 	worker.looked, worker.since = false, c.now
 	c.resting = append(c.resting, w)
 	if c.cfg.Rest > 0 && len(c.resting) == 1 {
-		c.restAt = after(c.now, c.cfg.Rest)
+		c.restAt = After(c.now, c.cfg.Rest)
 	}
 	return Order[J]{Do: Rest}
 }
@@ -450,9 +450,9 @@ func (c *Core[J]) dismissRested() {
 		k++
 	}
 	c.dismiss(k)
-	c.restAt = never
+	c.restAt = Never
 	if len(c.resting) > 0 {
-		c.restAt = after(c.workers[c.resting[0]].since, c.cfg.Rest)
+		c.restAt = After(c.workers[c.resting[0]].since, c.cfg.Rest)
 	}
 }
 

@@ -48,6 +48,8 @@ type Command struct {
 type Pause struct {
 	Host string        `json:"host"`
 	For  time.Duration `json:"for,omitempty"`
+	// Why is what the host answered, or that it did not.
+	Why string `json:"why,omitempty"`
 	// Over says why nothing more is to be asked of the host at all.
 	Over string `json:"over,omitempty"`
 }
@@ -57,19 +59,23 @@ type Setup struct {
 	Worker  int           `json:"worker"`   // its number, from 1
 	Workers int           `json:"workers"`  // goroutines of its pool
 	Window  int           `json:"window"`   // URLs that it has at a time, at most
-	Server  string        `json:"server"`   // address of the dflockd server; none: no slots
+	Server  string        `json:"server"`   // URL of the engine of the slots; none: no slots
 	Lease   time.Duration `json:"lease"`    // of each slot
 	Slots   int           `json:"slots"`    // in all
 	PerHost int           `json:"per_host"` // on a host
 	// Pace is the time between the starts of two requests in all; 0: no limit.
 	Pace time.Duration `json:"pace,omitempty"`
+	// HostPaces says that hosts may have a pace of their own, see Command.
+	HostPaces bool `json:"host_paces,omitempty"`
 	// Linger is how long the worker waits at its end for starts to be as far
 	// apart as they should, for the sake of others with the same server.
 	Linger    time.Duration `json:"linger,omitempty"`
 	MaxWait   time.Duration `json:"max_wait"` // how long a host may put the crawl off
 	UserAgent string        `json:"user_agent"`
-	Whole     bool          `json:"whole,omitempty"` // read pages that are no HTML, too
-	HTTP      string        `json:"http,omitempty"`  // where the dashboard of its pool is to be; none: nowhere
+	// Local says that the site is the one that the parent serves: pages that are no
+	// HTML are read, too, and no host will ask for patience.
+	Local bool   `json:"local,omitempty"`
+	HTTP  string `json:"http,omitempty"` // where the dashboard of its pool is to be; none: nowhere
 }
 
 // A Result is a line from a worker: what became of one URL, or a Pause.
