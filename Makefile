@@ -44,6 +44,10 @@ SOAK ?= 30m
 soak: ## the random tests for as long as SOAK says, 30m by default; writes the table of docs/evidence.md
 	go run ./internal/stacktest/soak -for $(SOAK) -write
 
+.PHONY: uncovered
+uncovered: ## list what no test of client, server and cores takes, in some minutes
+	go run ./internal/stacktest/uncovered
+
 .PHONY: release
 release: ## make a release of main, up to what is to be pushed: VERSION=v0.2.0, and CHECKED=yes if .ci/run was green just now
 	go run ./internal/release cut $(if $(CHECKED),-checked) $(VERSION)

@@ -31,6 +31,7 @@ var mutants = []mutant{
 	{"NO_GUARD", "strict", "the guard ends the context of a slot"},
 	{"GUARD_WAITS", "strict-patient", "a slot that another connection has taken over ends with its guard"},
 	{"NO_MARGIN", "strict-drift", "the guard leaves a margin"},
+	{"NO_MARGIN", "strict-drift", "the guard allows for a clock that is slow by a twentieth"},
 	{"HEEDS_NO_WALL_CLOCK", "strict-pause", "the guard heeds the wall clock"},
 	{"FROM_RECEIPT", "strict", "a lease counts from before its request was sent"},
 	{"NO_CONFIRM", "strict-ghosts", "a grant that is old is confirmed"},
@@ -81,6 +82,15 @@ var without = []struct {
 		"a token names one grant",
 		"fences grow",
 		"fences grow over a restart",
+	}},
+	{"keys have no pace there", []string{
+		"a new claim waits for the clock although a slot is free",
+		"the first in line waits for the clock although a slot comes free",
+		"who comes to wait first for the clock is served in time",
+		"whoever leaves the line of a clock lets the next one go",
+		"each claim uses up its own interval of the clock",
+		"a clock is forgotten when it is as good as new",
+		"nothing that an original server does not know is sent to it for a pace",
 	}},
 	{"one pause has one end there", []string{"a pause that ends later stays"}},
 	{"all leases are of one length there", []string{
@@ -137,6 +147,7 @@ var without = []struct {
 	}},
 	{"about who may claim, and how much", []string{
 		"who is no administrator takes no slot back",
+		"nobody but an administrator pauses the keys of others for long",
 		"an official claim is refused for the limit of another official one alone",
 		"clients with different lists of servers do not claim side by side",
 		"a list of servers counts while a slot of its clients is held",
