@@ -32,7 +32,7 @@ crawl: ## three processes crawl a local site under one limit
 	go run ./examples/crawler
 
 .PHONY: bench
-bench: ## measure everything side by side, a quarter of an hour; writes benchmarks/results
+bench: ## measure everything side by side, half an hour; writes benchmarks/results
 	cd benchmarks && go run ./cmd/report -out results -readme ../README.md
 
 .PHONY: bench-short
@@ -43,6 +43,10 @@ SOAK ?= 30m
 .PHONY: soak
 soak: ## the random tests for as long as SOAK says, 30m by default; writes the table of docs/evidence.md
 	go run ./internal/stacktest/soak -for $(SOAK) -write
+
+.PHONY: uncovered
+uncovered: ## list what no test of client, server and cores takes, in some minutes
+	go run ./internal/stacktest/uncovered
 
 .PHONY: release
 release: ## make a release of main, up to what is to be pushed: VERSION=v0.2.0, and CHECKED=yes if .ci/run was green just now

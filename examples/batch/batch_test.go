@@ -242,6 +242,7 @@ func TestBadInputEndsWithOneLine(t *testing.T) {
 		"-window -1":             "-window -1",
 		"-slots 0":               "-slots 0",
 		"-slots 2":               "-slots needs -server",
+		"-http 0.0.0.0:80":       "for this machine only",
 		"-flaky 2":               "-flaky 2",
 		"-flaky NaN":             "-flaky NaN",
 		"-seed 3":                "-seed needs -flaky",
@@ -286,4 +287,11 @@ func TestOutputFolderInsideTheInputIsNotCompressed(t *testing.T) {
 		require.Equal(t, exitOK, status)
 		require.Len(t, check(t, in, out), 4)
 	}
+}
+
+func TestThePoolIsShownOnAPage(t *testing.T) {
+	r := built.Start(t, "-out", t.TempDir(), "-workers", "1", "-http", ":0")
+	require.Contains(t, r.Boards(1)[0], `"name":"batch","size":1,`)
+	r.Signal(syscall.SIGINT)
+	require.Equal(t, exitInterrupted, r.Wait())
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 
+	"github.com/berth-go/berth/examples/internal/board"
 	"github.com/berth-go/berth/examples/internal/engine"
 )
 
@@ -22,6 +23,7 @@ type settings struct {
 	slots   int
 	flaky   float64
 	seed    uint64
+	http    string // where the dashboard is; none: there is none
 }
 
 const usage = `Usage: batch [flags]
@@ -52,6 +54,7 @@ func parse(args []string, out io.Writer) (settings, error) {
 	f.IntVar(&s.slots, "slots", 4, "with -server or -engine: compress at most `N` files at once in all\ninstances")
 	f.Float64Var(&s.flaky, "flaky", 0, "fail this `share` of all attempts on purpose, to see the retries: 0 to 0.9")
 	f.Uint64Var(&s.seed, "seed", 1, "with -flaky: draw the failures from seed `N`")
+	f.StringVar(&s.http, "http", "", "show the pool on a page at `host:port`, on this machine only\n(default: none)")
 
 	err := f.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
@@ -84,6 +87,11 @@ func (s *settings) check(given map[string]bool) error {
 	if given["server"] {
 		if err := engine.Check(s.server); err != nil {
 			return fmt.Errorf("-server %w", err)
+		}
+	}
+	if given["http"] {
+		if err := board.Check(s.http); err != nil {
+			return fmt.Errorf("-http %w", err)
 		}
 	}
 	switch {

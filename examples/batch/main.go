@@ -6,6 +6,8 @@
 // compresses the sources of the Go distribution. Press Ctrl-C on the way: what
 // is being compressed is finished, and the next run does only what is missing.
 //
+// With -http :8080 a page on this machine shows the pool at work.
+//
 // Several instances, each with its own folders, can share one limit, so that
 // together they keep no more disks and processors busy than one would:
 //

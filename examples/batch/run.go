@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/berth-go/berth/dashboard"
+	"github.com/berth-go/berth/examples/internal/board"
 	"github.com/berth-go/berth/examples/internal/engine"
 	"github.com/berth-go/berth/examples/internal/goroot"
 	"github.com/berth-go/berth/examples/internal/progress"
@@ -162,11 +164,23 @@ func (b *batch) describe() string {
 // work does what is to be done until that is all done or stop ends, and then
 // finishes what has been begun.
 func (b *batch) work(stop context.Context, display *progress.Display) (err error) {
-	p, end, err := b.open()
+	rec, err := dashboard.NewRecorder()
+	if err != nil {
+		return err
+	}
+	p, end, err := b.open(rec)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, end()) }()
+	if b.http != "" {
+		page, err := board.Serve(b.http, dashboard.Pool{Name: "batch", Pool: p, Recorder: rec})
+		if err != nil {
+			return err
+		}
+		defer page.Close()
+		display.Printf("the pool is shown at %s", page.URL)
+	}
 	for _, err := range b.unread {
 		display.Printf("cannot be read: %v", err)
 	}
@@ -198,8 +212,8 @@ func (b *batch) work(stop context.Context, display *progress.Display) (err error
 	return nil
 }
 
-// open returns the pool, and what ends it.
-func (b *batch) open() (*pool.Pool, func() error, error) {
+// open returns the pool, which rec watches if it is to be shown, and what ends it.
+func (b *batch) open(rec *dashboard.Recorder) (*pool.Pool, func() error, error) {
 	// A file may be compressed again after its slot was lost on the way: the
 	// half that was done is not kept.
 	policy := middleware.MaxAttempts(attempts, middleware.RetryLost(middleware.Exponential(20*time.Millisecond, 2*time.Second)))
@@ -207,6 +221,9 @@ func (b *batch) open() (*pool.Pool, func() error, error) {
 		pool.WithQueue(b.window),
 		pool.Use(middleware.Retry(policy)),
 		pool.WithHooks(pool.Hooks{Retry: func(context.Context, pool.RetryEvent) { b.retries.Add(1) }}),
+	}
+	if b.http != "" {
+		options = append(options, pool.WithHooks(rec.Hooks()))
 	}
 	slots, endSlots, err := b.slotsOf()
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/berth-go/berth/examples/crawler/internal/page"
 	"github.com/berth-go/berth/examples/crawler/internal/pipe"
 	"github.com/berth-go/berth/examples/crawler/internal/site"
+	"github.com/berth-go/berth/examples/internal/board"
 	"github.com/berth-go/berth/examples/internal/progress"
 )
 
@@ -147,6 +148,9 @@ func (c *crawl) setup(n int) pipe.Setup {
 	}
 	if c.settings.server != "" {
 		s.Linger = drainTime
+	}
+	if c.http != "" {
+		s.HTTP = board.Nth(c.http, n)
 	}
 	return s
 }

@@ -188,6 +188,19 @@ func atWork(t *testing.T, r *programtest.Run) {
 	require.Eventually(t, func() bool { return strings.Contains(r.Printed(), " pages:") }, time.Minute, 20*time.Millisecond)
 }
 
+func TestEachWorkerProcessShowsItsPool(t *testing.T) {
+	r := built.Start(t, "-http", ":0")
+	var all string
+	for _, state := range r.Boards(3) {
+		all += state
+	}
+	for n := 1; n <= 3; n++ {
+		require.Contains(t, all, fmt.Sprintf(`"name":"worker %d","size":32,`, n))
+	}
+	r.SignalAll(syscall.SIGINT)
+	require.Equal(t, exitInterrupted, r.Wait())
+}
+
 func TestInterruptEndsTheCrawlWithAReport(t *testing.T) {
 	r := built.Start(t)
 	atWork(t, r)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/berth-go/berth/examples/crawler/internal/link"
+	"github.com/berth-go/berth/examples/internal/board"
 	"github.com/berth-go/berth/examples/internal/engine"
 )
 
@@ -32,6 +33,7 @@ type settings struct {
 	maxWait time.Duration // that a host may put the crawl off
 	limit   time.Duration // of the whole crawl; 0: none
 	contact string        // of whoever runs the crawl
+	http    string        // where the dashboard of the first worker process is; none: there are none
 
 	kill      bool
 	unlimited bool
@@ -85,6 +87,7 @@ func parse(args []string, out io.Writer) (settings, error) {
 	f.DurationVar(&s.maxWait, "max-wait", time.Minute, "with -url: wait for a host that asks for it (Retry-After, Crawl-delay,\na robots.txt that cannot be had) for so `long` at most; one that asks\nfor more is given up, and the pages left are counted")
 	f.DurationVar(&s.limit, "for", 0, "end the crawl after so `long`, and count the pages left\n(default: when all is done)")
 	f.StringVar(&s.contact, "contact", "", "with -url: an address or a page of `yours`, for the User-Agent, so that\nthe sites' owners can reach you")
+	f.StringVar(&s.http, "http", "", "show the pool of each worker process on a page at `host:port`, the\nports after it for the others; on this machine only (default: none)")
 	f.BoolVar(&s.kill, "kill", false, "kill one worker process (SIGKILL) after a third of the pages; of the\ndflockd servers that -server may name, only one that runs with\n--no-auto-release-on-disconnect keeps the limits then, since the site\ngoes on with the dead worker's requests")
 	f.BoolVar(&s.unlimited, "unlimited", false, "claim no slots, to see that the site notices: exits with status 1")
 
@@ -134,6 +137,11 @@ func (s *settings) check(given map[string]bool) error {
 	if given["server"] {
 		if err := engine.Check(s.server); err != nil {
 			return fmt.Errorf("-server %w", err)
+		}
+	}
+	if given["http"] {
+		if err := board.Check(s.http); err != nil {
+			return fmt.Errorf("-http %w", err)
 		}
 	}
 	if s.maxWait <= 0 {

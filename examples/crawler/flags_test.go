@@ -64,6 +64,7 @@ func TestBadInputIsOneLineThatNamesIt(t *testing.T) {
 		"-url http://a -contact a(b":         "-contact",
 		"-for 0s":                            "-for 0s",
 		"-for -1s":                           "-for -1s",
+		"-http 10.0.0.1:80":                  "for this machine only",
 		"-url=":                              "want a web address",
 	} {
 		_, err := parse(strings.Fields(args), io.Discard)

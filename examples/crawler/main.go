@@ -13,6 +13,7 @@
 //	go run ./examples/crawler -kill        # kill a worker process on the way
 //	go run ./examples/crawler -unlimited   # without slots: the site notices
 //	go run ./examples/crawler -engine etcd # slots of an etcd that is started here
+//	go run ./examples/crawler -http :8080  # see the pools at work, a page each from 8080 on
 //	go run ./examples/crawler -h           # all flags
 //
 // The program exits with status 0 if the limits were reached and never passed

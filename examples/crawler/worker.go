@@ -13,8 +13,10 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/berth-go/berth/dashboard"
 	"github.com/berth-go/berth/examples/crawler/internal/page"
 	"github.com/berth-go/berth/examples/crawler/internal/pipe"
+	"github.com/berth-go/berth/examples/internal/board"
 	"github.com/berth-go/berth/pool"
 )
 
@@ -38,6 +40,7 @@ var errDraining = errors.New("the worker was told to finish")
 type outside struct {
 	dial   func(ctx context.Context, network, address string) (net.Conn, error) // nil: the network
 	source sourceMaker                                                          // nil: the engine that the setup names
+	people io.Writer                                                            // who are told where the dashboard is
 }
 
 // workerMain is a worker process: it fetches the URLs that it reads, and writes
@@ -47,7 +50,7 @@ func workerMain(stdin io.Reader, stdout, stderr io.Writer) int {
 	// it. And a parent that is gone is learned from stdin; writing to it must
 	// not end the process before it has given its slots back.
 	signal.Ignore(os.Interrupt, syscall.SIGPIPE)
-	err := work(stdin, stdout, outside{})
+	err := work(stdin, stdout, outside{people: stderr})
 	if err != nil && !errors.Is(err, errHungUp) {
 		fmt.Fprintln(stderr, err)
 	}
@@ -90,6 +93,7 @@ type fetching struct {
 	fetcher  *page.Fetcher
 	patience *patience
 	out      *pipe.Writer[pipe.Result]
+	board    *board.Page    // of the pool; nil: none
 	draining atomic.Bool    // no request is begun any more
 	waits    sync.WaitGroup // a goroutine for each URL that is not done: a window of them at most
 }
@@ -110,8 +114,29 @@ func newFetching(s pipe.Setup, stdout io.Writer, o outside) (*fetching, error) {
 		}
 		options = append(options, f.claims.options(s)...)
 	}
-	f.pool, err = pool.New(s.Workers, options...)
-	return f, err
+	if s.HTTP == "" {
+		f.pool, err = pool.New(s.Workers, options...)
+		return f, err
+	}
+	return f, f.open(options, o.people)
+}
+
+// open makes the pool, and its dashboard.
+func (f *fetching) open(options []pool.Option, people io.Writer) error {
+	rec, err := dashboard.NewRecorder()
+	if err != nil {
+		return err
+	}
+	f.pool, err = pool.New(f.setup.Workers, append(options, pool.WithHooks(rec.Hooks()))...)
+	if err != nil {
+		return err
+	}
+	name := fmt.Sprintf("worker %d", f.setup.Worker)
+	f.board, err = board.Serve(f.setup.HTTP, dashboard.Pool{Name: name, Pool: f.pool, Recorder: rec})
+	if err == nil {
+		fmt.Fprintf(people, "its pool is shown at %s\n", f.board.URL)
+	}
+	return err
 }
 
 // serve submits the URLs that the parent sends. It passes on when to drain, and
@@ -142,7 +167,7 @@ func (f *fetching) submit(ctx context.Context, c pipe.Command) {
 	if f.claims != nil {
 		f.claims.setPace(c.Host, c.Pace)
 	}
-	task := f.pool.SubmitContext(ctx, v.attempt, pool.Key(c.Host), pool.After(c.Wait))
+	task := f.pool.SubmitContext(ctx, v.attempt, pool.Key(c.Host), pool.Name(c.URL), pool.After(c.Wait))
 	f.waits.Go(func() {
 		err := task.Wait(context.Background())
 		// An error here means that there is no parent, which serve finds out.
@@ -163,6 +188,7 @@ func (f *fetching) close(ctx context.Context, within time.Duration) error {
 	}
 	f.waits.Wait()
 	f.fetcher.Close()
+	err = errors.Join(err, f.board.Close())
 	if f.claims != nil {
 		err = errors.Join(err, f.giveBack(ctx))
 	}

@@ -4,6 +4,7 @@
 //
 //	go run ./examples/observed
 //	go run ./examples/observed -keep   # the page of metrics stays until Ctrl-C
+//	go run ./examples/observed -keep -http :8080   # and so does the pool's dashboard
 //
 // All that has to be said to berth is
 //
@@ -24,6 +25,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+
+	"github.com/berth-go/berth/examples/internal/board"
 )
 
 const (
@@ -62,6 +65,7 @@ type settings struct {
 	seed    uint64
 	trace   string
 	metrics string
+	http    string // where the dashboard is; none: there is none
 	keep    bool
 }
 
@@ -88,7 +92,8 @@ func parse(args []string, out io.Writer) (settings, error) {
 	f.Uint64Var(&s.seed, "seed", 1, "draw which attempts fail from seed `N`")
 	f.StringVar(&s.trace, "trace", filepath.Join(os.TempDir(), "berth-observed-trace.json"), "write the trace to `file`, a span a line")
 	f.StringVar(&s.metrics, "metrics", "127.0.0.1:0", "serve the metrics at `host:port`, on this machine only")
-	f.BoolVar(&s.keep, "keep", false, "keep the page of metrics when the batch is done, until Ctrl-C")
+	f.StringVar(&s.http, "http", "", "show the pool on a page at `host:port`, on this machine only (default: none)")
+	f.BoolVar(&s.keep, "keep", false, "keep the pages when the batch is done, until Ctrl-C")
 	err := f.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
 		fmt.Fprint(out, usage)
@@ -123,6 +128,11 @@ func (s settings) check() error {
 	}
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		return fmt.Errorf("-metrics %s: the page is for this machine only: give a loopback address, such as 127.0.0.1", s.metrics)
+	}
+	if s.http != "" {
+		if err := board.Check(s.http); err != nil {
+			return fmt.Errorf("-http %w", err)
+		}
 	}
 	return nil
 }

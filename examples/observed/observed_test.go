@@ -108,8 +108,8 @@ func TestTimelineOfOneJobIsPrinted(t *testing.T) {
 	require.Contains(t, r.Out, "attempt 2 (slot held for")
 }
 
-func TestMetricsStayOnThePageUntilInterrupt(t *testing.T) {
-	r := built.Start(t, "-src", folder(t, 5), "-flaky", "0", "-keep", "-trace", filepath.Join(t.TempDir(), "trace.json"))
+func TestPagesStayUntilInterrupt(t *testing.T) {
+	r := built.Start(t, "-src", folder(t, 5), "-flaky", "0", "-keep", "-http", ":0", "-trace", filepath.Join(t.TempDir(), "trace.json"))
 	require.Eventually(t, func() bool { return strings.Contains(r.Printed(), "until Ctrl-C") }, time.Minute, 10*time.Millisecond)
 	address := find1(t, r.Printed(), `metrics at (http://127\.0\.0\.1:\d+/metrics)`)
 	page := get(t, address)
@@ -119,6 +119,7 @@ func TestMetricsStayOnThePageUntilInterrupt(t *testing.T) {
 		require.Contains(t, page, series)
 	}
 	require.Contains(t, page, `trace_id=`, "exemplars lead to the trace")
+	require.Contains(t, r.Boards(1)[0], `"finished":5,`, "the dashboard stays, too")
 	r.Signal(syscall.SIGINT)
 	require.Equal(t, exitOK, r.Wait())
 }
@@ -130,6 +131,7 @@ func TestBadInputIsRefusedWithOneLine(t *testing.T) {
 		"-flaky NaN: must be":                 {"-flaky", "NaN"},
 		"-metrics 0.0.0.0:0: the page is for": {"-metrics", "0.0.0.0:0"},
 		`-metrics "9464": want host:port`:     {"-metrics", "9464"},
+		`-http "8080": want host:port`:        {"-http", "8080"},
 		"unexpected argument":                 {"all"},
 	} {
 		r, status := built.Run(t, args...)

@@ -18,8 +18,10 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/berth-go/berth/dashboard"
 	"github.com/berth-go/berth/dflockd"
 	"github.com/berth-go/berth/dflockd/server"
+	"github.com/berth-go/berth/examples/internal/board"
 	"github.com/berth-go/berth/examples/internal/goroot"
 	"github.com/berth-go/berth/middleware"
 	"github.com/berth-go/berth/pool"
@@ -54,7 +56,23 @@ func run(s settings, stdout io.Writer) (status int, err error) {
 	observed := tracer.Source(src)
 	defer func() { err = errors.Join(err, observed.Close(context.Background())) }()
 
-	failed := compressAll(ctx, s, files, observed, tel, tracer.Hooks())
+	rec, err := dashboard.NewRecorder()
+	if err != nil {
+		return exitFailed, err
+	}
+	p, err := newPool(s, pool.WithSlots(observed), pool.WithHooks(tracer.Hooks()), pool.WithHooks(rec.Hooks()))
+	if err != nil {
+		return exitFailed, err
+	}
+	if s.http != "" {
+		page, err := board.Serve(s.http, dashboard.Pool{Name: "observed", Pool: p, Recorder: rec})
+		if err != nil {
+			return exitFailed, err
+		}
+		defer page.Close()
+		fmt.Fprintf(stdout, "the pool is shown at %s\n", page.URL)
+	}
+	failed := compressAll(ctx, s, files, p, tel)
 	if err := report(ctx, tel, s, stdout); err != nil {
 		return exitFailed, err
 	}
@@ -116,13 +134,14 @@ func slots(n int) (slot.Source, func() error, error) {
 	return src, end, nil
 }
 
-// compressAll runs the batch, below a span of its own.
-func compressAll(ctx context.Context, s settings, files []string, src slot.Source, tel *telemetry, hooks pool.Hooks) error {
+// newPool returns the pool, whose jobs are tried again.
+func newPool(s settings, opts ...pool.Option) (*pool.Pool, error) {
 	policy := middleware.MaxAttempts(5, middleware.Exponential(10*time.Millisecond, 100*time.Millisecond, middleware.Seed(s.seed)))
-	p, err := pool.New(s.workers, pool.WithSlots(src), pool.WithHooks(hooks), pool.Use(middleware.Retry(policy)))
-	if err != nil {
-		return err
-	}
+	return pool.New(s.workers, append(opts, pool.Use(middleware.Retry(policy)))...)
+}
+
+// compressAll runs the batch, below a span of its own, and shuts the pool down.
+func compressAll(ctx context.Context, s settings, files []string, p *pool.Pool, tel *telemetry) error {
 	ours := tel.tracers.Tracer("observed")
 	ctx, span := ours.Start(ctx, "batch")
 	defer span.End()

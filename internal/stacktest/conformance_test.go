@@ -1,7 +1,6 @@
 package stacktest_test
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"testing"
 	"testing/synctest"
@@ -35,18 +34,25 @@ func TestAScriptedRunIsOneOfTheModel(t *testing.T) {
 // machines and servers fail at random, and replays all that clients and servers have
 // noted in the model of the protocol.
 func TestWhatTheStackDoesUnderFaultsTheModelCanDo(t *testing.T) {
-	seed := faultnet.Seed(t)
-	for i := range 4 {
-		seed, m := seed+uint64(i), mode(i%2 == 0)
-		t.Run(fmt.Sprintf("%v-%d", m, i), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				setup, events := recorded(t, m, seed, 5*time.Minute)
-				stats := setup.Require(t, events)
-				counts.Report(t, counts.Of{"events": stats.Events, "slots-begun": stats.Begun})
-				t.Logf("%v, lease %v, seed %d: %+v", m, setup.Lease, seed, stats)
-			})
+	const minutes = 5
+	did := counts.Of{}
+	kinds := map[trace.Kind]bool{}
+	faultnet.EachSeed(t, "BERTH_SIMULATIONS", 4, func(seed uint64) {
+		synctest.Test(t, func(t *testing.T) {
+			m := mode(seed%2 == 0)
+			setup, events := recorded(t, m, seed, minutes*time.Minute)
+			stats := setup.Require(t, events)
+			t.Logf("%v, lease %v, seed %d: %+v", m, setup.Lease, seed, stats)
+			did["simulated-minutes"] += minutes
+			did["events"] += stats.Events
+			did["grants"] += stats.Grants
+			for k := range stats.Kinds {
+				kinds[k] = true
+			}
 		})
-	}
+	})
+	did["kinds-of-events"] = len(kinds)
+	counts.Report(t, did)
 }
 
 // TestWhatTheStackDoesWhileLimitsChangeTheModelCanDo is the same while limits differ from

@@ -8,6 +8,8 @@
 //   - Package counts says how much was tried, and how much must be.
 //   - Program worker is a process that tests kill and stop.
 //   - Package lockserver runs lock servers as programs, the original one too.
+//   - Program soak runs the random tests of all packages for as long as one likes,
+//     and program uncovered lists what no test takes.
 //   - Package mutation breaks one rule of the shipped code after the other and
 //     asks that the test named for it notices.
 //

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/berth-go/berth/internal/stacktest/counts"
 	"github.com/berth-go/berth/internal/stacktest/faultnet"
 	"github.com/berth-go/berth/internal/stacktest/histories"
 )
@@ -16,22 +17,20 @@ import (
 // server is restarted, is recorded and judged as it is for every other engine.
 func TestHistoriesOfSourcesUnderFaultsAreLinearizable(t *testing.T) {
 	const claims = 200
-	count := faultnet.Count(t, "BERTH_HISTORIES", 40)
-	seed := faultnet.Seed(t)
+	count := 0
 	var all histories.History
-	for i := range count {
-		seed := seed + uint64(i)
+	faultnet.EachSeed(t, "BERTH_HISTORIES", 40, func(seed uint64) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, strict, 3, 4*time.Second)
 			defer w.close()
 			h := w.history(histories.Play{Seed: seed, Claimants: 3, Claims: claims, Unit: 200 * time.Millisecond, Long: 2 * w.lease})
 			require.NoError(t, h.Check(), "seed %d", seed)
 			all.Add(h)
+			count++
 		})
-	}
-	t.Logf("%d histories from seed %d: %v", count, seed, all)
+	})
 	require.Equal(t, count*claims, all.Claims)
-	require.Greater(t, all.Grants, count)
+	counts.Report(t, counts.Of{"histories": count, "grants": all.Grants, "operations": len(all.Operations)})
 }
 
 // history plays on two machines while everything fails.

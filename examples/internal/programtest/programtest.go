@@ -5,9 +5,12 @@ package programtest
 import (
 	"bytes"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"sync"
 	"syscall"
 	"testing"
@@ -107,6 +110,33 @@ func (r *Run) Wait() int {
 
 // Printed returns what the program has printed up to now.
 func (r *Run) Printed() string { return r.out.String() }
+
+var board = regexp.MustCompile(`pool is shown at (http://\S+/)`)
+
+// Boards waits until the program has said where n dashboards are, and returns what
+// each has as JSON now.
+func (r *Run) Boards(n int) (states []string) {
+	r.t.Helper()
+	var found [][]string
+	for began := time.Now(); len(found) < n; time.Sleep(10 * time.Millisecond) {
+		if found = board.FindAllStringSubmatch(r.Printed(), -1); time.Since(began) > time.Minute {
+			r.t.Fatalf("%d of %d dashboards were named: %s", len(found), n, r.Printed())
+		}
+	}
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	for _, address := range found {
+		answer, err := client.Get(address[1] + "state.json")
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		text, err := io.ReadAll(answer.Body)
+		if answer.Body.Close(); err != nil {
+			r.t.Fatal(err)
+		}
+		states = append(states, string(text))
+	}
+	return states
+}
 
 // SignalAll sends a signal to the program and its children, as a terminal does.
 func (r *Run) SignalAll(s syscall.Signal) { _ = signalGroup(r.cmd, s) }

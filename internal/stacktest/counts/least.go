@@ -27,7 +27,7 @@ var Least = Total{
 	"dflockd.TestStrictLimitHoldsUnderFaults":                                   {"claims": 1000},
 
 	// What the stack has done, replayed in the model of the protocol.
-	"internal/stacktest.TestWhatTheStackDoesUnderFaultsTheModelCanDo":            {"events": 10_000, "slots-begun": 1000},
+	"internal/stacktest.TestWhatTheStackDoesUnderFaultsTheModelCanDo":            {"simulated-minutes": 20, "events": 20_000, "grants": 1000, "kinds-of-events": 12},
 	"internal/stacktest.TestWhatTheStackDoesWhileLimitsChangeTheModelCanDo":      {"events": 5000, "slots-begun": 500, "pauses": 1},
 	"internal/stacktest.TestWhatProcessesThatAreKilledAndStoppedDoTheModelCanDo": {"events": 400, "slots-begun": 20},
 	"internal/stacktest.TestATraceThatIsCorruptedIsNoRunOfTheModel":              {"corruptions-noticed": 350},
@@ -35,6 +35,10 @@ var Least = Total{
 	// Answers of servers: concurrent ones, and those that the original server gave.
 	"internal/stacktest.TestConcurrentHistoriesAreLinearizable": {"histories": 1000, "operations": 50_000, "kinds-of-answers": 7},
 	"dflockd/server.TestTranscripts":                            {"transcripts": 31, "lines": 600},
+
+	"internal/stacktest.TestHistoriesOfSourcesUnderFaultsAreLinearizable": {"histories": 40, "grants": 40, "operations": 80},
+	"engines/redis.TestHistoriesUnderFaultsAreLinearizable":               {"histories": 4, "grants": 40, "operations": 120},
+	"engines/etcd/etcdtest.TestHistoriesUnderFaultsAreLinearizable":       {"histories": 4, "grants": 5, "operations": 9},
 
 	// Clocks, and clients that mean harm.
 	"dflockd.TestLimitHoldsWhateverTheClocksDo":                                    {"simulated-minutes": 480, "faults": 100, "grants": 200, "jumps-of-clocks": 50},

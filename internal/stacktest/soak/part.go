@@ -65,11 +65,21 @@ var parts = []*part{
 		test: "TestConcurrentHistoriesAreLinearizable", amount: "BERTH_HISTORIES", first: 500, seeds: true,
 		counted: "histories", goal: 10_000,
 	},
+	{
+		name: "sources", what: "histories of what claimants see, strict server under faults", folder: stack,
+		test: "TestHistoriesOfSourcesUnderFaultsAreLinearizable", amount: "BERTH_HISTORIES", first: 20, seeds: true,
+		counted: "histories", goal: 2000,
+	},
 	simulation("strict", "machines, faults and restarts, strict server", "TestLimitHoldsUnderAnyFaultOfAStrictServer", 5),
 	simulation("immediate", "the same, immediate release", "TestOverlapIsBoundUnderAnyFaultOfAnImmediateServer", 4),
 	simulation("seen", "the same, faults that both ends see", "TestOverlapIsAMomentWhereTheBreakIsSeen", 2),
 	simulation("all", "slots of two limits at once, strict server", "TestEachLimitOfAllHoldsUnderAnyFault", 2),
 	simulation("limits", "limits that change, pauses, slots taken back, strict server", "TestEachClaimsLimitHoldsUnderAnyFaultWhileLimitsChange", 3),
+	{
+		name: "conformance", what: "what the whole stack did under faults, replayed in the model", folder: stack,
+		test: "TestWhatTheStackDoesUnderFaultsTheModelCanDo", amount: "BERTH_SIMULATIONS", first: 4, seeds: true,
+		counted: minutes, goal: 5 * day,
+	},
 	{
 		name: "clocks", what: "clocks of different rates, wall clocks that jump, strict server", folder: "dflockd",
 		test: "TestLimitHoldsWhateverTheClocksDo", amount: "BERTH_SIMULATIONS", first: 2, seeds: true,
@@ -101,8 +111,13 @@ var parts = []*part{
 		counted: minutes, goal: day,
 	},
 	{
+		name: "redis-histories", what: "histories of what claimants see, engines/redis under faults", folder: redis,
+		test: "TestHistoriesUnderFaultsAreLinearizable", amount: "BERTH_HISTORIES", first: 4, seeds: true,
+		counted: "histories", goal: 500,
+	},
+	{
 		name: "redis-line", what: "the script of engines/redis beside its model", folder: redis,
-		test: "TestScriptDoesWhatTheModelDoes", amount: "BERTH_REDIS_STEPS", first: 4000,
+		test: "TestScriptDoesWhatTheModelDoes", amount: "BERTH_REDIS_LINES", first: 1, seeds: true,
 		counted: "steps", goal: 500_000,
 	},
 	{
@@ -114,6 +129,11 @@ var parts = []*part{
 		name: "etcd", what: "engines/etcd under faults of the network", folder: etcdtest,
 		test: "TestLimitHoldsUnderAnyFaultOfTheNetwork", amount: "BERTH_SWEEP", first: 6,
 		counted: "seconds", goal: 300,
+	},
+	{
+		name: "etcd-histories", what: "histories of what claimants see, engines/etcd under faults", folder: etcdtest,
+		test: "TestHistoriesUnderFaultsAreLinearizable", amount: "BERTH_HISTORIES", first: 4, seeds: true,
+		counted: "histories", goal: 100,
 	},
 	{
 		name: "etcd-members", what: "engines/etcd while members of the cluster are killed and stopped", folder: etcdtest,

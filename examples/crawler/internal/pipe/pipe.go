@@ -74,7 +74,8 @@ type Setup struct {
 	UserAgent string        `json:"user_agent"`
 	// Local says that the site is the one that the parent serves: pages that are no
 	// HTML are read, too, and no host will ask for patience.
-	Local bool `json:"local,omitempty"`
+	Local bool   `json:"local,omitempty"`
+	HTTP  string `json:"http,omitempty"` // where the dashboard of its pool is to be; none: nowhere
 }
 
 // A Result is a line from a worker: what became of one URL, or a Pause.
