@@ -20,8 +20,8 @@ const (
 
 func parsePorts(s string) (int, error) {
 	var low, high int
-	if _, err := fmt.Sscan(strings.TrimSpace(s), &low, &high); err != nil || high < low {
-		return 0, fmt.Errorf("range of local ports %q: want two numbers, the lower first", s)
+	if _, err := fmt.Sscan(strings.TrimSpace(s), &low, &high); err != nil || low < 0 || high < low || high > 65535 {
+		return 0, fmt.Errorf("range of local ports %q: want two numbers from 0 to 65535, the lower first", s)
 	}
 	return high - low + 1, nil
 }

@@ -79,7 +79,7 @@ func find(root, at string) (block, error) {
 	return b, nil
 }
 
-// function returns the name of the function that a line is in.
+// function returns the name of the function, or of the variable, that a line is in.
 func function(name string, text []byte, line int) string {
 	set := token.NewFileSet()
 	file, err := parser.ParseFile(set, name, text, parser.SkipObjectResolution)
@@ -87,9 +87,17 @@ func function(name string, text []byte, line int) string {
 		return "?"
 	}
 	for _, d := range file.Decls {
-		if f, ok := d.(*ast.FuncDecl); ok && set.Position(f.Pos()).Line <= line && line <= set.Position(f.End()).Line {
-			return f.Name.Name
+		if set.Position(d.Pos()).Line > line || line > set.Position(d.End()).Line {
+			continue
+		}
+		switch d := d.(type) {
+		case *ast.FuncDecl:
+			return d.Name.Name
+		case *ast.GenDecl:
+			if v, ok := d.Specs[0].(*ast.ValueSpec); ok {
+				return v.Names[0].Name
+			}
 		}
 	}
-	return "a variable"
+	return "?"
 }

@@ -116,7 +116,7 @@ func stale(root string) (errs []error) {
 			errs = append(errs, err)
 			continue
 		}
-		if !regexp.MustCompile(`(?m)^func (\(.*\) )?` + r.function + `[(\[]`).Match(text) {
+		if !regexp.MustCompile(`(?m)^(func (\(.*\) )?|var )` + r.function + `[(\[ ]`).Match(text) {
 			errs = append(errs, fmt.Errorf("%s has no %s any more: take its reason out of the list", r.file, r.function))
 		}
 	}
