@@ -32,7 +32,7 @@ crawl: ## three processes crawl a local site under one limit
 	go run ./examples/crawler
 
 .PHONY: bench
-bench: ## measure everything side by side, a quarter of an hour; writes benchmarks/results
+bench: ## measure everything side by side, half an hour; writes benchmarks/results
 	cd benchmarks && go run ./cmd/report -out results -readme ../README.md
 
 .PHONY: bench-short

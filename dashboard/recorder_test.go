@@ -246,7 +246,6 @@ func TestAPoolThatRunsForeverNeedsNoMoreMemory(t *testing.T) {
 				pool.Key(fmt.Sprint(i)))
 		}
 		require.Error(t, b.Pool.Wait(t.Context()))
-		b.rec.lost(pool.SlotEvent{At: time.Now(), Slot: lostSlot{}})
 		for range 100 {
 			b.rec.overrun(t.Context(), pool.JobEvent{At: time.Now()})
 			b.rec.lost(pool.SlotEvent{At: time.Now(), Slot: lostSlot{}})
@@ -264,6 +263,17 @@ func TestAPoolThatRunsForeverNeedsNoMoreMemory(t *testing.T) {
 		require.Len(t, s.Slow, 7)
 		require.Len(t, s.History.Busy, intervals)
 	})
+}
+
+// Slots are of anybody's types.
+func TestALossOfASlotThatCannotBeComparedHarmsNothing(t *testing.T) {
+	rec := newRecorder(t)
+	var word any
+	e := pool.JobEvent{At: time.Now(), Submitted: time.Now(), State: &word}
+	rec.submitted(t.Context(), e)
+	rec.start(t.Context(), pool.StartEvent{JobEvent: e, Slot: lostSlot{}})
+	rec.lost(pool.SlotEvent{Key: "k", At: time.Now(), Slot: lostSlot{}})
+	require.Equal(t, "k", rec.losses.newestFirst()[0].slotKey)
 }
 
 // lostSlot is one that cannot be compared.

@@ -43,6 +43,13 @@
 // while, for everybody; [Source.Revoke] takes a slot back. A server of this module
 // does all of it; what takes an administrator's secret is said there.
 //
+// # Rates
+//
+// [slot.Pace] grants the slots of a source at a rate, too. A server of this module has a
+// clock for each key, which all its clients share and a restart forgets. On an original
+// server, and in a cluster, each start takes a turn of a second semaphore, whose name ends
+// with [slot.TurnsSuffix].
+//
 // # States of a Semaphore or Lock
 //
 //	idle ── Acquire, Enqueue ──▶ opening ── a slot is free ──────▶ held

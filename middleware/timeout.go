@@ -12,8 +12,9 @@ import (
 var ErrTimeout = pool.ErrTimeLimit
 
 // Timeout ends the context of each attempt after d, with a cause that matches
-// [ErrTimeout]. A job that ignores its context runs on; one that returns nil
-// after its time was up has succeeded all the same. d must be above zero.
+// [ErrTimeout]. A job that ignores its context runs on, and is reported after the
+// grace of [pool.WithGrace]; one that returns nil after its time was up has succeeded
+// all the same. d must be above zero.
 //
 // In the chain: innermost, inside [Retry], so that each attempt has the whole of
 // d, and inside [RateLimit], so that waiting for a turn does not use it up.

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// A setting is what a task has that was given a context or a key, that runs
-// under a slot, or that was asked to end.
+// A setting is the part of a task that only some tasks need: those that were given a
+// context or a key, those that run under a slot, and those that were asked to end.
 type setting struct {
 	parent context.Context // of the job's context
 	key    string

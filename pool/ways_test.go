@@ -40,6 +40,7 @@ var ways = []way{
 			for err == nil && p.Stats().Finished == finished { // others may run on
 				time.Sleep(time.Millisecond)
 			}
+			synctest.Wait() // the pool knows, too, that nothing is left, if nothing is
 			ended, cancel := context.WithCancel(context.Background())
 			cancel()
 			if other := p.Wait(ended); !errors.Is(other, context.Canceled) {

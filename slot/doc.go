@@ -33,8 +33,9 @@
 // of a name while he holds one can wait for ever for a smaller limit that came between.
 //
 // Sources are put together of others. [All] claims a slot of each: one of the
-// host's and one of all. [MinHold] keeps each slot for a time, which makes a
-// limit a rate. [Fallback] goes on with a local share during an outage. These
+// host's and one of all. [Pace] grants at a rate as well as under the limit: five at
+// once and ten a second. [MinHold] keeps each slot for a time, which makes a limit
+// itself a rate. [Fallback] goes on with a local share during an outage. These
 // functions return no error, so that they can be nested; [Check] tells whether
 // what they were given makes sense, and a source that does not refuses every
 // claim.

@@ -90,8 +90,8 @@ type Turner interface {
 //   - Close waits until the last turn is over, as that of [MinHold].
 //
 // What else the source can do is asked of src ([Inspect], [Pause], [Revoke]). Of several
-// sources that are put together by [All] pace the last, and of [Fallback] both. Close
-// closes src. A src that can have no pace, a rate that cannot be one (see [PerSecond]), and
+// sources that are put together by [All] pace the last, since a slot with a pace that waits
+// for another comes too late; of [Fallback] both. Close closes src. A src that can have no pace, a rate that cannot be one (see [PerSecond]), and
 // a burst that is not from 1 to 10,000 refuse every claim, and [Check] says so.
 func Pace(src Source, rate Rate, burst int) Source {
 	p := &paced{src: src, rate: rate, burst: burst, invalid: Check(src)}

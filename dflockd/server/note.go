@@ -50,9 +50,9 @@ func (c *conn) noteAnswer(r *wire.Request, key []byte, res locktable.Result) {
 		return trace.Refused
 	}
 	switch r.Command {
-	case wire.Lock, wire.SemLock:
+	case wire.Lock, wire.SemLock, wire.PacedLock:
 		e.Kind, e.What = trace.Enqueue, refused(wire.OK, trace.Acquired)
-	case wire.Enqueue, wire.SemEnqueue:
+	case wire.Enqueue, wire.SemEnqueue, wire.PacedEnqueue:
 		e.Kind, e.What = trace.Enqueue, refused(wire.Acquired, trace.Acquired)
 	case wire.Wait, wire.SemWait:
 		e.Kind, e.What = trace.Wait, refused(wire.OK, trace.Granted)

@@ -172,7 +172,7 @@ func TestALeaseThatIsDueInALineIsAskedForOnceByEachSource(t *testing.T) {
 // The figures of docs/engines.md: what claims, held slots and waiters ask of Redis is
 // counted at three sizes.
 func TestWhatClaimsSlotsAndWaitersAskOfRedisIsCounted(t *testing.T) {
-	for _, n := range []int{4, 32, 256} {
+	for _, n := range []int{4, 32, 160} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { countRedis(t, n) })
 		})

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -114,6 +115,24 @@ func TestScriptsThatAreFlushedAreSentAgain(t *testing.T) {
 			synctest.Wait()
 			held, all := w.counts("k")
 			require.Zero(t, held+all)
+		}
+	})
+}
+
+// A server that does not have the script yet has carried nothing out. So there is no copy
+// of the request for which a mark would have to be left, which makes claims slow.
+func TestTheFirstRequestsToANewServerLeaveNoMarksOfCopies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a := w.source("a", slot.Keyed("", 1))
+		for i := range 10 {
+			require.NoError(t, w.claim(a, fmt.Sprint(i)).Release())
+		}
+		require.NoError(t, w.client("operator").ScriptFlush(t.Context()).Err())
+		require.NoError(t, w.claim(a, "flushed").Release())
+		synctest.Wait()
+		for _, key := range w.db.Keys() {
+			require.NotContains(t, key, "}gone")
 		}
 	})
 }

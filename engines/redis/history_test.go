@@ -21,7 +21,7 @@ func TestHistoriesUnderFaultsAreLinearizable(t *testing.T) {
 	const claims = 200
 	count := 0
 	var all histories.History
-	faultnet.EachSeed(t, "BERTH_HISTORIES", 8, func(seed uint64) {
+	faultnet.EachSeed(t, "BERTH_HISTORIES", 4, func(seed uint64) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t)
 			h := w.history(histories.Play{Seed: seed, Claimants: 3, Claims: claims, Unit: 200 * time.Millisecond, Long: 2 * w.lease})

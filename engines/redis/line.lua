@@ -219,7 +219,7 @@ local function leave(doubt, first)
 	end
 	if doubt == '1' then
 		call('ZREMRANGEBYSCORE', gone, '-inf', now)
-		call('PEXPIRE', gone, KEEP)
+		if call('PTTL', gone) < 10 * lease then call('PEXPIRE', gone, 10 * lease) end
 	end
 	return {settle()}
 end

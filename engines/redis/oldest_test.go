@@ -15,7 +15,7 @@ import (
 var since = map[string]string{
 	"TIME": "2.6", // in a script that writes, 5.0
 	"SET":  "6.2", // with GET; together with NX 7.0
-	"DEL":  "1.0", "EXISTS": "3.0", "PTTL": "2.6", "PUBLISH": "2.0",
+	"GET":  "1.0", "DEL": "1.0", "EXISTS": "3.0", "PTTL": "2.6", "PUBLISH": "2.0",
 	"PEXPIRE": "2.6", // its options NX, XX, GT, LT: 7.0
 	"ZADD":    "3.0", "ZCARD": "1.2", "ZCOUNT": "2.0", "ZRANGE": "1.2", "ZRANGEBYSCORE": "2.2",
 	"ZRANK": "2.0", // WITHSCORE: 7.2

@@ -167,12 +167,16 @@ func (s *Source) refuseUnlessDurable(ctx context.Context, batch []*op) []*op {
 }
 
 // repeatWhole sends the script along with each request that the server could not
-// serve without: one that was restarted or is new, or whose scripts were flushed.
+// serve without: one that was restarted or is new, or whose scripts were flushed. The
+// copy that was refused does nothing, so unless there was another one there is none now.
 func (s *Source) repeatWhole(ctx context.Context, batch []*op, cmds []*goredis.Cmd) {
 	var again []*op
 	var where []int
 	for i, cmd := range cmds {
 		if err := cmd.Err(); err != nil && strings.HasPrefix(err.Error(), "NOSCRIPT") {
+			if batch[i].copies.count() == 1 {
+				batch[i].copies = newCopies()
+			}
 			again, where = append(again, batch[i]), append(where, i)
 		}
 	}

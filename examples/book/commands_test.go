@@ -54,8 +54,12 @@ func TestTheCommandsOfThePagesDoWhatTheyShow(t *testing.T) {
 	require.Greater(t, typed, 5, "the pages have lost their commands")
 }
 
-// program is how a page says that a program of this repository is run.
-var program = regexp.MustCompile(`go run (\./\S+)`)
+// How a page says that programs of this repository are run, or built.
+var (
+	program = regexp.MustCompile(`go run (\./[\w./-]+)`)
+	build   = regexp.MustCompile(`go build -o (\S+)((?: \./[\w./-]+)+)`)
+	folder  = regexp.MustCompile(`\./[\w./-]+`)
+)
 
 // built builds all programs that the pages run, at once, and returns their folder.
 func built(t *testing.T, all []pages.Page) string {
@@ -64,14 +68,16 @@ func built(t *testing.T, all []pages.Page) string {
 	args := []string{"build", "-o", bin}
 	for _, p := range all {
 		for _, b := range p.Blocks() {
-			for _, m := range program.FindAllStringSubmatch(b.Text, -1) {
-				if b.Language == "console" && p.Name != elsewhere && !slices.Contains(args, m[1]) {
-					args = append(args, m[1])
-				}
+			if b.Language != "console" || p.Name == elsewhere {
+				continue
+			}
+			for _, command := range append(program.FindAllString(b.Text, -1), build.FindAllString(b.Text, -1)...) {
+				args = append(args, folder.FindAllString(command, -1)...)
 			}
 		}
 	}
-	cmd := exec.Command("go", args...)
+	slices.Sort(args[3:])
+	cmd := exec.Command("go", slices.Compact(args)...)
 	cmd.Dir = root
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", out)
@@ -79,7 +85,7 @@ func built(t *testing.T, all []pages.Page) string {
 }
 
 // patience is for a page.
-const patience = 2 * time.Minute
+const patience = 5 * time.Minute
 
 // shell types the commands of blocks and returns what each block printed. What ends
 // with & goes on until the last block has ended; what it prints is not looked at.
@@ -93,10 +99,7 @@ func shell(t *testing.T, bin string, blocks []pages.Block) []string {
 	for _, b := range blocks {
 		fmt.Fprintf(&script, "echo '%s'\n", mark)
 		for _, command := range commands(b.Text) {
-			command = program.ReplaceAllStringFunc(command, func(m string) string {
-				return filepath.Join(bin, path.Base(program.FindStringSubmatch(m)[1]))
-			})
-			fmt.Fprintln(&script, ports.Replace(started(command, bin)))
+			fmt.Fprintln(&script, ports.Replace(started(ready(command, bin), bin)))
 		}
 	}
 	out, err := os.Create(filepath.Join(scratch, "printed"))
@@ -115,6 +118,19 @@ func shell(t *testing.T, bin string, blocks []pages.Block) []string {
 	parts := strings.Split(string(text), mark+"\n")
 	require.Len(t, parts, len(blocks)+1, "%v\n%s", err, text)
 	return parts[1:]
+}
+
+// ready returns a command that takes the programs from where they were built.
+func ready(command, bin string) string {
+	at := func(folder string) string { return filepath.Join(bin, path.Base(folder)) }
+	command = program.ReplaceAllStringFunc(command, func(m string) string { return at(folder.FindString(m)) })
+	return build.ReplaceAllStringFunc(command, func(m string) string {
+		copied := "cp"
+		for _, f := range folder.FindAllString(m, -1) {
+			copied += " " + at(f)
+		}
+		return copied + " " + build.FindStringSubmatch(m)[1]
+	})
 }
 
 // served is where a command that runs a server says on which port, and secret where
@@ -217,4 +233,5 @@ func TestWhatIsPrintedMatchesWhateverItsNumbersAndOrder(t *testing.T) {
 	}
 	require.Equal(t, []string{"a \\\n  b", "c"}, commands("$ a \\\n  b\nprinted\n$ c\n"))
 	require.Equal(t, "printed\n", shown("$ a \\\n  b\nprinted\n$ c\n"))
+	require.Equal(t, "x=1; cp /bin/a /bin/b $DIR; /bin/c -d", ready("x=1; go build -o $DIR ./cmd/a ./b; go run ./c -d", "/bin"))
 }

@@ -22,8 +22,7 @@ func TestAScriptedRunIsOneOfTheModel(t *testing.T) {
 		for _, delay := range []time.Duration{0, 40 * time.Millisecond} {
 			synctest.Test(t, func(t *testing.T) {
 				setup, events := scripted(t, m, delay)
-				stats, err := setup.Check(events)
-				require.NoError(t, err)
+				stats := setup.Require(t, events)
 				require.Equal(t, 10, stats.Begun)
 				t.Logf("%v, delay %v: %+v", m, delay, stats)
 			})
@@ -42,8 +41,7 @@ func TestWhatTheStackDoesUnderFaultsTheModelCanDo(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			m := mode(seed%2 == 0)
 			setup, events := recorded(t, m, seed, minutes*time.Minute)
-			stats, err := setup.Check(events)
-			require.NoError(t, err)
+			stats := setup.Require(t, events)
 			t.Logf("%v, lease %v, seed %d: %+v", m, setup.Lease, seed, stats)
 			did["simulated-minutes"] += minutes
 			did["events"] += stats.Events
@@ -55,6 +53,23 @@ func TestWhatTheStackDoesUnderFaultsTheModelCanDo(t *testing.T) {
 	})
 	did["kinds-of-events"] = len(kinds)
 	counts.Report(t, did)
+}
+
+// TestWhatTheStackDoesWhileLimitsChangeTheModelCanDo is the same while limits differ from
+// claim to claim, and somebody pauses keys and takes slots back.
+func TestWhatTheStackDoesWhileLimitsChangeTheModelCanDo(t *testing.T) {
+	seed := faultnet.Seed(t)
+	synctest.Test(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(seed, 8))
+		w := newNotedWorld(t, strict, 3, time.Duration(2+rng.IntN(6))*time.Second)
+		machines := []string{"a", "b", "c"}
+		plan := faultnet.NewPlan(seed, 5*time.Minute, 10*time.Second, machines, faultnet.Kinds())
+		done := w.liveWithChanges(plan, machines, rng)
+		w.close()
+		stats := replay.Setup{Strict: true, Lease: w.lease}.Require(t, w.journal.Events())
+		counts.Report(t, counts.Of{"events": stats.Events, "slots-begun": stats.Begun, "pauses": stats.Kinds[trace.Pause]})
+		t.Logf("lease %v, seed %d: %+v, %+v", w.lease, seed, done, stats)
+	})
 }
 
 // recorded has a world work under faults, and returns what was noted.

@@ -1,7 +1,7 @@
 // Command report runs the whole suite in interleaved rounds and writes what it
 // measured.
 //
-//	go run ./cmd/report -out results             # everything: about a quarter of an hour
+//	go run ./cmd/report -out results             # everything: about half an hour
 //	go run ./cmd/report -short -compare results  # each benchmark once; is the table the same?
 //
 // With -engine dflockd, etcd or redis only what is measured of the slots of that engine

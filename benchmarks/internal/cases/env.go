@@ -54,7 +54,7 @@ func NewEnv(ctx context.Context, dir string, short bool) (*Env, error) {
 			return proc.Build(ctx, dir, "github.com/berth-go/berth/benchmarks/cmd/engineclaims")
 		}),
 		etcdMember: sync.OnceValues(func() (string, error) {
-			return proc.Build(ctx, dir, "github.com/berth-go/berth/engines/etcd/etcdtest/cmd/member")
+			return proc.Build(ctx, dir, "github.com/berth-go/berth/engines/etcd/etcdtest/etcdmember")
 		}),
 		officialDriver: sync.OnceValues(func() (string, error) {
 			source := os.Getenv(ClientVariable)

@@ -22,14 +22,24 @@ import (
 // A Process is a program that this one started. Its owner calls Stop.
 type Process struct {
 	cmd    *exec.Cmd
-	stdin  io.Closer // open as long as this process lives; nil but for a child
+	stdin  io.Closer // open as long as this process lives
 	output *tail
 	done   chan struct{} // closed when the program has ended
 }
 
-// Start starts a program. What it prints is kept to explain a failure.
+// Start starts a program. What it prints is kept to explain a failure. Its standard input
+// ends with this process.
 func Start(path string, args ...string) (*Process, error) {
-	return start(exec.Command(path, args...))
+	cmd := exec.Command(path, args...)
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	p, err := start(cmd)
+	if err == nil {
+		p.stdin = stdin
+	}
+	return p, err
 }
 
 func start(cmd *exec.Cmd) (*Process, error) {

@@ -69,8 +69,12 @@ func (p *program) end() error {
 // failed is the error of a program that could not be had.
 func (p *program) failed(err error) error {
 	said := p.stderr.last()
-	if said == "" {
-		said = fmt.Sprint(err)
+	switch {
+	case said != "":
+	case err != nil:
+		said = err.Error()
+	default:
+		said = "it has ended without a word"
 	}
 	return fmt.Errorf("start %s: %s (%s)", p.what, said, p.hint)
 }

@@ -31,13 +31,15 @@ func openRedis(a address) (*Engine, error) {
 	}}, nil
 }
 
-// keepRedis runs a redis-server until its own input ends, at which a redis-server does
-// not look.
+// keepRedis runs a redis-server in a folder, which it removes then, until its own input
+// ends, at which a redis-server does not look.
 const keepRedis = `exec 3<&0
-redis-server "$@" </dev/null >&2 &
+dir=$1; shift
+redis-server "$@" --dir "$dir" </dev/null >&2 &
 server=$!
 { cat <&3; kill "$server"; } >/dev/null 2>&1 &
-wait "$server"`
+wait "$server"
+rm -rf -- "$dir"`
 
 const (
 	redisHint  = "with -server redis://host:port, one that runs already is used"
@@ -50,38 +52,35 @@ func startRedis(io.Writer) (*Started, error) {
 		return nil, errors.New("start a Redis: there is no redis-server on the path: install one (apt-get install redis-server, brew install redis), " +
 			"or name one that runs by -server redis://host:port")
 	}
-	dir, err := os.MkdirTemp("", "berth-redis-")
-	if err != nil {
-		return nil, fmt.Errorf("start a Redis: %w", err)
-	}
+	var s *Started
+	var err error
 	for range redisTries {
-		var s *Started
-		if s, err = tryRedis(dir); err == nil {
+		if s, err = tryRedis(); err == nil {
 			return s, nil
 		}
 	}
-	return nil, errors.Join(err, os.RemoveAll(dir))
+	return nil, err
 }
 
 // tryRedis starts a redis-server on a port that is free just now.
-func tryRedis(dir string) (*Started, error) {
+func tryRedis() (*Started, error) {
 	address, port, err := freePort()
 	if err != nil {
 		return nil, err
 	}
-	p, err := startProgram("a Redis", redisHint, "sh", "-c", keepRedis, "sh",
-		"--bind", "127.0.0.1", "--port", port, "--dir", dir, "--save", "", "--appendonly", "no", "--loglevel", "warning")
+	dir, err := os.MkdirTemp("", "berth-redis-")
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("start a Redis: %w", err)
+	}
+	p, err := startProgram("a Redis", redisHint, "sh", "-c", keepRedis, "sh", dir,
+		"--bind", "127.0.0.1", "--port", port, "--save", "", "--appendonly", "no", "--loglevel", "warning")
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	if err := p.answers(address); err != nil {
-		_ = p.end()
-		return nil, err
+		return nil, errors.Join(err, p.end())
 	}
-	return &Started{URL: "redis://" + address, Kind: Redis, Where: "beside this process", close: func() error {
-		_ = p.end() // with the status of a server that was asked to end
-		return os.RemoveAll(dir)
-	}}, nil
+	return &Started{URL: "redis://" + address, Kind: Redis, Where: "beside this process", close: p.end}, nil
 }
 
 // answers waits until the Redis at an address answers.

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"io"
+	"os"
 	"testing"
 	"time"
 
@@ -39,6 +40,21 @@ func TestAnEngineThatWasStartedGrantsSlotsUntilItIsClosed(t *testing.T) {
 			require.ErrorContains(t, engine.Reach(s.URL, slot.Fixed("k", 1)), s.Address())
 		})
 	}
+}
+
+func TestARedisThatWasStartedLeavesNothingBehind(t *testing.T) {
+	enginetest.Need(t, engine.Redis)
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", dir)
+	s, err := engine.Start(engine.Redis, io.Discard)
+	require.NoError(t, err)
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, left, 1)
+	require.NoError(t, s.Close())
+	left, err = os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Empty(t, left)
 }
 
 func TestARedisThatIsNotInstalledIsNamedWithTheWayToInstallIt(t *testing.T) {

@@ -1,6 +1,8 @@
 package replay
 
 import (
+	"bytes"
+	"os"
 	"testing"
 	"time"
 
@@ -106,4 +108,23 @@ func TestTheFirstForbiddenEventIsTheError(t *testing.T) {
 			require.ErrorContains(t, err, "--> ")
 		})
 	}
+}
+
+// TestTheTraceOfAFileIsARunOfTheModel replays the trace that BERTH_TRACE names, which a
+// test has written that failed; without it, a short one.
+func TestTheTraceOfAFileIsARunOfTheModel(t *testing.T) {
+	var text bytes.Buffer
+	setup := Setup{Strict: true, Lease: 10 * time.Second}
+	require.NoError(t, setup.write(&text, newRun().claims(1).after(beat).renews(1).events))
+	if name := os.Getenv(Variable); name != "" {
+		file, err := os.ReadFile(name)
+		require.NoError(t, err)
+		text = *bytes.NewBuffer(file)
+	}
+	setup, events, err := read(&text)
+	require.NoError(t, err)
+	stats, err := setup.Check(events)
+	require.NoError(t, err)
+	require.NotZero(t, stats.Events)
+	t.Logf("%+v: %+v", setup, stats)
 }

@@ -26,16 +26,19 @@ var Least = Total{
 	"internal/stacktest.TestEachClaimsLimitHoldsUnderAnyFaultWhileLimitsChange": faulty(9),
 	"dflockd.TestStrictLimitHoldsUnderFaults":                                   {"claims": 1000},
 
+	// What the stack has done, replayed in the model of the protocol.
+	"internal/stacktest.TestWhatTheStackDoesUnderFaultsTheModelCanDo":            {"simulated-minutes": 20, "events": 20_000, "grants": 1000, "kinds-of-events": 12},
+	"internal/stacktest.TestWhatTheStackDoesWhileLimitsChangeTheModelCanDo":      {"events": 5000, "slots-begun": 500, "pauses": 1},
+	"internal/stacktest.TestWhatProcessesThatAreKilledAndStoppedDoTheModelCanDo": {"events": 400, "slots-begun": 20},
+	"internal/stacktest.TestATraceThatIsCorruptedIsNoRunOfTheModel":              {"corruptions-noticed": 350},
+
 	// Answers of servers: concurrent ones, and those that the original server gave.
 	"internal/stacktest.TestConcurrentHistoriesAreLinearizable": {"histories": 1000, "operations": 50_000, "kinds-of-answers": 7},
 	"dflockd/server.TestTranscripts":                            {"transcripts": 31, "lines": 600},
 
 	"internal/stacktest.TestHistoriesOfSourcesUnderFaultsAreLinearizable": {"histories": 40, "grants": 40, "operations": 80},
-	"engines/redis.TestHistoriesUnderFaultsAreLinearizable":               {"histories": 8, "grants": 80, "operations": 240},
+	"engines/redis.TestHistoriesUnderFaultsAreLinearizable":               {"histories": 4, "grants": 40, "operations": 120},
 	"engines/etcd/etcdtest.TestHistoriesUnderFaultsAreLinearizable":       {"histories": 4, "grants": 5, "operations": 9},
-
-	// What the whole stack did, replayed in the model of the protocol.
-	"internal/stacktest.TestWhatTheStackDoesUnderFaultsTheModelCanDo": {"simulated-minutes": 20, "events": 20_000, "grants": 1000, "kinds-of-events": 12},
 
 	// Clocks, and clients that mean harm.
 	"dflockd.TestLimitHoldsWhateverTheClocksDo":                                    {"simulated-minutes": 480, "faults": 100, "grants": 200, "jumps-of-clocks": 50},
