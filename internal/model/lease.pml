@@ -514,8 +514,8 @@ inline read(c) {
 #ifdef CANCEL
   :: answer[c] == Acquired && UNWANTED(c) -> giveUnwantedBack(c)
 #endif
-  :: answer[c] == Acquired && !UNWANTED(c) -> hold(c)
-  :: answer[c] == Granted -> granted(c)
+  :: answer[c] == Acquired && !UNWANTED(c) && stage[c] != Idle -> hold(c)
+  :: answer[c] == Granted && stage[c] != Idle -> granted(c)
 #ifdef WAIT
   :: answer[c] == Queued -> stage[c] = InLine; ask(c, Wait)
 #ifndef GHOSTS
