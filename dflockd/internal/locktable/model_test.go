@@ -21,6 +21,7 @@ type model struct {
 	mixed   bool // claims may have different limits
 	now     time.Duration
 	paused  map[string]time.Duration // until when
+	paced   bool                     // who leaves may let somebody pass although no slot gets free
 	used    map[string]time.Duration // up to when the clock of a key is used up
 	drained bool
 	claims  []*modelClaim
@@ -153,7 +154,7 @@ func (m *model) serve() {
 				done[c.key] = true
 				continue
 			}
-			if c.real.state == stateGone && c.real.token.IsZero() && (m.cfg.Slice > 0 || m.mixed) {
+			if c.real.state == stateGone && c.real.token.IsZero() && (m.cfg.Slice > 0 || m.mixed || m.paced) {
 				continue // it timed out before the table got round to it, or by which another left
 			}
 			if !m.ready(c) {

@@ -224,3 +224,21 @@ func TestEachClaimUsesUpItsOwnIntervalOfTheClockOfItsKey(t *testing.T) {
 		}
 	}
 }
+
+// Somebody whose connection has gone stands in front and waits for the clock, and behind
+// him one whom the clock would let go. The time of the second is over first, so it is of
+// no use to him that the first then leaves.
+func TestAPlaceThatIsGivenUpLateServesNobodyWhoseTimeWasOverBefore(t *testing.T) {
+	p := newPair(Config{}, 2)
+	p.model.paced = true
+	slow, quick := gcra.Pace{Interval: 5, Burst: 1}, gcra.Pace{Interval: 5, Burst: 2}
+	for _, o := range []op{
+		{verb: opAcquire, key: "c", limit: 3, lease: 100, pace: slow},
+		{verb: opAcquire, key: "c", limit: 3, lease: 100, timeout: 2, tag: 1, pace: slow},
+		{verb: opAcquire, key: "c", conn: 1, limit: 3, lease: 100, timeout: 1, pace: quick},
+		{verb: opClose},
+		{verb: opPass, conn: 1, pass: 3},
+	} {
+		require.NoError(t, p.step(o))
+	}
+}

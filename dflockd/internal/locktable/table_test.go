@@ -511,6 +511,7 @@ func TestTableDoesWhatTheModelDoes(t *testing.T) {
 			p.ownLimits(n == 1)
 		}
 		p.stops, p.paced = rng.IntN(3) == 0, rng.IntN(2) == 0
+		p.model.paced = p.paced
 		keys := 1 + rng.IntN(3)
 		for range 500 {
 			if err := p.step(p.randomOp(rng, keys)); err != nil {
