@@ -220,12 +220,14 @@ func TestRatesAreReachedAndKeptAsTheSitesCountThem(t *testing.T) {
 	}
 }
 
+// The host asks for longer than an engine pauses a key for anybody (a minute), so what the
+// other processes know of it is what they are told.
 func TestRetryAfterIsKeptForTheHostAndOthersGoOn(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{429, 503} {
 		busy := paged("", 30)
 		for _, p := range []string{"/3", "/4", "/20"} {
-			busy[p] = trouble.First(1, trouble.Slow(20*time.Millisecond, trouble.Busy(status, "20")), busy[p])
+			busy[p] = trouble.First(1, trouble.Slow(20*time.Millisecond, trouble.Busy(status, "70")), busy[p])
 		}
 		done := crawlWeb(t, map[string]trouble.Site{"busy": busy, "other": paged("", 50)}, 0, "-url", "http://busy/", "-url", "http://other/", "-max-wait", "5m")
 		require.Equal(t, exitOK, done.status(), done)
@@ -233,7 +235,7 @@ func TestRetryAfterIsKeptForTheHostAndOthersGoOn(t *testing.T) {
 		refused := map[string]time.Time{} // when, by path
 		for _, r := range done.web.Log("busy") {
 			if first, again := refused[r.Path]; again {
-				require.GreaterOrEqual(t, r.At.Sub(first), 20*time.Second, r.Path)
+				require.GreaterOrEqual(t, r.At.Sub(first), 70*time.Second, r.Path)
 			} else if r.Path == "/3" || r.Path == "/4" || r.Path == "/20" {
 				refused[r.Path] = r.Until
 			}
@@ -242,7 +244,7 @@ func TestRetryAfterIsKeptForTheHostAndOthersGoOn(t *testing.T) {
 		for p, at := range refused {
 			for _, r := range done.web.Log("busy") {
 				wait := r.At.Sub(at)
-				require.False(t, 0 < wait && wait < 20*time.Second, "%s came %v after %s was put off", r.Path, wait, p)
+				require.False(t, 0 < wait && wait < 70*time.Second, "%s came %v after %s was put off", r.Path, wait, p)
 			}
 		}
 		other := done.web.Log("other")

@@ -77,7 +77,7 @@ var generalRules = []broken{
 		rule: "the end of a pause serves the line",
 		file: "dflockd/internal/locktable/pause.go",
 		old:  "\t\tl.delay &^= delayPause\n\t\tt.serve(l)",
-		new:  "\t\tl.paused = false",
+		new:  "\t\tl.delay &^= delayPause",
 		test: "dflockd/server.TestNothingIsGrantedOfAPausedKeyAndWhatIsHeldStays",
 	},
 	{
