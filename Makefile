@@ -4,7 +4,7 @@ help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 
 .PHONY: test
-test: ## all tests of all modules, in four minutes
+test: ## all tests of all modules, in four to five minutes
 	go test work
 
 .PHONY: race
@@ -24,7 +24,7 @@ lint: ## gofmt, vet for each system, staticcheck
 	.ci/run format vet staticcheck
 
 .PHONY: ci
-ci: ## everything that must hold before main moves, in half an hour
+ci: ## everything that must hold before main moves, in forty minutes
 	.ci/run
 
 .PHONY: crawl
