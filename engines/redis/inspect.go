@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -66,7 +67,10 @@ func readState(answer []any, now time.Time) (st slot.State, err error) {
 	if head[1] > 0 {
 		st.PausedUntil = here(head[0] + head[1])
 	}
-	st.Held, st.Waiting = int(head[2]), int(head[3])
+	if min(head[2], head[3]) < 0 {
+		return st, errAnswer
+	}
+	st.Held, st.Waiting = int(min(head[2], math.MaxInt)), int(min(head[3], math.MaxInt))
 	for i, rest := 0, answer[4:]; len(rest) > 0; i, rest = i+1, rest[3:] {
 		one, ok := readClaim(rest)
 		if !ok {
