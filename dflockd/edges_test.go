@@ -1,9 +1,14 @@
 package dflockd
 
 import (
+	"context"
 	"fmt"
+	"io"
+	"net"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -41,4 +46,21 @@ func TestTheServerOfAKeyIsItsPartition(t *testing.T) {
 	require.Contains(t, []string{"127.0.0.1:1", "127.0.0.1:2"}, src.Partition("a"))
 	require.Equal(t, src.Partition("a"), src.Partition("a"))
 	require.Empty(t, src.Partition(""), "a key that cannot be used is nowhere")
+}
+
+func TestAnEnqueueWhoseContextEndsBeforeAnAnswerIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		silent := func(context.Context, string, string) (net.Conn, error) {
+			ours, theirs := net.Pipe()
+			go func() { _, _ = io.Copy(io.Discard, theirs) }() // ends with the connection
+			return ours, nil
+		}
+		s, err := NewSemaphore("k", 1, WithDialer(silent))
+		require.NoError(t, err)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err = s.Enqueue(ctx)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.NoError(t, s.Close())
+	})
 }
