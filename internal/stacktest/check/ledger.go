@@ -57,19 +57,6 @@ func (l *Ledger) Result(id string, err error) {
 	l.with(id, func(e *entry) { e.results = append(e.results, err) })
 }
 
-// Counts returns how many jobs were accepted and how many of these succeeded.
-func (l *Ledger) Counts() (accepted, succeeded int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, e := range l.jobs {
-		accepted += e.accepted
-		if len(e.results) == 1 && e.results[0] == nil {
-			succeeded++
-		}
-	}
-	return accepted, succeeded
-}
-
 // Check returns an error that names each job whose account does not balance.
 // It is called when everything has ended.
 func (l *Ledger) Check() error {
